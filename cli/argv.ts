@@ -1,0 +1,150 @@
+/**
+ * The pass over the arguments in front of the command framework: it lifts the
+ * global flags out, and rewrites every other flag to `--name=value` so that
+ * attached values (`-n3`), digits (`-0`) and values that begin with `-`
+ * mean the same everywhere. It never runs anything.
+ *
+ * @module
+ */
+import type { CommandSpec, FlagSpec } from "./command.ts";
+import { COMMANDS, FAMILIES, GLOBAL_FLAGS } from "./commands.ts";
+import { UsageError } from "./failure.ts";
+
+/** Global flags by long name; those that repeat as lists. */
+export type GlobalValues = Readonly<Record<string, readonly string[]>>;
+
+/** Arguments in their one form. */
+export interface ParsedArgs {
+  /** Words of the command as far as they were recognised. */
+  readonly route: readonly string[];
+  /** The command, when the route is complete. */
+  readonly command: CommandSpec | undefined;
+  /** Global flags; a switch holds one empty string. */
+  readonly globals: GlobalValues;
+  /** `--name` and `--name=value`, and words that the framework must judge. */
+  readonly flags: readonly string[];
+  /** What is left. */
+  readonly positionals: readonly string[];
+}
+
+class Pass {
+  readonly globals: Record<string, string[]> = {};
+  readonly route: string[] = [];
+  readonly flags: string[] = [];
+  readonly positionals: string[] = [];
+  command: CommandSpec | undefined;
+  readonly #args: readonly string[];
+  #at = 0;
+
+  constructor(args: readonly string[]) {
+    this.#args = args;
+  }
+
+  run(): ParsedArgs {
+    while (this.#at < this.#args.length) {
+      const arg = this.#args[this.#at++]!;
+      if (arg === "--") {
+        this.positionals.push(...this.#args.slice(this.#at));
+        break;
+      }
+      if (arg.startsWith("--")) this.#long(arg);
+      else if (arg.startsWith("-") && arg.length > 1) this.#shorts(arg);
+      else this.#word(arg);
+    }
+    return this;
+  }
+
+  /** A word continues the route until a command is complete. */
+  #word(word: string): void {
+    if (this.command !== undefined || this.#isLost()) {
+      this.positionals.push(word);
+      return;
+    }
+    this.route.push(word);
+    const path = this.route.join(" ");
+    this.command = COMMANDS.find((command) => command.path === path);
+  }
+
+  /** Whether the route has left the table, so that the framework must say so. */
+  #isLost(): boolean {
+    if (this.route.length === 0) return false;
+    return this.route.length > 1 || !(this.route[0]! in FAMILIES);
+  }
+
+  #long(arg: string): void {
+    const equals = arg.indexOf("=");
+    const name = equals < 0 ? arg.slice(2) : arg.slice(2, equals);
+    const inline = equals < 0 ? undefined : arg.slice(equals + 1);
+    const spec = this.#find((flag) => flag.name === name);
+    if (spec === undefined) {
+      this.flags.push(arg);
+      return;
+    }
+    if (spec.value === undefined && inline !== undefined) {
+      throw new UsageError(`Cannot give a value to --${name}: it is a switch`);
+    }
+    this.#take(spec, inline);
+  }
+
+  #shorts(arg: string): void {
+    for (let i = 1; i < arg.length; i++) {
+      const spec = this.#find((flag) => flag.short === arg[i]);
+      if (spec === undefined) {
+        throw new UsageError(
+          `Unknown flag "-${arg[i]}" in "${arg}"${this.#seeHelp()}`,
+        );
+      }
+      const rest = arg.slice(i + 1);
+      if (spec.value !== undefined) {
+        this.#take(spec, rest === "" ? undefined : rest);
+        return;
+      }
+      this.#take(spec, undefined);
+    }
+  }
+
+  #take(spec: FlagSpec, inline: string | undefined): void {
+    let value = inline ?? "";
+    if (spec.value !== undefined && inline === undefined) {
+      if (this.#at >= this.#args.length) {
+        throw new UsageError(
+          `Cannot use --${spec.name} without a value: ${spec.value}`,
+        );
+      }
+      value = this.#args[this.#at++]!;
+    }
+    if (GLOBAL_FLAGS.includes(spec)) {
+      if (spec.choices !== undefined && !spec.choices.includes(value)) {
+        throw new UsageError(
+          `Cannot use "${value}" for --${spec.name}: one of ${
+            spec.choices.join(", ")
+          }`,
+        );
+      }
+      const values = this.globals[spec.name] ??= [];
+      if (!spec.repeats) values.length = 0;
+      values.push(value);
+      return;
+    }
+    this.flags.push(
+      spec.value === undefined ? `--${spec.name}` : `--${spec.name}=${value}`,
+    );
+  }
+
+  /** The command's own flags win over the global ones. */
+  #find(fits: (flag: FlagSpec) => boolean): FlagSpec | undefined {
+    return this.command?.flags.find(fits) ?? GLOBAL_FLAGS.find(fits);
+  }
+
+  #seeHelp(): string {
+    const path = this.command?.path;
+    return path === undefined
+      ? ": flags of a command stand after its name; see kf --help"
+      : `: see kf ${path} --help`;
+  }
+}
+
+/** Brings arguments into their one form; throws `UsageError`. */
+export function parseArgs(args: readonly string[]): ParsedArgs {
+  return new Pass(args).run();
+}

@@ -1,0 +1,34 @@
+/**
+ * The door to a cluster for admin verbs: makes a client from the settings and
+ * closes it whatever happens.
+ *
+ * @module
+ */
+import type { Admin } from "../net/client.ts";
+import { clientProperties, type Settings } from "./settings.ts";
+
+/** People wait less long than programs: Kafka's own default is a minute. */
+const TIMEOUT_MS = 10_000;
+
+/** Runs `use` with an admin client. */
+export async function withAdmin<T>(
+  settings: Settings,
+  use: (admin: Admin) => Promise<T>,
+): Promise<T> {
+  const { createAdmin } = await import("../net/client.ts");
+  const timeoutMs = settings.timeoutMs ?? TIMEOUT_MS;
+  const admin = createAdmin(clientProperties(settings, {
+    "default.api.timeout.ms": timeoutMs,
+    "request.timeout.ms": timeoutMs,
+  }));
+  try {
+    return await use(admin);
+  } finally {
+    await admin.close();
+  }
+}
+
+/** Names as given, each once. */
+export function unique(names: readonly string[]): string[] {
+  return [...new Set(names)];
+}

@@ -1,0 +1,65 @@
+/**
+ * `kf broker`: a broker in the foreground. It says one line with its address
+ * when it is ready, and stops gracefully on the first signal.
+ *
+ * @module
+ */
+import { runBroker } from "../broker_run.ts";
+import type { Call } from "../command.ts";
+import { UsageError } from "../failure.ts";
+import { readText } from "../terminal.ts";
+import { parseCount } from "../units.ts";
+
+const DATA = "./kf-data";
+
+/** Runs `kf broker`. */
+export async function run(call: Call): Promise<void> {
+  const { flags } = call;
+  const { parseProperties } = await import("../../net/broker.ts");
+  const config = new Map<string, string>();
+  const path = flags.text("config");
+  if (path !== undefined) {
+    const text = readText(path);
+    if (text === undefined) {
+      throw new UsageError(`Cannot open "${path}": there is no such file`);
+    }
+    for (const [name, value] of parseProperties(text)) config.set(name, value);
+  }
+  set(config, "log.dirs", flags.text("data"));
+  set(config, "listeners", flags.parsed("listen", listener));
+  set(config, "advertised.listeners", flags.parsed("advertise", listener));
+  set(
+    config,
+    "node.id",
+    flags.parsed(
+      "node-id",
+      (text) =>
+        String(parseCount(text, { name: "a node id", max: 0x7fffffff })),
+    ),
+  );
+  for (const [name, value] of Object.entries(call.settings.givenProperties)) {
+    config.set(name, value);
+  }
+  if (!config.has("log.dirs") && !config.has("log.dir")) {
+    config.set("log.dirs", DATA);
+  }
+  if (!config.has("listeners")) {
+    config.set("listeners", "PLAINTEXT://localhost:9092");
+  }
+  await runBroker(config, { settings: call.settings });
+}
+
+function set(
+  config: Map<string, string>,
+  name: string,
+  value: string | undefined,
+): void {
+  if (value !== undefined) config.set(name, value);
+}
+
+/** `HOST:PORT` in Kafka's words. */
+function listener(text: string): string {
+  if (text.includes("://")) return text;
+  if (/^(\[[^\]]+\]|[^:]*):\d{1,5}$/.test(text)) return `PLAINTEXT://${text}`;
+  throw new UsageError(`Cannot read "${text}" as an address: write HOST:PORT`);
+}

@@ -1,0 +1,39 @@
+/**
+ * `kf dev`: a broker to try things on, which leaves nothing behind.
+ *
+ * @module
+ */
+import { runBroker } from "../broker_run.ts";
+import type { Call } from "../command.ts";
+import { makeTemporaryFolder, removeFolder } from "../terminal.ts";
+import { parseCount } from "../units.ts";
+
+/** Runs `kf dev`. */
+export async function run(call: Call): Promise<void> {
+  const { flags, settings } = call;
+  const port = flags.parsed(
+    "port",
+    (text) =>
+      text === "auto" ? 0 : parseCount(text, { name: "a port", max: 65535 }),
+  ) ??
+    9092;
+  const kept = flags.text("data");
+  const folder = kept ?? makeTemporaryFolder("kf-dev-");
+  const config = new Map<string, string>([
+    ["listeners", `PLAINTEXT://localhost:${port}`],
+    ["log.dirs", folder],
+    ...Object.entries(settings.givenProperties),
+  ]);
+  const hint = (address: string) => {
+    const to = address === "localhost:9092" ? "" : ` -b ${address}`;
+    return `try:  seq 1 5 | kf produce nums${to}
+      kf consume nums -e${to}
+      kf topic describe nums${to}
+${kept === undefined ? "the data is removed at the end; " : ""}Ctrl-C ends\n`;
+  };
+  try {
+    await runBroker(config, { settings, hint });
+  } finally {
+    if (kept === undefined) removeFolder(folder);
+  }
+}

@@ -1,0 +1,222 @@
+/**
+ * `kf produce`: records from stdin or files into a topic. It reads bytes, not
+ * characters, and names every record that failed by its line.
+ *
+ * @module
+ */
+import type { Producer } from "../../net/client.ts";
+import type { Call, Flags } from "../command.ts";
+import { ItemsFailed, sentenceOf, UsageError } from "../failure.ts";
+import { say } from "../output.ts";
+import { Progress } from "../progress.ts";
+import { find, readRecords, type TakeRecord } from "../record_reader.ts";
+import { clientProperties } from "../settings.ts";
+import {
+  isTerminal,
+  openSource,
+  printErr,
+  type Source,
+  takeInterrupts,
+} from "../terminal.ts";
+import {
+  parseCount,
+  parseDelimiter,
+  parsePair,
+  parseTimestamp,
+} from "../units.ts";
+
+/** Failed records that are named one by one; the rest are counted. */
+const NAMED_FAILURES_MAX = 20;
+
+const LINGER_MS = 5;
+
+/** What every record of one run has in common. */
+interface Shape {
+  readonly topic: string;
+  readonly partition: number | undefined;
+  readonly timestamp: number | undefined;
+  readonly headers: [string, string][] | undefined;
+  readonly key: string | null;
+  readonly keyDelimiter: Uint8Array | undefined;
+  readonly isEmptyNull: boolean;
+}
+
+/** Runs `kf produce`. */
+export async function run(call: Call): Promise<void> {
+  const { flags, settings } = call;
+  const [shape, paths] = readShape(call);
+  const delimiter = readDelimiter(flags);
+  if (paths.includes("-") && isTerminal.stdin()) {
+    say(
+      "reading records from the terminal, one per line; Ctrl-D ends",
+      settings,
+    );
+  }
+  const { createProducer } = await import("../../net/client.ts");
+  const producer = createProducer(clientProperties(settings, {
+    "acks": flags.text("acks"),
+    "enable.idempotence": isIdempotent(flags.text("acks")),
+    "compression.type": flags.text("compression"),
+    ...deliveryTimes(settings.timeoutMs),
+    "max.block.ms": settings.timeoutMs,
+  }));
+  const interrupts = takeInterrupts();
+  const intake = new Intake(producer, shape, new Progress("sent", settings));
+  try {
+    for (const path of paths) {
+      if (interrupts.signal.aborted) break;
+      intake.begin(path, paths.length > 1);
+      const source = await open(path);
+      try {
+        await readRecords(source, {
+          delimiter,
+          take: intake.take,
+          signal: interrupts.signal,
+        });
+      } finally {
+        source.close();
+      }
+    }
+    await producer.flush();
+  } finally {
+    await producer.close();
+    intake.end();
+    interrupts.release();
+  }
+  if (intake.failures > 0) throw new ItemsFailed("records failed");
+}
+
+/** Kafka wants `delivery.timeout.ms` to cover linger and one request. */
+function deliveryTimes(timeoutMs: number | undefined) {
+  if (timeoutMs === undefined) return {};
+  const lingerMs = Math.min(LINGER_MS, Math.floor(timeoutMs / 2));
+  return {
+    "linger.ms": lingerMs,
+    "request.timeout.ms": Math.max(1, timeoutMs - lingerMs),
+    "delivery.timeout.ms": Math.max(1 + lingerMs, timeoutMs),
+  };
+}
+
+async function open(path: string): Promise<Source> {
+  try {
+    return await openSource(path);
+  } catch (error) {
+    throw new Error(`Cannot open "${path}": ${sentenceOf(error)}`, {
+      cause: error,
+    });
+  }
+}
+
+/** Without an acknowledgement of all there is no idempotence. */
+function isIdempotent(acks: string | undefined): boolean | undefined {
+  return acks === "0" || acks === "1" ? false : undefined;
+}
+
+function readDelimiter(flags: Flags): Uint8Array {
+  flags.refuseBoth("delimiter", "null");
+  if (flags.has("null")) return new Uint8Array(1);
+  return parseDelimiter(flags.text("delimiter") ?? "\\n", "-D");
+}
+
+function readShape(call: Call): [Shape, string[]] {
+  const { flags, settings } = call;
+  const named = flags.text("topic");
+  const paths = [...call.args];
+  const topic = named ?? paths.shift() ?? settings.topic;
+  if (topic === "") {
+    throw new UsageError("Cannot write to a topic without name");
+  }
+  if (named === undefined && call.args.length === 0) {
+    say(`writing to topic "${topic}"`, settings);
+  }
+  const headers = flags.all("header").map((text) =>
+    parsePair(text, "a header")
+  );
+  const keyDelimiter = flags.text("key-delimiter");
+  const shape: Shape = {
+    topic,
+    partition: flags.parsed(
+      "partition",
+      (text) => parseCount(text, { name: "a partition", max: 0x7fffffff }),
+    ),
+    timestamp: flags.parsed("timestamp", parseTimestamp),
+    headers: headers.length === 0 ? undefined : headers,
+    key: flags.text("key") ?? null,
+    keyDelimiter: keyDelimiter === undefined
+      ? undefined
+      : parseDelimiter(keyDelimiter, "-K"),
+    isEmptyNull: flags.has("empty-as-null"),
+  };
+  return [shape, paths.length === 0 ? ["-"] : paths];
+}
+
+/** Turns bytes into records and keeps count of what became of them. */
+class Intake {
+  /** Records that failed. */
+  failures = 0;
+  readonly #producer: Producer;
+  readonly #shape: Shape;
+  readonly #progress: Progress;
+  #line = 0;
+  #name = "line";
+
+  constructor(producer: Producer, shape: Shape, progress: Progress) {
+    this.#producer = producer;
+    this.#shape = shape;
+    this.#progress = progress;
+  }
+
+  /** A new source, whose lines count from 1. */
+  begin(path: string, isNamed: boolean): void {
+    this.#line = 0;
+    this.#name = isNamed ? `${path}: line` : "line";
+  }
+
+  /** Sends one record; waits when the producer's buffer is full. */
+  readonly take: TakeRecord = (bytes) => {
+    const shape = this.#shape;
+    const line = ++this.#line;
+    const name = this.#name;
+    let key: Uint8Array | string | null = shape.key;
+    let value: Uint8Array | null = bytes;
+    if (shape.keyDelimiter !== undefined) {
+      const at = find(bytes, shape.keyDelimiter, { from: 0, to: bytes.length });
+      if (at >= 0) {
+        key = bytes.subarray(0, at);
+        value = bytes.subarray(at + shape.keyDelimiter.length);
+      }
+    }
+    if (value.length === 0 && shape.isEmptyNull) value = null;
+    this.#progress.records++;
+    this.#progress.bytes += bytes.length;
+    try {
+      this.#producer.append({
+        topic: shape.topic,
+        partition: shape.partition,
+        key,
+        value,
+        headers: shape.headers,
+        timestamp: shape.timestamp,
+      }, (error) => {
+        if (error !== undefined) this.#fail(`${name} ${line}`, error);
+      });
+    } catch (error) {
+      this.#fail(`${name} ${line}`, error);
+    }
+    if ((line & 1023) === 0) this.#progress.tick();
+    return this.#producer.ready();
+  };
+
+  /** Says what is left to say. */
+  end(): void {
+    const unnamed = this.failures - NAMED_FAILURES_MAX;
+    if (unnamed > 0) printErr(`kf: ${unnamed} more records failed\n`);
+    if (this.#progress.records > 0) this.#progress.end();
+  }
+
+  #fail(what: string, error: unknown): void {
+    this.failures++;
+    if (this.failures > NAMED_FAILURES_MAX) return;
+    printErr(`kf: Cannot write ${what}: ${sentenceOf(error)}\n`);
+  }
+}

@@ -1,0 +1,141 @@
+/**
+ * Records onto stdout, and the offsets of those that arrived there. It never
+ * commits a record that has not been written in full.
+ *
+ * @module
+ */
+import type { ConsumedBatch, Consumer, TopicPartition } from "../net/client.ts";
+import { ByteSink } from "./byte_sink.ts";
+import type { PrintRecord } from "./record_format.ts";
+import { BrokenPipe, writeOut } from "./terminal.ts";
+
+const FLUSH_BYTES = 256 * 1024;
+
+interface Written {
+  readonly topic: string;
+  readonly partition: number;
+  readonly offset: number;
+  readonly leaderEpoch: number;
+}
+
+/** Records of one batch that lie in the sink, not yet on stdout. */
+interface Pending {
+  readonly batch: ConsumedBatch;
+  readonly from: number;
+  readonly to: number;
+}
+
+/**
+ * Prints and keeps account.
+ *
+ * 1. `#written` names only records that stdout has taken in full.
+ * 2. `#pending` covers exactly the records whose bytes lie in the sink.
+ */
+export class Delivery {
+  /** Records written. */
+  records = 0;
+  /** Bytes written. */
+  bytes = 0;
+  readonly #consumer: Consumer | undefined;
+  readonly #print: PrintRecord;
+  readonly #limit: number;
+  readonly #sink = new ByteSink(2 * FLUSH_BYTES);
+  #pending: Pending[] = [];
+  #taken = 0;
+  readonly #written = new Map<string, Written>();
+
+  /** Without a consumer nothing is committed. */
+  constructor(
+    consumer: Consumer | undefined,
+    options: { print: PrintRecord; limit: number },
+  ) {
+    this.#consumer = consumer;
+    this.#print = options.print;
+    this.#limit = options.limit;
+  }
+
+  /** Whether the limit is reached. */
+  get isFull(): boolean {
+    return this.#taken >= this.#limit;
+  }
+
+  /** Prints records below `endOffset` into the buffer, up to the limit. */
+  write(batch: ConsumedBatch, endOffset: number): void {
+    const { records } = batch;
+    let count = Math.min(records.length, this.#limit - this.#taken);
+    while (count > 0 && records[count - 1]!.offset >= endOffset) count--;
+    let from = 0;
+    for (let i = 0; i < count; i++) {
+      this.#print(records[i]!, this.#sink);
+      if (this.#sink.length < FLUSH_BYTES) continue;
+      this.#pending.push({ batch, from, to: i + 1 });
+      from = i + 1;
+      this.flush();
+    }
+    if (from < count) this.#pending.push({ batch, from, to: count });
+    this.#taken += Math.max(0, count);
+  }
+
+  /** Writes the buffer to stdout; throws `BrokenPipe`. */
+  flush(): void {
+    const pending = this.#pending;
+    this.#pending = [];
+    const bytes = this.#sink.view();
+    this.#sink.length = 0;
+    try {
+      if (bytes.length > 0) writeOut(bytes);
+    } catch (error) {
+      if (error instanceof BrokenPipe) {
+        this.#countPartial(pending, error.bytesWritten);
+      }
+      throw error;
+    }
+    this.bytes += bytes.length;
+    for (const { batch, from, to } of pending) {
+      this.records += to - from;
+      this.#note(batch, to - 1);
+    }
+  }
+
+  /** Commits what was written since the last commit. */
+  async commit(): Promise<void> {
+    if (this.#consumer === undefined || this.#written.size === 0) return;
+    const offsets = [...this.#written.values()];
+    this.#written.clear();
+    await this.#consumer.commit(offsets);
+  }
+
+  /** Partitions that others own now: committing them would be wrong. */
+  forget(partitions: readonly TopicPartition[]): void {
+    for (const { topic, partition } of partitions) {
+      this.#written.delete(`${topic}-${partition}`);
+    }
+  }
+
+  /** Prints again, to find out which records the lost reader has taken whole. */
+  #countPartial(pending: readonly Pending[], bytesWritten: number): void {
+    const sink = new ByteSink();
+    let total = 0;
+    for (const { batch, from, to } of pending) {
+      for (let i = from; i < to; i++) {
+        sink.length = 0;
+        this.#print(batch.records[i]!, sink);
+        total += sink.length;
+        if (total > bytesWritten) return;
+        this.records++;
+        this.#note(batch, i);
+      }
+    }
+  }
+
+  #note(batch: ConsumedBatch, index: number): void {
+    const { offset, leaderEpoch } = batch.records[index]!;
+    const { topic, partition } = batch;
+    this.#written.set(`${topic}-${partition}`, {
+      topic,
+      partition,
+      offset: offset + 1,
+      leaderEpoch,
+    });
+  }
+}

@@ -1,0 +1,45 @@
+/**
+ * How a command fails: the exit codes and the sentences that go with them. It
+ * must never print; `main.ts` does.
+ *
+ * @module
+ */
+
+/** Wrong use of the command line: exit code 2. */
+export class UsageError extends Error {
+  override readonly name = "UsageError";
+}
+
+/** A command that has said why itself, item by item: exit code 1. */
+export class ItemsFailed extends Error {
+  override readonly name = "ItemsFailed";
+}
+
+/** The exit code for what a command threw. */
+export function exitCodeOf(error: unknown): number {
+  if (!(error instanceof Error)) return 1;
+  if (error.name === "BrokenPipe") return 0;
+  if (error.name === "UsageError") return 2;
+  return isInvalidConfig(error) ? 2 : 1;
+}
+
+/** One line for people: the sentence, and Kafka's name of the error. */
+export function sentenceOf(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  const kafka = kafkaName(error);
+  const text = error.message || error.name;
+  if (kafka === undefined || text.includes(kafka)) return text;
+  return `${text} (${kafka})`;
+}
+
+/** Kafka's name of the error, when it has one. */
+function kafkaName(error: Error): string | undefined {
+  if (error.name !== "KafkaError") return undefined;
+  return "error" in error && typeof error.error === "string"
+    ? error.error
+    : undefined;
+}
+
+function isInvalidConfig(error: Error): boolean {
+  return kafkaName(error) === "INVALID_CONFIG";
+}

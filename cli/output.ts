@@ -1,0 +1,121 @@
+/**
+ * Answers on stdout in three forms: a table for people, JSON, TSV. And what is
+ * said on stderr. It must never print anything else on stdout.
+ *
+ * @module
+ */
+import { ItemsFailed, sentenceOf } from "./failure.ts";
+import type { Settings } from "./settings.ts";
+import { isTerminal, printErr, printOut } from "./terminal.ts";
+
+/** One cell. */
+export type Cell = string | number | boolean | null;
+
+/** An answer in its forms. */
+export interface Answer {
+  /** What JSON prints. */
+  readonly json: unknown;
+  /** Column names of table and TSV. */
+  readonly columns: readonly string[];
+  /** Rows of table and TSV. */
+  readonly rows: readonly (readonly Cell[])[];
+  /** What people read instead of an empty table. */
+  readonly whenEmpty?: string;
+}
+
+/** Prints an answer in the form that was asked for. */
+export async function printAnswer(
+  answer: Answer,
+  settings: Settings,
+): Promise<void> {
+  if (settings.format === "json") {
+    const indent = isTerminal.stdout() ? 2 : 0;
+    printOut(JSON.stringify(answer.json, null, indent) + "\n");
+  } else if (settings.format === "tsv") {
+    const lines = [answer.columns, ...answer.rows].map((row) =>
+      row.map(tsvCell).join("\t") + "\n"
+    );
+    printOut(lines.join(""));
+  } else if (answer.rows.length === 0) {
+    if (!settings.isQuiet) printErr(`${answer.whenEmpty ?? "nothing"}\n`);
+  } else {
+    printOut(await table(answer, settings.color.stdout));
+  }
+}
+
+/** Says something on stderr unless `--quiet`. */
+export function say(text: string, settings: Settings): void {
+  if (!settings.isQuiet) printErr(`kf: ${text}\n`);
+}
+
+/** Names every failed item on stderr; throws when there is one. */
+export function throwFailed(
+  items: readonly { readonly name: string; readonly error?: unknown }[],
+  what: string,
+): void {
+  const failed = items.filter((item) => item.error !== undefined);
+  for (const item of failed) {
+    printErr(`kf: Cannot ${what} "${item.name}": ${sentenceOf(item.error)}\n`);
+  }
+  if (failed.length > 0) throw new ItemsFailed(`${failed.length} failed`);
+}
+
+async function table(answer: Answer, isColored: boolean): Promise<string> {
+  const { default: Table } = await import("cli-table3");
+  const none = "";
+  const view = new Table({
+    head: answer.columns.map((name) => name.toUpperCase()),
+    style: {
+      head: isColored ? ["bold"] : [],
+      border: [],
+      "padding-left": 0,
+      "padding-right": 2,
+    },
+    chars: {
+      "top": none,
+      "top-mid": none,
+      "top-left": none,
+      "top-right": none,
+      "bottom": none,
+      "bottom-mid": none,
+      "bottom-left": none,
+      "bottom-right": none,
+      "left": none,
+      "left-mid": none,
+      "mid": none,
+      "mid-mid": none,
+      "right": none,
+      "right-mid": none,
+      "middle": none,
+    },
+    colAligns: answer.columns.map((_, i) =>
+      answer.rows.every((row) => typeof row[i] === "number") ? "right" : "left"
+    ),
+  });
+  for (const row of answer.rows) view.push(row.map(textCell));
+  return view.toString().replace(/[ ]+$/gm, "") + "\n";
+}
+
+function textCell(cell: Cell): string {
+  return cell === null ? "-" : printable(String(cell));
+}
+
+/** Control characters must not reach a person's terminal. */
+function printable(text: string): string {
+  return text.replace(
+    /\p{Cc}/gu,
+    (char) => `\\x${char.charCodeAt(0).toString(16).padStart(2, "0")}`,
+  );
+}
+
+function tsvCell(cell: Cell): string {
+  const escapes: Readonly<Record<string, string>> = {
+    "\\": "\\\\",
+    "\t": "\\t",
+    "\n": "\\n",
+    "\r": "\\r",
+  };
+  return cell === null
+    ? ""
+    : String(cell).replace(/[\\\t\n\r]/g, (char) => escapes[char]!);
+}

@@ -1,0 +1,52 @@
+/**
+ * One line on stderr that says how far a long command is, on a terminal only.
+ * It must never print when stderr is a file or `--quiet` is given.
+ *
+ * @module
+ */
+import type { Settings } from "./settings.ts";
+import { isTerminal, monoMs, printErr } from "./terminal.ts";
+import { formatBytes } from "./units.ts";
+
+const REFRESH_MS = 200;
+
+/** Counts records and bytes and shows them now and then. */
+export class Progress {
+  /** Records so far. */
+  records = 0;
+  /** Bytes so far. */
+  bytes = 0;
+  readonly #isShown: boolean;
+  readonly #verb: string;
+  readonly #startMs = monoMs();
+  #shownMs = 0;
+
+  constructor(verb: string, settings: Settings) {
+    this.#verb = verb;
+    // On the terminal that records are printed to, the line would be in the way.
+    this.#isShown = !settings.isQuiet && isTerminal.stderr() &&
+      (verb !== "read" || !isTerminal.stdout());
+  }
+
+  /** Shows the line again when it is time. */
+  tick(): void {
+    if (!this.#isShown) return;
+    const now = monoMs();
+    if (now - this.#shownMs < REFRESH_MS) return;
+    this.#shownMs = now;
+    printErr(`\r\x1b[K${this.#line(now)}`);
+  }
+
+  /** Shows it for good. */
+  end(): void {
+    if (this.#isShown) printErr(`\r\x1b[K${this.#line(monoMs())}\n`);
+  }
+
+  #line(nowMs: number): string {
+    const seconds = Math.max(0.001, (nowMs - this.#startMs) / 1000);
+    const rate = Math.round(this.records / seconds).toLocaleString("en-US");
+    return `${this.#verb} ${this.records.toLocaleString("en-US")} records, ${
+      formatBytes(this.bytes)
+    }, ${rate} records/s`;
+  }
+}

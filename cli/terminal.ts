@@ -1,0 +1,253 @@
+/**
+ * The command line's one seam: arguments, environment, standard streams,
+ * files, signals, time and exit. The only file in `cli` that names Deno. It
+ * must never decide anything about records or commands.
+ *
+ * @module
+ */
+
+/** Thrown when the reader of stdout has gone; `bytesWritten` did arrive. */
+export class BrokenPipe extends Error {
+  override readonly name = "BrokenPipe";
+  constructor(readonly bytesWritten: number) {
+    super("Cannot write to stdout: its reader has gone");
+  }
+}
+
+/** The arguments after the script's name. */
+export const args: readonly string[] = Deno.args;
+
+/** An environment variable; `undefined` when unset or empty. */
+export function variable(name: string): string | undefined {
+  return Deno.env.get(name) || undefined;
+}
+
+/** Which of the standard streams are terminals. */
+export const isTerminal = {
+  stdin: (): boolean => Deno.stdin.isTerminal(),
+  stdout: (): boolean => Deno.stdout.isTerminal(),
+  stderr: (): boolean => Deno.stderr.isTerminal(),
+};
+
+/** Columns of the terminal, 80 when there is none. */
+export function columns(): number {
+  try {
+    return Deno.consoleSize().columns;
+  } catch {
+    return 80;
+  }
+}
+
+/** Writes all of `bytes` to stdout, blocking; throws {@linkcode BrokenPipe}. */
+export function writeOut(bytes: Uint8Array): void {
+  let at = 0;
+  while (at < bytes.length) {
+    try {
+      at += Deno.stdout.writeSync(at === 0 ? bytes : bytes.subarray(at));
+    } catch (error) {
+      if (error instanceof Deno.errors.BrokenPipe) throw new BrokenPipe(at);
+      if (error instanceof Deno.errors.WouldBlock) continue;
+      throw error;
+    }
+  }
+}
+
+const encoder = new TextEncoder();
+
+/** Writes text to stdout. */
+export function printOut(text: string): void {
+  writeOut(encoder.encode(text));
+}
+
+/** Writes text to stderr; a closed stderr is no reason to fail. */
+export function printErr(text: string): void {
+  const bytes = encoder.encode(text);
+  let at = 0;
+  try {
+    while (at < bytes.length) at += Deno.stderr.writeSync(bytes.subarray(at));
+  } catch {
+    return;
+  }
+}
+
+/** A source of bytes: stdin or a file. */
+export interface Source {
+  /** Reads at least one byte into `into`; `null` at the end. */
+  read(into: Uint8Array): Promise<number | null>;
+  /** Releases the file; stdin stays open. */
+  close(): void;
+}
+
+/** Opens a file for reading; `-` is stdin. */
+export async function openSource(path: string): Promise<Source> {
+  if (path === "-") {
+    return { read: (into) => Deno.stdin.read(into), close: () => {} };
+  }
+  const file = await Deno.open(path);
+  return { read: (into) => file.read(into), close: () => file.close() };
+}
+
+/** A file's text; `undefined` when there is none. */
+export function readText(path: string): string | undefined {
+  try {
+    return Deno.readTextFileSync(path);
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return undefined;
+    throw error;
+  }
+}
+
+/** The working directory, then each of its parents. */
+export function foldersUp(): string[] {
+  const folders = [Deno.cwd()];
+  for (;;) {
+    const here = folders[folders.length - 1]!;
+    const cut = Math.max(here.lastIndexOf("/"), here.lastIndexOf("\\"));
+    const up = here.slice(0, cut);
+    if (cut < 0 || up === here) return folders;
+    folders.push(up);
+  }
+}
+
+/** Makes an empty temporary folder. */
+export function makeTemporaryFolder(prefix: string): string {
+  return Deno.makeTempDirSync({ prefix });
+}
+
+/** Removes a folder and all in it; a missing one is fine. */
+export function removeFolder(path: string): void {
+  try {
+    Deno.removeSync(path, { recursive: true });
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
+  }
+}
+
+/** Milliseconds since an arbitrary start; never goes back. */
+export function monoMs(): number {
+  return performance.now();
+}
+
+/** Milliseconds since the Unix epoch. */
+export function wallMs(): number {
+  return Date.now();
+}
+
+/** A time in RFC 3339, UTC, with milliseconds. */
+export function rfc3339(ms: number): string {
+  return new Date(ms).toISOString();
+}
+
+/** Milliseconds since the Unix epoch of an RFC 3339 text; NaN when it is none. */
+export function parseTime(text: string): number {
+  return Date.parse(text);
+}
+
+/** Resolves after `ms`, or as soon as `signal` is aborted. */
+export function sleep(ms: number, signal?: AbortSignal): Promise<void> {
+  if (signal?.aborted) return Promise.resolve();
+  return new Promise((resolve) => {
+    const done = () => {
+      clearTimeout(timer);
+      signal?.removeEventListener("abort", done);
+      resolve();
+    };
+    const timer = setTimeout(done, ms);
+    signal?.addEventListener("abort", done);
+  });
+}
+
+/** What SIGINT and SIGTERM do while a command runs. */
+export interface Interrupts {
+  /** Aborted by the first signal: drain, commit, leave. */
+  readonly signal: AbortSignal;
+  /** Gives the signals back to the system. */
+  release(): void;
+}
+
+/**
+ * Takes SIGINT and SIGTERM: the first aborts `signal`, the second ends the
+ * process with 130 or 143.
+ */
+export function takeInterrupts(): Interrupts {
+  const controller = new AbortController();
+  const handlers: [Deno.Signal, () => void][] = [];
+  const names: [Deno.Signal, number][] = Deno.build.os === "windows"
+    ? [["SIGINT", 130]]
+    : [["SIGINT", 130], ["SIGTERM", 143]];
+  for (const [name, code] of names) {
+    const handler = () => {
+      if (controller.signal.aborted) Deno.exit(code);
+      controller.abort();
+    };
+    Deno.addSignalListener(name, handler);
+    handlers.push([name, handler]);
+  }
+  return {
+    signal: controller.signal,
+    release() {
+      for (const [name, handler] of handlers.splice(0)) {
+        Deno.removeSignalListener(name, handler);
+      }
+    },
+  };
+}
+
+/** Ends the process. */
+export function exit(code: number): never {
+  Deno.exit(code);
+}
+
+/** Versions of what runs us. */
+export function runtime(): { deno: string; target: string } {
+  return { deno: Deno.version.deno, target: Deno.build.target };
+}
+
+/** A running child `kf`. */
+export interface Child {
+  /** Writes all of `bytes` to its stdin. */
+  write(bytes: Uint8Array<ArrayBuffer>): Promise<void>;
+  /** Ends its stdin. */
+  endInput(): Promise<void>;
+  /** Its stdout in chunks. */
+  readonly output: AsyncIterable<Uint8Array<ArrayBuffer>>;
+  /** Asks it to drain and end. */
+  stop(): void;
+  /** Its exit code and all of its stderr. */
+  readonly ended: Promise<{ code: number; stderr: string }>;
+}
+
+/** Runs another `kf` of the same source. */
+export function startKf(given: readonly string[]): Child {
+  const main = new URL("./main.ts", import.meta.url);
+  const child = new Deno.Command(Deno.execPath(), {
+    args: ["run", "-A", "--quiet", main.pathname, ...given],
+    stdin: "piped",
+    stdout: "piped",
+    stderr: "piped",
+  }).spawn();
+  const writer = child.stdin.getWriter();
+  const stderr = new Response(child.stderr).text();
+  return {
+    write: (bytes) => writer.write(bytes),
+    endInput: () => writer.close(),
+    output: child.stdout,
+    stop() {
+      child.kill("SIGTERM");
+    },
+    ended: child.status.then(async ({ code }) => ({
+      code,
+      stderr: await stderr,
+    })),
+  };
+}
+
+/** The text of a file beside the entry of an npm package. */
+export async function readPackageText(
+  specifier: string,
+  path: string,
+): Promise<string> {
+  return await Deno.readTextFile(
+    new URL(path, import.meta.resolve(specifier)),
+  );
+}

@@ -1,0 +1,300 @@
+/**
+ * The broker keys that kf honours. Owns names, defaults and bounds; a key that
+ * nothing reads must not stand here. Where kf's default differs from Kafka's
+ * the doc says so.
+ *
+ * @module
+ */
+import { LIMITS } from "../limits.ts";
+import {
+  bool,
+  choice,
+  type ConfigValues,
+  int,
+  list,
+  long,
+  short,
+  string,
+} from "./key.ts";
+import { checkCleanupPolicy, checkGzipLevel } from "./topic_keys.ts";
+
+const SERVER_KEYS = {
+  "advertised.listeners": list([], {
+    doc: "Addresses that clients are told to connect to; listeners when empty.",
+  }),
+  "auto.create.topics.enable": bool(true, {
+    doc: "Whether asking for a missing topic creates it.",
+  }),
+  "broker.rack": string(null, { doc: "Rack that this broker stands in." }),
+  "connections.max.idle.ms": long(600000, {
+    min: 1,
+    doc: "Connections silent for this long are closed.",
+  }),
+  "default.replication.factor": int(1, {
+    min: 1,
+    doc: "Replicas of topics created without a replication factor.",
+  }),
+  "delete.topic.enable": bool(true, {
+    doc: "Whether topics can be deleted.",
+  }),
+  "fetch.max.bytes": int(LIMITS.fetchBytesMax, {
+    min: 1024,
+    doc: "Largest answer to a fetch, in bytes.",
+  }),
+  "listeners": list(["PLAINTEXT://:9092"], {
+    doc: "Address to listen on: PLAINTEXT://HOST:PORT, no host for all " +
+      "interfaces, port 0 for a free one.",
+  }),
+  "log.dir": string("kf-data", {
+    doc: "Data folder, when log.dirs is not set. Kafka's default is " +
+      "/tmp/kafka-logs.",
+  }),
+  "log.dirs": list([], {
+    doc: "Data folder; one. log.dir when empty.",
+    check: (dirs) => dirs.length > 1 ? "must name one folder" : undefined,
+  }),
+  "max.connections": int(2147483647, {
+    min: 0,
+    update: "cluster-wide",
+    doc: "Connections that the broker holds at once.",
+  }),
+  "max.connections.per.ip": int(2147483647, {
+    min: 0,
+    update: "cluster-wide",
+    doc: "Connections that one address may hold at once.",
+  }),
+  "max.incremental.fetch.session.cache.slots": int(LIMITS.fetchSessionsMax, {
+    min: 0,
+    doc: "Incremental fetch sessions kept at once.",
+  }),
+  "metadata.log.max.record.bytes.between.snapshots": long(20971520, {
+    min: 1,
+    doc: "Bytes of metadata records after which a snapshot is taken.",
+  }),
+  "metadata.log.max.snapshot.interval.ms": long(3600000, {
+    min: 0,
+    doc: "Time after which a snapshot of changed metadata is taken; 0: never.",
+  }),
+  "node.id": int(1, {
+    min: 0,
+    doc: "This node's id in the cluster. Kafka has no default.",
+  }),
+  "num.partitions": int(1, {
+    min: 1,
+    doc: "Partitions of topics created without a number.",
+  }),
+  "producer.id.expiration.ms": int(86400000, {
+    min: 1,
+    update: "cluster-wide",
+    doc: "How long a silent producer's sequence state is kept.",
+  }),
+  "socket.request.max.bytes": int(LIMITS.frameBytesMax, {
+    min: 1,
+    doc: "Largest request frame; a larger one closes the connection.",
+  }),
+} as const;
+
+const GROUP_KEYS = {
+  "group.initial.rebalance.delay.ms": int(3000, {
+    min: 0,
+    doc: "How long an empty group's first rebalance waits for more members.",
+  }),
+  "group.max.session.timeout.ms": int(1800000, {
+    min: 1,
+    doc: "Longest session timeout that a member may ask for.",
+  }),
+  "group.max.size": int(2147483647, {
+    min: 1,
+    doc: "Members that one group may have.",
+  }),
+  "group.min.session.timeout.ms": int(6000, {
+    min: 1,
+    doc: "Shortest session timeout that a member may ask for.",
+  }),
+  "offset.metadata.max.bytes": int(LIMITS.offsetMetadataBytesMax, {
+    min: 0,
+    doc: "Largest text stored beside a committed offset.",
+  }),
+  "offsets.retention.check.interval.ms": long(600000, {
+    min: 1,
+    doc: "How often expired offsets are looked for.",
+  }),
+  "offsets.retention.minutes": int(10080, {
+    min: 1,
+    doc: "How long an inactive group's offsets are kept.",
+  }),
+  "offsets.topic.num.partitions": int(50, {
+    min: 1,
+    doc: "Partitions of __consumer_offsets, when it is created.",
+  }),
+  "offsets.topic.replication.factor": short(1, {
+    min: 1,
+    doc: "Replicas of __consumer_offsets, when it is created. Kafka's " +
+      "default is 3.",
+  }),
+  "offsets.topic.segment.bytes": int(104857600, {
+    min: 1048576,
+    doc: "segment.bytes of __consumer_offsets, when it is created.",
+  }),
+} as const;
+
+const LOG_KEYS = {
+  "compression.gzip.level": int(-1, {
+    min: -1,
+    max: 9,
+    check: checkGzipLevel,
+    update: "cluster-wide",
+    doc: "Default of the topic key compression.gzip.level.",
+  }),
+  "compression.lz4.level": int(9, {
+    min: 1,
+    max: 17,
+    update: "cluster-wide",
+    doc: "Default of the topic key compression.lz4.level.",
+  }),
+  "compression.type": choice("producer", {
+    valid: ["uncompressed", "zstd", "lz4", "snappy", "gzip", "producer"],
+    update: "cluster-wide",
+    doc: "Default of the topic key compression.type.",
+  }),
+  "compression.zstd.level": int(3, {
+    min: -131072,
+    max: 22,
+    update: "cluster-wide",
+    doc: "Default of the topic key compression.zstd.level.",
+  }),
+  "log.cleanup.policy": list(["delete"], {
+    valid: ["compact", "delete"],
+    check: checkCleanupPolicy,
+    update: "cluster-wide",
+    doc: "Default of the topic key cleanup.policy.",
+  }),
+  "log.flush.interval.messages": long(Infinity, {
+    min: 1,
+    update: "cluster-wide",
+    doc: "Default of the topic key flush.messages.",
+  }),
+  "log.flush.interval.ms": long(null, {
+    min: 0,
+    update: "cluster-wide",
+    doc: "Default of the topic key flush.ms; " +
+      "log.flush.scheduler.interval.ms when not set.",
+  }),
+  "log.flush.offset.checkpoint.interval.ms": int(60000, {
+    min: 0,
+    doc: "How often recovery points are written.",
+  }),
+  "log.flush.scheduler.interval.ms": long(Infinity, {
+    min: 0,
+    doc: "Default of log.flush.interval.ms.",
+  }),
+  "log.flush.start.offset.checkpoint.interval.ms": int(60000, {
+    min: 0,
+    doc: "How often log start offsets are written.",
+  }),
+  "log.index.interval.bytes": int(4096, {
+    min: 0,
+    update: "cluster-wide",
+    doc: "Default of the topic key index.interval.bytes.",
+  }),
+  "log.index.size.max.bytes": int(10485760, {
+    min: 4,
+    update: "cluster-wide",
+    doc: "Default of the topic key segment.index.bytes.",
+  }),
+  "log.message.timestamp.after.max.ms": long(3600000, {
+    min: 0,
+    update: "cluster-wide",
+    doc: "Default of the topic key message.timestamp.after.max.ms.",
+  }),
+  "log.message.timestamp.before.max.ms": long(Infinity, {
+    min: 0,
+    update: "cluster-wide",
+    doc: "Default of the topic key message.timestamp.before.max.ms.",
+  }),
+  "log.message.timestamp.type": choice("CreateTime", {
+    valid: ["CreateTime", "LogAppendTime"],
+    update: "cluster-wide",
+    doc: "Default of the topic key message.timestamp.type.",
+  }),
+  "log.preallocate": bool(false, {
+    update: "cluster-wide",
+    doc: "Default of the topic key preallocate.",
+  }),
+  "log.retention.bytes": long(-1, {
+    min: -1,
+    update: "cluster-wide",
+    doc: "Default of the topic key retention.bytes.",
+  }),
+  "log.retention.check.interval.ms": long(300000, {
+    min: 1,
+    doc: "How often retention looks for segments to delete.",
+  }),
+  "log.retention.hours": int(168, {
+    min: -1,
+    doc: "Default of retention.ms in hours, weakest of the three.",
+  }),
+  "log.retention.minutes": int(null, {
+    min: -1,
+    doc: "Default of retention.ms in minutes; beats log.retention.hours.",
+  }),
+  "log.retention.ms": long(null, {
+    min: -1,
+    update: "cluster-wide",
+    doc: "Default of the topic key retention.ms; beats minutes and hours.",
+  }),
+  "log.roll.hours": int(168, {
+    min: 1,
+    doc: "Default of the topic key segment.ms in hours.",
+  }),
+  "log.roll.jitter.hours": int(0, {
+    min: 0,
+    doc: "Default of the topic key segment.jitter.ms in hours.",
+  }),
+  "log.roll.jitter.ms": long(null, {
+    min: 0,
+    update: "cluster-wide",
+    doc: "Default of the topic key segment.jitter.ms; beats the hours.",
+  }),
+  "log.roll.ms": long(null, {
+    min: 1,
+    update: "cluster-wide",
+    doc: "Default of the topic key segment.ms; beats log.roll.hours.",
+  }),
+  "log.segment.bytes": int(1073741824, {
+    min: 1048576,
+    update: "cluster-wide",
+    doc: "Default of the topic key segment.bytes.",
+  }),
+  "log.segment.delete.delay.ms": long(60000, {
+    min: 0,
+    update: "cluster-wide",
+    doc: "Default of the topic key file.delete.delay.ms.",
+  }),
+  "message.max.bytes": int(LIMITS.batchBytesMax, {
+    min: 0,
+    update: "cluster-wide",
+    doc: "Default of the topic key max.message.bytes.",
+  }),
+  "min.insync.replicas": int(1, {
+    min: 1,
+    update: "cluster-wide",
+    doc: "Default of the topic key min.insync.replicas.",
+  }),
+  "replica.high.watermark.checkpoint.interval.ms": long(5000, {
+    min: 1,
+    doc: "How often high watermarks are written.",
+  }),
+} as const;
+
+export const BROKER_KEYS = {
+  ...SERVER_KEYS,
+  ...GROUP_KEYS,
+  ...LOG_KEYS,
+} as const;
+
+/** Values of the broker keys, by Kafka's name. */
+export type BrokerValues = ConfigValues<typeof BROKER_KEYS>;
+
+/** One of the broker keys. */
+export type BrokerKeyName = keyof typeof BROKER_KEYS;

@@ -1,0 +1,260 @@
+/**
+ * From texts to typed configs: which keys there are, what they may hold, which
+ * layer wins. Owns the refusal of unknown and bad keys with INVALID_CONFIG and
+ * a sentence; reads no file itself.
+ *
+ * @module
+ */
+import { KafkaError } from "../errors.ts";
+import { BROKER_KEYS, type BrokerValues } from "./broker_keys.ts";
+import {
+  ADMIN_KEYS,
+  type AdminValues,
+  CONSUMER_KEYS,
+  type ConsumerValues,
+  PRODUCER_KEYS,
+  type ProducerValues,
+} from "./client_keys.ts";
+import type { ConfigKey, KeyTable, Synonym } from "./key.ts";
+import { TOPIC_KEYS, type TopicValues } from "./topic_keys.ts";
+
+/** Keys and their texts, as a file or a command line gives them. */
+export type ConfigText = ReadonlyMap<string, string>;
+
+/** Who said what about a broker, weakest first. */
+export interface BrokerLayers {
+  /** The file, overridden by the command line. */
+  readonly static: ConfigText;
+  /** Changed at run time for all brokers. */
+  readonly dynamicDefault: ConfigText;
+  /** Changed at run time for this broker. */
+  readonly dynamicBroker: ConfigText;
+}
+
+/** A broker's config: values by Kafka's name, and where they come from. */
+export interface BrokerConfig extends BrokerValues {
+  /** The texts behind the values, for DescribeConfigs. */
+  readonly layers: BrokerLayers;
+}
+
+/** A topic's config: what the log, validation and leader read. */
+export interface TopicConfig {
+  readonly cleanupPolicy: {
+    readonly compact: boolean;
+    readonly delete: boolean;
+  };
+  readonly compressionType: TopicValues["compression.type"];
+  readonly compressionGzipLevel: number;
+  readonly compressionLz4Level: number;
+  readonly compressionZstdLevel: number;
+  readonly fileDeleteDelayMs: number;
+  readonly flushMessages: number;
+  readonly flushMs: number;
+  readonly indexIntervalBytes: number;
+  readonly maxMessageBytes: number;
+  readonly messageTimestampAfterMaxMs: number;
+  readonly messageTimestampBeforeMaxMs: number;
+  readonly messageTimestampType: TopicValues["message.timestamp.type"];
+  readonly minInsyncReplicas: number;
+  readonly preallocate: boolean;
+  readonly retentionBytes: number;
+  readonly retentionMs: number;
+  readonly segmentBytes: number;
+  readonly segmentIndexBytes: number;
+  readonly segmentJitterMs: number;
+  readonly segmentMs: number;
+}
+
+const NOTHING: ConfigText = new Map();
+
+/**
+ * The broker's config from its static texts (file, then command line over it).
+ * Throws {@linkcode KafkaError} `INVALID_CONFIG` naming every bad key.
+ */
+export function resolveBrokerConfig(
+  properties: ConfigText = NOTHING,
+): BrokerConfig {
+  refuseBad(BROKER_KEYS, properties, "broker");
+  return layered({
+    static: properties,
+    dynamicDefault: NOTHING,
+    dynamicBroker: NOTHING,
+  });
+}
+
+/** The same config under other dynamic texts, which were checked when set. */
+export function withDynamicConfig(
+  config: BrokerConfig,
+  dynamic: { readonly default: ConfigText; readonly broker: ConfigText },
+): BrokerConfig {
+  return layered({
+    static: config.layers.static,
+    dynamicDefault: dynamic.default,
+    dynamicBroker: dynamic.broker,
+  });
+}
+
+function layered(layers: BrokerLayers): BrokerConfig {
+  const values: Record<string, unknown> = { layers };
+  const { dynamicBroker, dynamicDefault } = layers;
+  for (const [name, key] of Object.entries<ConfigKey<unknown>>(BROKER_KEYS)) {
+    const text = dynamicBroker.get(name) ?? dynamicDefault.get(name) ??
+      layers.static.get(name);
+    values[name] = text === undefined ? key.default : key.parse(text);
+  }
+  return Object.freeze(values) as unknown as BrokerConfig;
+}
+
+/**
+ * A topic's config: its own texts over the broker's. Throws
+ * {@linkcode KafkaError} `INVALID_CONFIG` naming every bad key.
+ */
+export function resolveTopicConfig(
+  overrides: ConfigText,
+  broker: BrokerConfig,
+): TopicConfig {
+  refuseBad(TOPIC_KEYS, overrides, "topic");
+  const get = (name: keyof typeof TOPIC_KEYS): unknown => {
+    const text = overrides.get(name);
+    return text === undefined
+      ? topicDefault(name, broker)
+      : TOPIC_KEYS[name].parse(text);
+  };
+  const number = (name: keyof typeof TOPIC_KEYS) => get(name) as number;
+  const policy = get("cleanup.policy") as readonly string[];
+  return Object.freeze<TopicConfig>({
+    cleanupPolicy: {
+      compact: policy.includes("compact"),
+      delete: policy.includes("delete"),
+    },
+    compressionType: get("compression.type") as TopicConfig["compressionType"],
+    compressionGzipLevel: number("compression.gzip.level"),
+    compressionLz4Level: number("compression.lz4.level"),
+    compressionZstdLevel: number("compression.zstd.level"),
+    fileDeleteDelayMs: number("file.delete.delay.ms"),
+    flushMessages: number("flush.messages"),
+    flushMs: number("flush.ms"),
+    indexIntervalBytes: number("index.interval.bytes"),
+    maxMessageBytes: number("max.message.bytes"),
+    messageTimestampAfterMaxMs: number("message.timestamp.after.max.ms"),
+    messageTimestampBeforeMaxMs: number("message.timestamp.before.max.ms"),
+    messageTimestampType: get(
+      "message.timestamp.type",
+    ) as TopicConfig["messageTimestampType"],
+    minInsyncReplicas: number("min.insync.replicas"),
+    preallocate: get("preallocate") as boolean,
+    retentionBytes: number("retention.bytes"),
+    retentionMs: number("retention.ms"),
+    segmentBytes: number("segment.bytes"),
+    segmentIndexBytes: number("segment.index.bytes"),
+    segmentJitterMs: number("segment.jitter.ms"),
+    segmentMs: number("segment.ms"),
+  });
+}
+
+/** The value of a topic key when the topic itself says nothing. */
+export function topicDefault(
+  name: keyof typeof TOPIC_KEYS,
+  broker: BrokerValues,
+): unknown {
+  const synonyms: readonly Synonym[] = TOPIC_KEYS[name].synonyms ?? [];
+  for (const synonym of synonyms) {
+    const value = broker[synonym.name as keyof BrokerValues];
+    if (value === null || value === undefined) continue;
+    return synonym.scale === undefined || (value as number) < 0
+      ? value
+      : (value as number) * synonym.scale;
+  }
+  return TOPIC_KEYS[name].default;
+}
+
+/** What each kind of client resolves to. */
+export interface ClientValues {
+  producer: ProducerValues;
+  consumer: ConsumerValues;
+  admin: AdminValues;
+}
+
+const CLIENT_KEYS: Readonly<Record<keyof ClientValues, KeyTable>> = {
+  producer: PRODUCER_KEYS,
+  consumer: CONSUMER_KEYS,
+  admin: ADMIN_KEYS,
+};
+
+/**
+ * A client's config from Kafka's names. Throws {@linkcode KafkaError}
+ * `INVALID_CONFIG` naming every bad key.
+ */
+export function clientConfig<Kind extends keyof ClientValues>(
+  kind: Kind,
+  properties: Readonly<Record<string, unknown>>,
+): ClientValues[Kind] {
+  const table = CLIENT_KEYS[kind];
+  const texts = new Map<string, string>();
+  for (const [name, value] of Object.entries(properties)) {
+    if (value === undefined || value === null) continue;
+    texts.set(name, value === Infinity ? "9223372036854775807" : String(value));
+  }
+  refuseBad(table, texts, kind);
+  const values: Record<string, unknown> = {};
+  for (const [name, key] of Object.entries(table)) {
+    const text = texts.get(name);
+    values[name] = text === undefined ? key.default : key.parse(text);
+  }
+  return Object.freeze(values) as unknown as ClientValues[Kind];
+}
+
+/** A sentence why `text` is refused for `name`; undefined when it is fine. */
+export function configProblem(
+  table: KeyTable,
+  name: string,
+  { text, scope }: { readonly text: string; readonly scope: string },
+): string | undefined {
+  const key = Object.hasOwn(table, name) ? table[name] : undefined;
+  if (key === undefined) {
+    const near = nearest(name, Object.keys(table));
+    const hint = near === undefined ? "" : `: did you mean "${near}"?`;
+    return `Unknown ${scope} config "${name}"${hint}`;
+  }
+  try {
+    key.parse(text);
+    return undefined;
+  } catch (cause) {
+    if (!(cause instanceof TypeError)) throw cause;
+    return `Invalid value "${text}" for ${scope} config "${name}": it ${cause.message}`;
+  }
+}
+
+function refuseBad(table: KeyTable, texts: ConfigText, scope: string): void {
+  const problems: string[] = [];
+  for (const [name, text] of texts) {
+    const problem = configProblem(table, name, { text, scope });
+    if (problem !== undefined) problems.push(problem);
+  }
+  if (problems.length > 0) {
+    throw new KafkaError("INVALID_CONFIG", problems.join("\n"));
+  }
+}
+
+function nearest(name: string, names: readonly string[]): string | undefined {
+  let best: string | undefined;
+  let bestDistance = Math.max(2, Math.floor(name.length / 4)) + 1;
+  for (const candidate of names) {
+    const distance = editDistance(name, candidate);
+    if (distance < bestDistance) [best, bestDistance] = [candidate, distance];
+  }
+  return best;
+}
+
+function editDistance(a: string, b: string): number {
+  let row = Array.from({ length: b.length + 1 }, (_, i) => i);
+  for (let i = 1; i <= a.length; i++) {
+    const next = [i];
+    for (let j = 1; j <= b.length; j++) {
+      const swap = row[j - 1]! + (a[i - 1] === b[j - 1] ? 0 : 1);
+      next.push(Math.min(swap, row[j]! + 1, next[j - 1]! + 1));
+    }
+    row = next;
+  }
+  return row[b.length]!;
+}

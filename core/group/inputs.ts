@@ -1,0 +1,304 @@
+/**
+ * What the group coordinator takes in and gives out: inputs, replies, records
+ * and effects. Types only, independent of the wire's versions.
+ *
+ * @module
+ */
+import type { ErrorName } from "../errors.ts";
+import type { Group, MemberProtocol } from "./group.ts";
+import type { GroupRecord } from "./records.ts";
+
+/** Bounds and times that an operator sets. */
+export interface GroupConfig {
+  readonly sessionTimeoutMinMs: number;
+  readonly sessionTimeoutMaxMs: number;
+  readonly initialRebalanceDelayMs: number;
+  readonly groupSizeMax: number;
+  readonly offsetMetadataBytesMax: number;
+  readonly offsetsRetentionMs: number;
+}
+
+/** Who asks, as a member. */
+export interface MemberReference {
+  readonly memberId: string;
+  readonly groupInstanceId: string | null;
+}
+
+/** A member enters or comes back. */
+export interface JoinInput extends MemberReference {
+  readonly type: "JoinGroup";
+  readonly groupId: string;
+  /** Names the request when its reply comes later. */
+  readonly token: number;
+  readonly clientId: string;
+  readonly clientHost: string;
+  readonly sessionTimeoutMs: number;
+  readonly rebalanceTimeoutMs: number;
+  readonly protocolType: string;
+  readonly protocols: readonly MemberProtocol[];
+  /** Random text for the id of a new member. */
+  readonly newMemberSuffix: string;
+  /** From version 4 on: a dynamic member must ask for its id first. */
+  readonly requiresKnownMemberId: boolean;
+  /** From version 9 on. */
+  readonly canSkipAssignment: boolean;
+}
+
+/** A member hands in, or asks for, assignments. */
+export interface SyncInput extends MemberReference {
+  readonly type: "SyncGroup";
+  readonly groupId: string;
+  readonly token: number;
+  readonly generationId: number;
+  readonly protocolType: string | null;
+  readonly protocolName: string | null;
+  readonly assignments: readonly {
+    readonly memberId: string;
+    readonly assignment: Uint8Array;
+  }[];
+}
+
+/** A member is alive. */
+export interface HeartbeatInput extends MemberReference {
+  readonly type: "Heartbeat";
+  readonly groupId: string;
+  readonly generationId: number;
+}
+
+/** Members go. */
+export interface LeaveInput {
+  readonly type: "LeaveGroup";
+  readonly groupId: string;
+  readonly members: readonly MemberReference[];
+}
+
+/** One partition's offset to be stored. */
+export interface OffsetToCommit {
+  readonly topic: string;
+  readonly partition: number;
+  readonly offset: number;
+  readonly leaderEpoch: number;
+  readonly metadata: string;
+}
+
+/** Offsets to be stored. */
+export interface CommitInput extends MemberReference {
+  readonly type: "OffsetCommit";
+  readonly groupId: string;
+  readonly generationId: number;
+  /** Whether the client knows GROUP_ID_NOT_FOUND here (version 9 on). */
+  readonly knowsMissingGroup: boolean;
+  readonly offsets: readonly OffsetToCommit[];
+}
+
+/** Stored offsets are asked for. */
+export interface FetchOffsetsInput {
+  readonly type: "OffsetFetch";
+  readonly groupId: string;
+  /** Null: all of them. */
+  readonly topics:
+    | readonly {
+      readonly topic: string;
+      readonly partitions: readonly number[];
+    }[]
+    | null;
+}
+
+/** Which groups there are. */
+export interface ListInput {
+  readonly type: "ListGroups";
+  /** Empty: all. Letter case doesn't matter. */
+  readonly states: readonly string[];
+}
+
+/** What a group looks like. */
+export interface DescribeInput {
+  readonly type: "DescribeGroup";
+  readonly groupId: string;
+}
+
+/** A group without members is to be forgotten. */
+export interface DeleteInput {
+  readonly type: "DeleteGroup";
+  readonly groupId: string;
+}
+
+/** A topic is gone: its offsets go too. */
+export interface TopicsDeletedInput {
+  readonly type: "TopicsDeleted";
+  readonly topics: readonly string[];
+}
+
+/** The time that an effect asked for has come. */
+export interface TimerInput {
+  readonly type: "Timer";
+  readonly groupId: string;
+}
+
+/** The state was just loaded: members get a fresh session. */
+export interface LoadedInput {
+  readonly type: "Loaded";
+}
+
+/** Look for offsets that are too old. */
+export interface ExpireInput {
+  readonly type: "ExpireOffsets";
+}
+
+/** Everything that the coordinator decides on. */
+export type GroupRequest =
+  | JoinInput
+  | SyncInput
+  | HeartbeatInput
+  | LeaveInput
+  | CommitInput
+  | FetchOffsetsInput
+  | ListInput
+  | DescribeInput
+  | DeleteInput
+  | TopicsDeletedInput
+  | TimerInput
+  | LoadedInput
+  | ExpireInput;
+
+/** A request and the monotonic time at which it came. */
+export interface GroupInput {
+  readonly request: GroupRequest;
+  readonly monoMs: number;
+}
+
+/** Answer to {@linkcode JoinInput}. */
+export interface JoinReply {
+  readonly error: ErrorName;
+  readonly memberId: string;
+  readonly generationId: number;
+  readonly protocolType: string | null;
+  readonly protocolName: string | null;
+  readonly leader: string;
+  readonly skipAssignment: boolean;
+  readonly members: readonly {
+    readonly memberId: string;
+    readonly groupInstanceId: string | null;
+    readonly metadata: Uint8Array;
+  }[];
+}
+
+/** Answer to {@linkcode SyncInput}. */
+export interface SyncReply {
+  readonly error: ErrorName;
+  readonly protocolType: string | null;
+  readonly protocolName: string | null;
+  readonly assignment: Uint8Array;
+}
+
+/** Answer that is nothing but an error or none. */
+export interface ErrorReply {
+  readonly error: ErrorName;
+}
+
+/** Answer to {@linkcode LeaveInput}. */
+export interface LeaveReply {
+  readonly error: ErrorName;
+  readonly members: readonly (MemberReference & ErrorReply)[];
+}
+
+/** Answer to {@linkcode CommitInput}: one error per offset, in order. */
+export interface CommitReply {
+  readonly errors: readonly ErrorName[];
+}
+
+/** A stored offset. */
+export interface CommittedOffset {
+  readonly offset: number;
+  readonly leaderEpoch: number;
+  readonly metadata: string;
+  readonly commitTimestampMs: number;
+  /** −1: by the broker's retention. */
+  readonly expireTimestampMs: number;
+}
+
+/** Answer to {@linkcode FetchOffsetsInput}. */
+export interface FetchOffsetsReply {
+  readonly topics: readonly {
+    readonly topic: string;
+    readonly partitions: readonly {
+      readonly partition: number;
+      readonly committed: CommittedOffset | undefined;
+    }[];
+  }[];
+}
+
+/** Answer to {@linkcode ListInput}. */
+export interface ListReply {
+  readonly groups: readonly {
+    readonly groupId: string;
+    readonly protocolType: string;
+    readonly state: string;
+  }[];
+}
+
+/** Answer to {@linkcode DescribeInput}; no group: undefined. */
+export interface DescribeReply {
+  readonly group: {
+    readonly state: string;
+    readonly protocolType: string;
+    readonly protocolData: string;
+    readonly members: readonly (MemberReference & {
+      readonly clientId: string;
+      readonly clientHost: string;
+      readonly metadata: Uint8Array;
+      readonly assignment: Uint8Array;
+    })[];
+  } | undefined;
+}
+
+/** The answer that belongs to each request; null: it comes as an effect. */
+export interface GroupReplies {
+  readonly JoinGroup: JoinReply | null;
+  readonly SyncGroup: SyncReply | null;
+  readonly Heartbeat: ErrorReply;
+  readonly LeaveGroup: LeaveReply;
+  readonly OffsetCommit: CommitReply;
+  readonly OffsetFetch: FetchOffsetsReply;
+  readonly ListGroups: ListReply;
+  readonly DescribeGroup: DescribeReply;
+  readonly DeleteGroup: ErrorReply;
+  readonly TopicsDeleted: null;
+  readonly Timer: null;
+  readonly Loaded: null;
+  readonly ExpireOffsets: null;
+}
+
+/** Any answer. */
+export type GroupReply = GroupReplies[keyof GroupReplies];
+
+/** The group from now on; lives in memory only, as do parked requests. */
+export interface GroupChanged {
+  readonly type: "GroupChanged";
+  readonly group: Group;
+}
+
+/** A member was heard of; lives in memory only. */
+export interface MemberHeard {
+  readonly type: "MemberHeard";
+  readonly groupId: string;
+  readonly memberId: string;
+  readonly deadlineMs: number;
+}
+
+/** What {@linkcode GroupRecord}s cannot say is said by the other two. */
+export type GroupChange = GroupRecord | GroupChanged | MemberHeard;
+
+/** What is to be done once the records are committed. */
+export type GroupEffect =
+  | {
+    readonly type: "Reply";
+    readonly token: number;
+    readonly reply: JoinReply | SyncReply;
+  }
+  /** Replaces the group's timer: a {@linkcode TimerInput} at `atMs`. */
+  | {
+    readonly type: "SetTimer";
+    readonly groupId: string;
+    readonly atMs: number;
+  };

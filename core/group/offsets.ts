@@ -1,0 +1,207 @@
+/**
+ * Committed offsets: where they are kept, who may commit, what has expired.
+ * Owns the rules; the members' side of a group is read only.
+ *
+ * @module
+ */
+import { decodeSubscription } from "../assign/protocol.ts";
+import { DecodeError } from "../bytes/reader.ts";
+import type { ErrorName } from "../errors.ts";
+import { findMember } from "./draft.ts";
+import { type Group, metadataOf } from "./group.ts";
+import type {
+  CommitInput,
+  CommittedOffset,
+  FetchOffsetsInput,
+  FetchOffsetsReply,
+  GroupConfig,
+} from "./inputs.ts";
+import {
+  type OffsetCommitRecord,
+  type OffsetCommitValue,
+  offsetCommitValue,
+} from "./records.ts";
+
+/** Offsets of one group, by topic and partition. */
+export type GroupOffsets = Map<string, Map<number, CommittedOffset>>;
+
+const UTF8 = new TextEncoder();
+
+/** Why nothing of the request can be committed; undefined: it can. */
+export function commitProblem(
+  group: Group | undefined,
+  request: CommitInput,
+): ErrorName | undefined {
+  const { generationId, memberId, groupInstanceId } = request;
+  if (group === undefined) {
+    if (generationId < 0) return undefined;
+    return request.knowsMissingGroup
+      ? "GROUP_ID_NOT_FOUND"
+      : "ILLEGAL_GENERATION";
+  }
+  if (generationId < 0 && group.state === "Empty") return undefined;
+  if (generationId < 0 && memberId === "" && groupInstanceId === null) {
+    return "UNKNOWN_MEMBER_ID";
+  }
+  const found = findMember(group, request);
+  if (typeof found === "string") return found;
+  if (generationId !== group.generation) return "ILLEGAL_GENERATION";
+  return group.state === "CompletingRebalance"
+    ? "REBALANCE_IN_PROGRESS"
+    : undefined;
+}
+
+/** The records of a commit, and one error per offset. */
+export function commitRecords(
+  { groupId, offsets }: CommitInput,
+  { offsetMetadataBytesMax }: GroupConfig,
+  nowMs: number,
+): { records: OffsetCommitRecord[]; errors: ErrorName[] } {
+  const records: OffsetCommitRecord[] = [];
+  const errors = offsets.map((each): ErrorName => {
+    if (isLonger(each.metadata, offsetMetadataBytesMax)) {
+      return "OFFSET_METADATA_TOO_LARGE";
+    }
+    records.push({
+      type: "OffsetCommit",
+      key: { group: groupId, topic: each.topic, partition: each.partition },
+      value: offsetCommitValue({
+        offset: each.offset,
+        leaderEpoch: each.leaderEpoch,
+        metadata: each.metadata,
+        commitTimestamp: nowMs,
+      }),
+    });
+    return "NONE";
+  });
+  return { records, errors };
+}
+
+function isLonger(text: string, bytesMax: number): boolean {
+  if (text.length * 3 <= bytesMax) return false;
+  return UTF8.encode(text).length > bytesMax;
+}
+
+/** What a stored value means. */
+export function committedOffset(value: OffsetCommitValue): CommittedOffset {
+  return {
+    offset: value.offset,
+    leaderEpoch: value.leaderEpoch,
+    metadata: value.metadata,
+    commitTimestampMs: value.commitTimestamp,
+    expireTimestampMs: value.expireTimestamp,
+  };
+}
+
+/** The offsets that were asked for. */
+export function fetchOffsets(
+  offsets: GroupOffsets | undefined,
+  { topics }: FetchOffsetsInput,
+): FetchOffsetsReply {
+  if (topics === null) {
+    return {
+      topics: [...offsets ?? []].map(([topic, partitions]) => ({
+        topic,
+        partitions: [...partitions]
+          .map(([partition, committed]) => ({ partition, committed })),
+      })),
+    };
+  }
+  return {
+    topics: topics.map(({ topic, partitions }) => {
+      const known = offsets?.get(topic);
+      return {
+        topic,
+        partitions: partitions.map((partition) => ({
+          partition,
+          committed: known?.get(partition),
+        })),
+      };
+    }),
+  };
+}
+
+/** Tombstone of one offset. */
+export function offsetTombstone(
+  group: string,
+  topic: string,
+  partition: number,
+): OffsetCommitRecord {
+  return {
+    type: "OffsetCommit",
+    key: { group, topic, partition },
+    value: null,
+  };
+}
+
+/** Tombstones of all offsets of a group. */
+export function allTombstones(
+  groupId: string,
+  offsets: GroupOffsets | undefined,
+): OffsetCommitRecord[] {
+  return [...offsets ?? []].flatMap(([topic, partitions]) =>
+    [...partitions.keys()]
+      .map((partition) => offsetTombstone(groupId, topic, partition))
+  );
+}
+
+/** Tombstones of the offsets that are too old by now. */
+export function expiredTombstones(
+  group: Group,
+  offsets: GroupOffsets,
+  { nowMs, retentionMs }: {
+    readonly nowMs: number;
+    readonly retentionMs: number;
+  },
+): OffsetCommitRecord[] {
+  const sinceOf = expiryStart(group);
+  const expired: OffsetCommitRecord[] = [];
+  for (const [topic, partitions] of offsets) {
+    for (const [partition, committed] of partitions) {
+      const sinceMs = sinceOf(topic, committed);
+      if (sinceMs === undefined) continue;
+      const { expireTimestampMs } = committed;
+      const dueMs = expireTimestampMs === -1
+        ? sinceMs + retentionMs
+        : expireTimestampMs;
+      if (dueMs > nowMs) continue;
+      expired.push(offsetTombstone(group.groupId, topic, partition));
+    }
+  }
+  return expired;
+}
+
+/** From when on an offset ages (KIP-211); undefined: it doesn't. */
+function expiryStart(
+  group: Group,
+): (topic: string, committed: CommittedOffset) => number | undefined {
+  if (group.protocolType === null || group.protocolType === "") {
+    return (_topic, { commitTimestampMs }) => commitTimestampMs;
+  }
+  if (group.state === "Empty") {
+    return (_topic, { commitTimestampMs }) =>
+      group.stateSinceMs < 0 ? commitTimestampMs : group.stateSinceMs;
+  }
+  const subscribed = group.state === "Stable"
+    ? subscribedTopics(group)
+    : undefined;
+  if (subscribed === undefined) return () => undefined;
+  return (topic, { commitTimestampMs }) =>
+    subscribed.has(topic) ? undefined : commitTimestampMs;
+}
+
+/** Undefined when the members don't speak the consumer protocol. */
+function subscribedTopics(group: Group): Set<string> | undefined {
+  if (group.protocolType !== "consumer") return undefined;
+  const topics = new Set<string>();
+  for (const member of group.members.values()) {
+    try {
+      const bytes = metadataOf(member, group.protocol);
+      for (const topic of decodeSubscription(bytes).topics) topics.add(topic);
+    } catch (error) {
+      if (error instanceof DecodeError) return undefined;
+      throw error;
+    }
+  }
+  return topics;
+}

@@ -1,0 +1,47 @@
+/**
+ * Every bound of the product, with the relations between them asserted at
+ * load. A bound that an operator may change is a config key; its default
+ * and its hard edge stand here or in the config table, never in the code that
+ * meets it.
+ *
+ * @module
+ */
+import { invariant } from "./invariant.ts";
+
+export const LIMITS = {
+  /** Largest request frame: default of `socket.request.max.bytes`. */
+  frameBytesMax: 100 * 1024 * 1024,
+  /** Largest record batch: default of `message.max.bytes`. */
+  batchBytesMax: 1048588,
+  /** What one compressed batch may inflate to while it is checked. */
+  inflatedBatchBytesMax: 64 * 1024 * 1024,
+  /** Requests of one connection that wait for an answer before reading stops. */
+  connectionRequestsMax: 64,
+  /** Requests of one outbound connection that wait for an answer. */
+  linkRequestsMax: 256,
+  /** Bytes of answers queued on one connection before reading stops. */
+  connectionResponseBytesMax: 8 * 1024 * 1024,
+  /** Bytes of one Fetch answer: default of `fetch.max.bytes`. */
+  fetchBytesMax: 55 * 1024 * 1024,
+  /** Requests parked in the broker before new ones are answered at once. */
+  parkedRequestsMax: 100_000,
+  /** Incremental fetch sessions: default of `max.incremental.fetch.session.cache.slots`. */
+  fetchSessionsMax: 1000,
+  /** Partitions of one topic. */
+  topicPartitionsMax: 10_000,
+  /** Members of one group. */
+  groupMembersMax: 10_000,
+  /** Characters of a topic name. */
+  topicNameCharsMax: 249,
+  /** Bytes of a committed offset's metadata: `offset.metadata.max.bytes`. */
+  offsetMetadataBytesMax: 4096,
+} as const;
+
+invariant(
+  LIMITS.batchBytesMax <= LIMITS.frameBytesMax,
+  "a batch fits into a frame",
+);
+invariant(
+  LIMITS.batchBytesMax <= LIMITS.inflatedBatchBytesMax,
+  "an uncompressed batch fits the inflater's cap",
+);

@@ -1,0 +1,95 @@
+/**
+ * Small text files that are replaced as a whole: temporary file, sync, rename,
+ * sync of the folder, so that a crash leaves the old or the new content. Owns
+ * Kafka's checkpoint format (version 0, count, lines).
+ *
+ * @module
+ */
+import { type Disk, DiskError } from "../env/env.ts";
+import { partitionName } from "../ids.ts";
+
+const ENCODER = new TextEncoder();
+const DECODER = new TextDecoder();
+
+/** Replaces the file at `folder/name`. */
+export function replaceFile(
+  disk: Disk,
+  { folder, name, content }: {
+    readonly folder: string;
+    readonly name: string;
+    readonly content: Uint8Array | string;
+  },
+): void {
+  const path = `${folder}/${name}`;
+  const temporary = `${path}.tmp`;
+  const bytes = typeof content === "string" ? ENCODER.encode(content) : content;
+  const file = disk.open(temporary, "create");
+  try {
+    file.truncate(0);
+    file.pwriteAll(bytes, 0);
+    file.syncDataSync();
+  } finally {
+    file.close();
+  }
+  disk.rename(temporary, path);
+  disk.syncDirectory(folder);
+}
+
+/** The text of a file; undefined when there is none. */
+export function readText(disk: Disk, path: string): string | undefined {
+  try {
+    return DECODER.decode(disk.readFile(path));
+  } catch (error) {
+    if (error instanceof DiskError && error.code === "NotFound") {
+      return undefined;
+    }
+    throw error;
+  }
+}
+
+/** Lines of a checkpoint; undefined when it is missing or malformed. */
+export function readCheckpoint(
+  disk: Disk,
+  path: string,
+): string[] | undefined {
+  const [version, count, ...lines] = (readText(disk, path) ?? "").split("\n");
+  if (version !== "0" || !/^\d+$/.test(count ?? "")) return undefined;
+  const entries = lines.filter((line) => line !== "");
+  return entries.length === Number(count) ? entries : undefined;
+}
+
+/** Text of a checkpoint with these lines. */
+export function checkpointText(lines: readonly string[]): string {
+  return ["0", String(lines.length), ...lines, ""].join("\n");
+}
+
+/** Offsets by `topic-partition`; empty when the file can't be trusted. */
+export function readOffsets(disk: Disk, path: string): Map<string, number> {
+  const offsets = new Map<string, number>();
+  for (const line of readCheckpoint(disk, path) ?? []) {
+    const [topic, partition, offset] = line.split(" ");
+    if (!/^\d+$/.test(partition ?? "") || !/^\d+$/.test(offset ?? "")) {
+      return new Map();
+    }
+    offsets.set(partitionName(topic!, Number(partition)), Number(offset));
+  }
+  return offsets;
+}
+
+/** Text of an offset checkpoint. */
+export function offsetsText(
+  entries: Iterable<
+    {
+      readonly topic: string;
+      readonly partition: number;
+      readonly offset: number;
+    }
+  >,
+): string {
+  return checkpointText(
+    Array.from(
+      entries,
+      ({ topic, partition, offset }) => `${topic} ${partition} ${offset}`,
+    ),
+  );
+}

@@ -1,0 +1,78 @@
+/**
+ * Makes a log durable: one sync in flight at a time, later callers share the
+ * next one. Owns how far the log is flushed and what the flush policy owes;
+ * a failed sync is final, because the kernel may have dropped the bytes.
+ *
+ * @module
+ */
+import type { DiskFile } from "../env/env.ts";
+
+/** What the flusher asks of its log. */
+export interface Flushable {
+  /** Offset up to which everything was handed to files. */
+  readonly writtenOffset: number;
+  /** Files that hold bytes from the flushed offset on, oldest first. */
+  filesToSync(flushedOffset: number): readonly DiskFile[];
+  /** A sync ended well. */
+  onFlushed(flushedOffset: number): void;
+  /** A sync failed: the log must not go on. */
+  onSyncFailed(error: unknown): void;
+}
+
+/** Flushes one log. */
+export class Flusher {
+  readonly #log: Flushable;
+  #flushedOffset: number;
+  #running: Promise<void> | undefined;
+  #next: Promise<void> | undefined;
+  #failure: unknown;
+
+  constructor(log: Flushable, flushedOffset: number) {
+    this.#log = log;
+    this.#flushedOffset = flushedOffset;
+  }
+
+  /** Everything below is durable. */
+  get flushedOffset(): number {
+    return this.#flushedOffset;
+  }
+
+  /** Resolves when everything written until now is durable. */
+  flush(): Promise<void> {
+    if (this.#failure !== undefined) return Promise.reject(this.#failure);
+    if (this.#running === undefined) return this.#start();
+    return this.#next ??= this.#running.then(() => {
+      this.#next = undefined;
+      return this.#start();
+    });
+  }
+
+  /** The log was emptied and goes on at `offset`. */
+  reset(offset: number): void {
+    this.#flushedOffset = offset;
+  }
+
+  #start(): Promise<void> {
+    const target = this.#log.writtenOffset;
+    if (target <= this.#flushedOffset) return Promise.resolve();
+    this.#running = this.#sync(target).finally(() => {
+      this.#running = undefined;
+    });
+    return this.#running;
+  }
+
+  async #sync(target: number): Promise<void> {
+    try {
+      for (const file of this.#log.filesToSync(this.#flushedOffset)) {
+        await file.syncData();
+      }
+    } catch (error) {
+      this.#failure = error;
+      this.#log.onSyncFailed(error);
+      throw error;
+    }
+    const flushed = Math.min(target, this.#log.writtenOffset);
+    this.#flushedOffset = Math.max(this.#flushedOffset, flushed);
+    this.#log.onFlushed(this.#flushedOffset);
+  }
+}

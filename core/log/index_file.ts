@@ -1,0 +1,260 @@
+/**
+ * Sorted fixed-size entries beside a segment: the offset index and the time
+ * index. Owns the bytes of one index file: an active index gathers entries in
+ * memory and writes them on `save()`, a frozen one is searched in the file.
+ * A lost tail is rebuilt by recovery, so an index is never synced on its own.
+ *
+ * @module
+ */
+import type { Disk, DiskFile } from "../env/env.ts";
+import { invariant } from "../invariant.ts";
+
+const FIRST_CAPACITY = 16;
+
+/** Where an index lies and how long an entry is. */
+export interface IndexOptions {
+  readonly disk: Disk;
+  readonly path: string;
+  readonly entryBytes: number;
+}
+
+/**
+ * The entries of one index file.
+ *
+ * Invariants:
+ * 1. Entries [0, saved) lie in the file, all others in memory.
+ * 2. A frozen index has nothing in memory.
+ */
+export class IndexFile {
+  readonly path: string;
+  readonly #disk: Disk;
+  readonly #entryBytes: number;
+  #memory: Uint8Array<ArrayBuffer> | undefined;
+  #count = 0;
+  #saved = 0;
+  #file: DiskFile | undefined;
+
+  constructor({ disk, path, entryBytes }: IndexOptions) {
+    this.#disk = disk;
+    this.path = path;
+    this.#entryBytes = entryBytes;
+    this.#count = Math.floor((disk.stat(path)?.size ?? 0) / entryBytes);
+    this.#saved = this.#count;
+  }
+
+  /** Number of entries. */
+  get count(): number {
+    return this.#count;
+  }
+
+  /** Bytes of all entries. */
+  get sizeInBytes(): number {
+    return this.#count * this.#entryBytes;
+  }
+
+  /** Room for one entry at the end, to be filled at once. */
+  append(): DataView {
+    const memory = this.#writable();
+    const at = this.#count++ * this.#entryBytes;
+    return new DataView(memory.buffer, at, this.#entryBytes);
+  }
+
+  /** Entry `i` as a view that lives until the next call. */
+  entry(i: number): DataView {
+    invariant(i >= 0 && i < this.#count, `${this.path} has entry ${i}`);
+    if (this.#memory !== undefined) {
+      return new DataView(
+        this.#memory.buffer,
+        i * this.#entryBytes,
+        this.#entryBytes,
+      );
+    }
+    const bytes = new Uint8Array(this.#entryBytes);
+    this.#file ??= this.#disk.open(this.path, "read");
+    this.#file.pread(bytes, i * this.#entryBytes);
+    return new DataView(bytes.buffer);
+  }
+
+  /** Keeps the first `count` entries. */
+  truncate(count: number): void {
+    if (count >= this.#count) return;
+    this.#writable();
+    this.#count = count;
+    if (this.#saved <= count) return;
+    const file = this.#disk.open(this.path, "create");
+    try {
+      file.truncate(count * this.#entryBytes);
+    } finally {
+      file.close();
+    }
+    this.#saved = count;
+  }
+
+  /** Writes what lies in memory only. */
+  save(): void {
+    if (this.#memory === undefined || this.#saved === this.#count) return;
+    const from = this.#saved * this.#entryBytes;
+    const file = this.#disk.open(this.path, "create");
+    try {
+      file.pwriteAll(this.#memory.subarray(from, this.sizeInBytes), from);
+    } finally {
+      file.close();
+    }
+    this.#saved = this.#count;
+  }
+
+  /** Saves and gives the memory back. */
+  freeze(): void {
+    this.save();
+    this.#memory = undefined;
+  }
+
+  /** Closes the handle; the next search opens it again. */
+  release(): void {
+    this.#file?.close();
+    this.#file = undefined;
+  }
+
+  #writable(): Uint8Array<ArrayBuffer> {
+    const need = (this.#count + 1) * this.#entryBytes;
+    if (this.#memory === undefined) {
+      this.release();
+      const capacity = Math.max(need * 2, FIRST_CAPACITY * this.#entryBytes);
+      this.#memory = new Uint8Array(capacity);
+      if (this.#saved > 0) {
+        const file = this.#disk.open(this.path, "read");
+        try {
+          file.pread(this.#memory.subarray(0, this.sizeInBytes), 0);
+        } finally {
+          file.close();
+        }
+      }
+    } else if (need > this.#memory.length) {
+      const grown = new Uint8Array(this.#memory.length * 2);
+      grown.set(this.#memory);
+      this.#memory = grown;
+    }
+    return this.#memory;
+  }
+}
+
+/** The last of `count` entries for which `isAtOrBefore` holds; −1 when none. */
+function floorEntry(
+  count: number,
+  isAtOrBefore: (i: number) => boolean,
+): number {
+  let low = 0;
+  let high = count;
+  while (low < high) {
+    const middle = low + high >>> 1;
+    if (isAtOrBefore(middle)) low = middle + 1;
+    else high = middle;
+  }
+  return low - 1;
+}
+
+/** Relative offset of a batch's last record → the batch's file position. */
+export class OffsetIndex {
+  static readonly entryBytes = 8;
+  readonly file: IndexFile;
+
+  constructor(disk: Disk, path: string) {
+    const { entryBytes } = OffsetIndex;
+    this.file = new IndexFile({ disk, path, entryBytes });
+  }
+
+  append(relativeOffset: number, position: number): void {
+    const entry = this.file.append();
+    entry.setInt32(0, relativeOffset);
+    entry.setInt32(4, position);
+  }
+
+  /** Position from which a scan finds `relativeOffset`. */
+  lookup(relativeOffset: number): number {
+    const i = floorEntry(
+      this.file.count,
+      (at) => this.file.entry(at).getInt32(0) <= relativeOffset,
+    );
+    return i < 0 ? 0 : this.file.entry(i).getInt32(4);
+  }
+
+  /** Position of the last entry; 0 when there is none. */
+  lastPosition(): number {
+    const { count } = this.file;
+    return count === 0 ? 0 : this.file.entry(count - 1).getInt32(4);
+  }
+
+  /** Forgets entries of positions at or after `position`. */
+  truncateTo(position: number): void {
+    const kept = floorEntry(
+      this.file.count,
+      (at) => this.file.entry(at).getInt32(4) < position,
+    );
+    this.file.truncate(kept + 1);
+  }
+
+  /** Whether entries rise and lie within a segment of `size` bytes. */
+  isSane(size: number): boolean {
+    const { count } = this.file;
+    if (count === 0) return true;
+    const first = this.file.entry(0).getInt32(0);
+    const last = this.file.entry(count - 1);
+    return last.getInt32(0) >= first && first >= 0 &&
+      last.getInt32(4) >= 0 && last.getInt32(4) < size;
+  }
+}
+
+/** Largest timestamp so far → relative offset of the batch that brought it. */
+export class TimeIndex {
+  static readonly entryBytes = 12;
+  readonly file: IndexFile;
+
+  constructor(disk: Disk, path: string) {
+    const { entryBytes } = TimeIndex;
+    this.file = new IndexFile({ disk, path, entryBytes });
+  }
+
+  /** Adds an entry if both its parts are larger than the last one's. */
+  maybeAppend(timestamp: number, relativeOffset: number): void {
+    const last = this.last();
+    if (timestamp <= last.timestamp) return;
+    if (relativeOffset <= last.relativeOffset) return;
+    const entry = this.file.append();
+    entry.setBigInt64(0, BigInt(timestamp));
+    entry.setInt32(8, relativeOffset);
+  }
+
+  /** The last entry; (−1, −1) when there is none. */
+  last(): { timestamp: number; relativeOffset: number } {
+    const { count } = this.file;
+    return count === 0
+      ? { timestamp: -1, relativeOffset: -1 }
+      : this.#read(count - 1);
+  }
+
+  /** Relative offset from which a scan finds the first record at `timestamp`. */
+  lookup(timestamp: number): number {
+    const i = floorEntry(
+      this.file.count,
+      (at) => this.#read(at).timestamp < timestamp,
+    );
+    return i < 0 ? 0 : this.#read(i).relativeOffset;
+  }
+
+  /** Forgets entries at or after `relativeOffset`. */
+  truncateTo(relativeOffset: number): void {
+    const kept = floorEntry(
+      this.file.count,
+      (at) => this.#read(at).relativeOffset < relativeOffset,
+    );
+    this.file.truncate(kept + 1);
+  }
+
+  #read(i: number): { timestamp: number; relativeOffset: number } {
+    const entry = this.file.entry(i);
+    return {
+      timestamp: Number(entry.getBigInt64(0)),
+      relativeOffset: entry.getInt32(8),
+    };
+  }
+}

@@ -1,0 +1,125 @@
+/**
+ * Which leader epoch began at which offset. Owns the entries and
+ * `leader-epoch-checkpoint`; knows nothing of batches.
+ *
+ * Invariants:
+ * 1. Epochs and start offsets both rise from entry to entry.
+ * 2. The file holds every entry that was assigned.
+ *
+ * @module
+ */
+import type { Disk } from "../env/env.ts";
+import { checkpointText, readCheckpoint, replaceFile } from "./checkpoint.ts";
+
+const NAME = "leader-epoch-checkpoint";
+
+/** An epoch and the offset of its first record. */
+export interface EpochEntry {
+  readonly epoch: number;
+  readonly startOffset: number;
+}
+
+/** The epochs of one log. */
+export class LeaderEpochCache {
+  #entries: EpochEntry[];
+  readonly #disk: Disk;
+  readonly #folder: string;
+
+  constructor(disk: Disk, folder: string) {
+    this.#disk = disk;
+    this.#folder = folder;
+    this.#entries = parse(readCheckpoint(disk, `${folder}/${NAME}`) ?? []);
+  }
+
+  /** The newest epoch; undefined before the first. */
+  get latest(): EpochEntry | undefined {
+    return this.#entries.at(-1);
+  }
+
+  /** Epoch `epoch` begins at `startOffset`; epochs known already are kept. */
+  assign(epoch: number, startOffset: number): void {
+    const latest = this.latest;
+    if (latest !== undefined && epoch <= latest.epoch) return;
+    this.#entries = this.#entries.filter((entry) =>
+      entry.startOffset < startOffset
+    );
+    this.#entries.push({ epoch, startOffset });
+    this.#write();
+  }
+
+  /** The epoch of the record at `offset`; −1 when unknown. */
+  epochAt(offset: number): number {
+    return this.#entries.findLast((entry) => entry.startOffset <= offset)
+      ?.epoch ?? -1;
+  }
+
+  /**
+   * The largest epoch up to `epoch` and where it ends; the newest one ends at
+   * `logEndOffset`. (−1, −1) when no epoch is known.
+   */
+  endOffsetFor(
+    epoch: number,
+    logEndOffset: number,
+  ): { epoch: number; endOffset: number } {
+    const latest = this.latest;
+    if (latest === undefined || epoch < 0) return { epoch: -1, endOffset: -1 };
+    if (epoch === latest.epoch) return { epoch, endOffset: logEndOffset };
+    if (epoch > latest.epoch) return { epoch: -1, endOffset: -1 };
+    const next = this.#entries.findIndex((entry) => entry.epoch > epoch);
+    const endOffset = this.#entries[next]!.startOffset;
+    const found = this.#entries[next - 1];
+    return { epoch: found?.epoch ?? epoch, endOffset };
+  }
+
+  /** Forgets epochs that begin at or after `offset`. */
+  truncateFromEnd(offset: number): void {
+    const kept = this.#entries.filter((entry) => entry.startOffset < offset);
+    if (kept.length === this.#entries.length) return;
+    this.#entries = kept;
+    this.#write();
+  }
+
+  /** Forgets epochs that end before `offset`; the one in force begins there. */
+  truncateFromStart(offset: number): void {
+    const first = this.#entries.findLastIndex((entry) =>
+      entry.startOffset <= offset
+    );
+    if (first < 0 || this.#entries[first]!.startOffset === offset && !first) {
+      return;
+    }
+    const kept = this.#entries.slice(first);
+    kept[0] = { epoch: kept[0]!.epoch, startOffset: offset };
+    this.#entries = kept;
+    this.#write();
+  }
+
+  /** Forgets everything. */
+  clear(): void {
+    this.#entries = [];
+    this.#write();
+  }
+
+  #write(): void {
+    const lines = this.#entries.map(({ epoch, startOffset }) =>
+      `${epoch} ${startOffset}`
+    );
+    replaceFile(this.#disk, {
+      folder: this.#folder,
+      name: NAME,
+      content: checkpointText(lines),
+    });
+  }
+}
+
+function parse(lines: readonly string[]): EpochEntry[] {
+  const entries: EpochEntry[] = [];
+  for (const line of lines) {
+    const match = /^(\d+) (\d+)$/.exec(line);
+    if (!match) return [];
+    const entry = { epoch: Number(match[1]), startOffset: Number(match[2]) };
+    const before = entries.at(-1);
+    if (before && entry.epoch <= before.epoch) return [];
+    entries.push(entry);
+  }
+  return entries;
+}

@@ -1,0 +1,722 @@
+/**
+ * The append log of one partition over Kafka's files. Owns offsets, rolling,
+ * flushing and reads; opening after a crash is `recovery.ts`. Bytes that were
+ * appended are never changed, and nothing is called appended before it was
+ * handed to the file system.
+ *
+ * @module
+ */
+import type { Uuid } from "../bytes/uuid.ts";
+import type { Cancel, Clock, Disk, DiskFile, Trace } from "../env/env.ts";
+import { KafkaError } from "../errors.ts";
+import { javaHash, partitionName } from "../ids.ts";
+import { invariant } from "../invariant.ts";
+import { BATCH_OVERHEAD, batchesOf, BatchView } from "../record/batch.ts";
+import { decodeRecords } from "../record/record.ts";
+import { Flusher } from "./flusher.ts";
+import { LeaderEpochCache } from "./leader_epoch_cache.ts";
+import type { ProducerStates } from "./producer_state.ts";
+import { ReadHints } from "./read_hints.ts";
+import { type OpenedLog, openLog, rebuildProducers } from "./recovery.ts";
+import {
+  deletableSegments,
+  firstSegmentToKeep,
+  type RetentionBounds,
+} from "./retention.ts";
+import { Segment } from "./segment.ts";
+import { removeSnapshotsBefore, writeSnapshot } from "./snapshots.ts";
+import { GATHER_BELOW_BYTES, Staging } from "./staging.ts";
+
+const RELATIVE_OFFSET_MAX = 0x7fffffff;
+/** What a read fetches beyond its limit, so that a scan needs no second read. */
+const READ_AHEAD_BYTES = 4096;
+
+/** The part of a topic's config that its logs obey. */
+export interface LogConfig {
+  readonly segmentBytes: number;
+  readonly segmentMs: number;
+  /** Segments roll up to this much earlier, each by its own part of it. */
+  readonly segmentJitterMs: number;
+  readonly segmentIndexBytes: number;
+  readonly indexIntervalBytes: number;
+  readonly retentionBytes: number;
+  readonly retentionMs: number;
+  readonly flushMessages: number;
+  readonly flushMs: number;
+  readonly fileDeleteDelayMs: number;
+  readonly cleanupPolicy: {
+    readonly compact: boolean;
+    readonly delete: boolean;
+  };
+}
+
+/** The seams that a log uses. */
+export interface LogEnv {
+  readonly clock: Clock;
+  readonly disk: Disk;
+  readonly trace: Trace;
+}
+
+/** What a log is opened with. */
+export interface LogOptions {
+  readonly env: LogEnv;
+  /** The partition's folder. */
+  readonly folder: string;
+  readonly topic: string;
+  readonly partition: number;
+  readonly topicId: Uuid;
+  readonly config: LogConfig;
+  /** Everything below is known to be durable. */
+  readonly recoveryPoint: number;
+  readonly logStartOffset: number;
+  /** Whether the last stop was clean: then nothing is scanned. */
+  readonly wasClean: boolean;
+}
+
+/** Offsets of an append. */
+export interface Appended {
+  readonly baseOffset: number;
+  readonly lastOffset: number;
+  /** It was appended before; nothing was written. */
+  readonly isDuplicate: boolean;
+}
+
+/** What a reader asks for. */
+export interface LogReadOptions {
+  readonly maxBytes: number;
+  /** Batches from this offset on are left out. */
+  readonly upperOffset: number;
+  /** Whether one whole batch comes even when it is above `maxBytes`. */
+  readonly minOneBatch: boolean;
+}
+
+/** A record found by its time. */
+export interface TimedOffset {
+  readonly offset: number;
+  readonly timestamp: number;
+}
+
+const EMPTY = new Uint8Array(0);
+
+/**
+ * The log of one partition.
+ *
+ * Invariants:
+ * 1. logStartOffset ≤ flushedOffset, settledOffset ≤ written offset ≤ logEndOffset.
+ * 2. Segments are sorted by base offset; the last one is active.
+ * 3. After a failed sync nothing is appended any more.
+ */
+export class Log {
+  readonly topic: string;
+  readonly partition: number;
+  readonly topicId: Uuid;
+  readonly folder: string;
+  readonly name: string;
+  readonly #env: LogEnv;
+  readonly #segments: Segment[];
+  readonly #epochs: LeaderEpochCache;
+  readonly #producers: ProducerStates;
+  readonly #staging = new Staging();
+  readonly #flusher: Flusher;
+  readonly #hints = new ReadHints();
+  readonly #view = new BatchView(EMPTY);
+  readonly #settledListeners: (() => void)[] = [];
+  #config: LogConfig;
+  #logStartOffset: number;
+  #logEndOffset: number;
+  #writtenOffset: number;
+  #failure: KafkaError | undefined;
+  /** Deleted segments whose files are still there for slow readers. */
+  readonly #deletions = new Set<() => void>();
+  #isTurnEndDue = false;
+  #cancelFlushTimer: Cancel | undefined;
+  #isClosed = false;
+
+  /** Opens the log in `options.folder`, or begins one there. */
+  static open(options: LogOptions): Log {
+    return new Log(options, openLog(options));
+  }
+
+  private constructor(options: LogOptions, opened: OpenedLog) {
+    this.topic = options.topic;
+    this.partition = options.partition;
+    this.topicId = options.topicId;
+    this.folder = options.folder;
+    this.name = partitionName(options.topic, options.partition);
+    this.#env = options.env;
+    this.#config = options.config;
+    this.#segments = opened.segments;
+    this.#producers = opened.producers;
+    this.#epochs = opened.epochs;
+    this.#logStartOffset = opened.logStartOffset;
+    this.#logEndOffset = opened.logEndOffset;
+    this.#writtenOffset = opened.logEndOffset;
+    this.#flusher = new Flusher(this.#flushable(), opened.recoveryPoint);
+  }
+
+  get config(): LogConfig {
+    return this.#config;
+  }
+
+  /** The first offset that can be read. */
+  get logStartOffset(): number {
+    return this.#logStartOffset;
+  }
+
+  /** The offset that the next record gets. */
+  get logEndOffset(): number {
+    return this.#logEndOffset;
+  }
+
+  /** Everything below is durable: the recovery point. */
+  get flushedOffset(): number {
+    return this.#flusher.flushedOffset;
+  }
+
+  /** The newest leader epoch; −1 before the first. */
+  get latestEpoch(): number {
+    return this.#epochs.latest?.epoch ?? -1;
+  }
+
+  /** Bytes of all segments. */
+  get sizeInBytes(): number {
+    return this.#segments.reduce((sum, segment) => sum + segment.size, 0) +
+      this.#staging.pendingBytes;
+  }
+
+  /**
+   * Everything below satisfies the flush policy: what was written, or what
+   * was flushed while `flush.messages` or `flush.ms` owes a flush.
+   */
+  get settledOffset(): number {
+    const { flushMessages } = this.#config;
+    const unflushed = this.#writtenOffset - this.flushedOffset;
+    return unflushed >= flushMessages
+      ? this.flushedOffset
+      : this.#writtenOffset;
+  }
+
+  /** Calls `fn` after the settled offset moved in the background. */
+  onSettled(fn: () => void): void {
+    this.#settledListeners.push(fn);
+  }
+
+  /** Another config counts from now on. */
+  reconfigure(config: LogConfig): void {
+    this.#config = config;
+  }
+
+  /** Leader epoch `epoch` begins at the log's end. */
+  assignEpoch(epoch: number): void {
+    this.#epochs.assign(epoch, this.#logEndOffset);
+  }
+
+  /**
+   * Appends one checked batch: its offsets and epoch are stamped in place.
+   * Throws {@linkcode KafkaError} when the sequence or the disk refuses it.
+   */
+  appendAsLeader(
+    batch: Uint8Array,
+    { leaderEpoch }: { readonly leaderEpoch: number; readonly nowMs: number },
+  ): Appended {
+    this.#checkUsable();
+    const view = this.#view;
+    view.moveTo(batch, 0);
+    const duplicate = this.#producers.check(view);
+    if (duplicate !== undefined) return { ...duplicate, isDuplicate: true };
+    const baseOffset = this.#logEndOffset;
+    view.setBaseOffset(baseOffset);
+    view.setPartitionLeaderEpoch(leaderEpoch);
+    this.#append(view, batch);
+    return { baseOffset, lastOffset: view.lastOffset, isDuplicate: false };
+  }
+
+  /** Appends batches whose offsets are given; throws when they don't follow. */
+  appendAsFollower(batches: Uint8Array): void {
+    this.#checkUsable();
+    for (const view of batchesOf(batches)) {
+      if (view.baseOffset < this.#logEndOffset) {
+        throw new KafkaError(
+          "OFFSET_OUT_OF_RANGE",
+          `Cannot append to ${this.name} at ${view.baseOffset}: the log ends at ${this.#logEndOffset}`,
+        );
+      }
+      this.#epochs.assign(view.partitionLeaderEpoch, view.baseOffset);
+      this.#append(view, view.bytes);
+    }
+  }
+
+  /** Hands what was gathered to the file; throws when the disk refuses it. */
+  writeStaged(): void {
+    if (this.#staging.pendingBytes > 0) {
+      const { bytes, position } = this.#staging.pending();
+      this.#write(bytes, position);
+      this.#staging.markWritten();
+    }
+    this.#writtenOffset = this.#logEndOffset;
+    this.#scheduleFlush();
+  }
+
+  /** Resolves when everything appended until now is durable. */
+  async flush(): Promise<void> {
+    this.#checkUsable();
+    this.writeStaged();
+    await this.#flusher.flush();
+  }
+
+  /** Whole batches from the one that holds `offset`; empty when none may be read. */
+  read(offset: number, options: LogReadOptions): Uint8Array {
+    const { maxBytes, upperOffset, minOneBatch } = options;
+    if (offset < this.#logStartOffset || offset > this.#logEndOffset) {
+      throw new KafkaError(
+        "OFFSET_OUT_OF_RANGE",
+        `Cannot read ${this.name} at ${offset}: it holds ${this.#logStartOffset} to ${this.#logEndOffset}`,
+      );
+    }
+    if (offset >= Math.min(upperOffset, this.#logEndOffset)) return EMPTY;
+    let at = this.#segmentIndexOf(offset);
+    for (; at < this.#segments.length; at++) {
+      const segment = this.#segments[at]!;
+      const bytes = this.#readSegment(segment, {
+        offset,
+        maxBytes,
+        upperOffset,
+        minOneBatch,
+      });
+      if (bytes !== undefined) return bytes;
+    }
+    return EMPTY;
+  }
+
+  /** The first record at or after `timestamp`. */
+  offsetForTimestamp(timestamp: number): TimedOffset | undefined {
+    this.writeStaged();
+    for (const segment of this.#segments) {
+      if (segment.maxTimestamp < timestamp) continue;
+      const bytes = segment.batchForTimestamp(timestamp);
+      if (bytes === undefined) continue;
+      for (const record of decodeRecords(new BatchView(bytes))) {
+        if (
+          record.timestamp >= timestamp && record.offset >= this.#logStartOffset
+        ) {
+          return { offset: record.offset, timestamp: record.timestamp };
+        }
+      }
+    }
+    return undefined;
+  }
+
+  /** The first record with the largest timestamp. */
+  maxTimestamp(): TimedOffset | undefined {
+    const largest = Math.max(
+      ...this.#segments.map((segment) => segment.maxTimestamp),
+    );
+    return largest < 0 ? undefined : this.offsetForTimestamp(largest);
+  }
+
+  /** The epoch of the record at `offset`; −1 when unknown. */
+  epochAt(offset: number): number {
+    return this.#epochs.epochAt(offset);
+  }
+
+  /** The largest epoch up to `epoch`, and where it ends. */
+  endOffsetForEpoch(epoch: number): { epoch: number; endOffset: number } {
+    return this.#epochs.endOffsetFor(epoch, this.#logEndOffset);
+  }
+
+  /** The first offset that a read_committed reader does not see. */
+  lastStableOffset(highWatermark: number): number {
+    return highWatermark;
+  }
+
+  /** Forgets records before `offset`; whole segments go at once. */
+  deleteRecordsBefore(offset: number): void {
+    if (offset <= this.#logStartOffset) return;
+    invariant(offset <= this.#logEndOffset, "log start lies within the log");
+    this.#logStartOffset = offset;
+    this.#epochs.truncateFromStart(offset);
+    this.#deleteSegments(firstSegmentToKeep(this.#segments, offset));
+  }
+
+  /** Drops every record; the next one gets `offset`. */
+  truncateFullyAndStartAt(offset: number): void {
+    this.#checkUsable();
+    this.#staging.clear();
+    this.#hints.clear();
+    const gone = this.#segments.splice(0);
+    this.#startSegment(offset);
+    for (const segment of gone) {
+      for (const file of segment.markDeleted()) this.#env.disk.unlink(file);
+    }
+    this.#epochs.clear();
+    this.#producers.clear();
+    this.#logStartOffset = offset;
+    this.#logEndOffset = offset;
+    this.#writtenOffset = offset;
+    this.#flusher.reset(offset);
+  }
+
+  /** Deletes whole segments that are too old or too many. */
+  applyRetention(bounds: RetentionBounds): void {
+    this.writeStaged();
+    const { highWatermark, nowMs } = bounds;
+    const active = this.#active;
+    if (
+      this.#config.cleanupPolicy.delete && active.size > 0 &&
+      this.#config.retentionMs >= 0 && highWatermark >= this.#logEndOffset &&
+      nowMs - active.maxTimestamp > this.#config.retentionMs &&
+      active.maxTimestamp >= 0
+    ) {
+      this.#roll();
+    }
+    const count = deletableSegments(this.#segments, {
+      ...bounds,
+      config: this.#config,
+    });
+    if (count === 0) return;
+    const start = this.#segments[count]!.baseOffset;
+    this.#logStartOffset = Math.max(this.#logStartOffset, start);
+    this.#epochs.truncateFromStart(this.#logStartOffset);
+    this.#deleteSegments(count);
+  }
+
+  /** Forgets producers that were silent for too long. */
+  expireProducers(nowMs: number, expirationMs: number): void {
+    this.#producers.expire(nowMs, expirationMs);
+  }
+
+  /** Closes; a clean close leaves everything durable and nothing to scan. */
+  async close({ clean }: { readonly clean: boolean }): Promise<void> {
+    if (this.#isClosed) return;
+    this.#cancelFlushTimer?.();
+    try {
+      if (clean && this.#failure === undefined) {
+        await this.flush();
+        writeSnapshot(this.#env.disk, {
+          folder: this.folder,
+          offset: this.#logEndOffset,
+          producers: this.#producers,
+        });
+        this.#active.freeze();
+      }
+    } finally {
+      this.#isClosed = true;
+      for (const remove of [...this.#deletions]) remove();
+      this.#staging.release();
+      for (const segment of this.#segments) segment.close();
+    }
+  }
+
+  /** Gives back what an idle log need not hold. */
+  releaseIdle(): void {
+    if (this.#staging.pendingBytes === 0) this.#staging.release();
+    for (const segment of this.#segments) segment.release();
+  }
+
+  get #active(): Segment {
+    return this.#segments.at(-1)!;
+  }
+
+  #checkUsable(): void {
+    if (this.#failure !== undefined) throw this.#failure;
+    invariant(!this.#isClosed, `${this.name} is open`);
+  }
+
+  #append(view: BatchView, bytes: Uint8Array): void {
+    if (this.#mustRoll(view)) this.#roll();
+    const active = this.#active;
+    const position = active.size + this.#staging.pendingBytes;
+    if (bytes.length < GATHER_BELOW_BYTES) {
+      if (!this.#staging.hasRoom(bytes.length)) {
+        this.writeStaged();
+        this.#staging.clear();
+      }
+      this.#staging.add(bytes, position);
+      this.#scheduleTurnEnd();
+    } else {
+      this.writeStaged();
+      this.#staging.clear();
+      this.#write(bytes, position);
+    }
+    active.index(view, position, this.#config.indexIntervalBytes);
+    this.#producers.update(view);
+    this.#logEndOffset = view.nextOffset;
+    if (bytes.length >= GATHER_BELOW_BYTES) {
+      this.#writtenOffset = this.#logEndOffset;
+      this.#scheduleFlush();
+    }
+  }
+
+  /** Writes at the end of the active segment, or leaves all as it was. */
+  #write(bytes: Uint8Array, position: number): void {
+    const active = this.#active;
+    invariant(position === active.size, `${this.name} is written at its end`);
+    try {
+      active.writer.pwriteAll(bytes, position);
+    } catch (error) {
+      this.#undo(error);
+    }
+    active.size += bytes.length;
+  }
+
+  /** A write failed: back to what is in the file, without the torn tail. */
+  #undo(cause: unknown): never {
+    const error = storageError(`Cannot append to ${this.name}`, cause);
+    this.#staging.clear();
+    this.#hints.clear();
+    try {
+      const active = this.#active;
+      active.truncate(active.size, this.#writtenOffset);
+      this.#logEndOffset = this.#writtenOffset;
+      rebuildProducers(this.#producers, {
+        disk: this.#env.disk,
+        folder: this.folder,
+        segments: this.#segments,
+      });
+    } catch (second) {
+      this.#failure = error;
+      this.#env.trace("error", `${this.name} is offline`, { error: second });
+    }
+    throw error;
+  }
+
+  #mustRoll(view: BatchView): boolean {
+    const active = this.#active;
+    const size = active.size + this.#staging.pendingBytes;
+    if (size === 0) return false;
+    const { segmentBytes, segmentIndexBytes } = this.#config;
+    const first = active.firstTimestamp();
+    return size + view.sizeInBytes > segmentBytes ||
+      view.lastOffset - active.baseOffset > RELATIVE_OFFSET_MAX ||
+      first !== undefined && first >= 0 &&
+        view.maxTimestamp - first > this.#rollMs(active) ||
+      active.isIndexFull(segmentIndexBytes);
+  }
+
+  /** `segment.ms` less the segment's share of the jitter. */
+  #rollMs({ baseOffset }: Segment): number {
+    const { segmentMs, segmentJitterMs } = this.#config;
+    if (segmentJitterMs === 0) return segmentMs;
+    const hash = javaHash(`${this.name}:${baseOffset}`) >>> 0;
+    return segmentMs - Math.min(segmentMs, hash % segmentJitterMs);
+  }
+
+  #roll(): void {
+    this.writeStaged();
+    this.#staging.clear();
+    const { disk } = this.#env;
+    const active = this.#active;
+    active.freeze();
+    writeSnapshot(disk, {
+      folder: this.folder,
+      offset: this.#logEndOffset,
+      producers: this.#producers,
+    });
+    this.#startSegment(this.#logEndOffset);
+    this.#startFlush();
+  }
+
+  #startSegment(baseOffset: number): void {
+    const { disk } = this.#env;
+    const next = new Segment(disk, this.folder, baseOffset);
+    next.writer.truncate(0);
+    next.size = 0;
+    next.resetIndexes();
+    disk.syncDirectory(this.folder);
+    this.#segments.push(next);
+  }
+
+  /** Gathered batches reach the file at the end of this turn at the latest. */
+  #scheduleTurnEnd(): void {
+    if (this.#isTurnEndDue) return;
+    this.#isTurnEndDue = true;
+    this.#env.clock.endOfTurn(() => {
+      this.#isTurnEndDue = false;
+      if (this.#isClosed || this.#failure !== undefined) return;
+      try {
+        this.writeStaged();
+      } catch (error) {
+        this.#env.trace("error", `${this.name} lost a write`, { error });
+      }
+    });
+  }
+
+  /** Starts the flush that `flush.messages` owes, arms the one of `flush.ms`. */
+  #scheduleFlush(): void {
+    const { flushMessages, flushMs } = this.#config;
+    const unflushed = this.#writtenOffset - this.flushedOffset;
+    if (unflushed === 0) return;
+    if (unflushed >= flushMessages) return this.#startFlush();
+    if (flushMs === Infinity || this.#cancelFlushTimer !== undefined) return;
+    this.#cancelFlushTimer = this.#env.clock.timer(flushMs, () => {
+      this.#cancelFlushTimer = undefined;
+      if (!this.#isClosed) this.#startFlush();
+    });
+  }
+
+  /** Flushes in the background; a failure is handled by `onSyncFailed`. */
+  #startFlush(): void {
+    this.#flusher.flush().catch(() => {});
+  }
+
+  #flushable() {
+    const writtenOffset = () => this.#writtenOffset;
+    return {
+      get writtenOffset() {
+        return writtenOffset();
+      },
+      filesToSync: (flushedOffset: number): DiskFile[] =>
+        this.#segments.slice(this.#segmentIndexOf(flushedOffset))
+          .map((segment) => segment.writer),
+      onFlushed: () => {
+        for (const segment of this.#segments.slice(0, -1)) {
+          segment.closeWriter();
+        }
+        for (const listener of this.#settledListeners) listener();
+      },
+      onSyncFailed: (error: unknown) => {
+        this.#failure = storageError(`Cannot flush ${this.name}`, error);
+        this.#env.trace("error", `${this.name} is offline`, { error });
+        for (const listener of this.#settledListeners) listener();
+      },
+    };
+  }
+
+  #segmentIndexOf(offset: number): number {
+    let at = this.#segments.length - 1;
+    while (at > 0 && this.#segments[at]!.baseOffset > offset) at--;
+    return at;
+  }
+
+  #readSegment(
+    segment: Segment,
+    options: LogReadOptions & { readonly offset: number },
+  ): Uint8Array | undefined {
+    const { offset, maxBytes, minOneBatch } = options;
+    const position = this.#hints.position(segment.baseOffset, offset) ??
+      segment.offsetIndex.lookup(offset - segment.baseOffset);
+    let bytes = Math.max(maxBytes, BATCH_OVERHEAD) + READ_AHEAD_BYTES;
+    for (;;) {
+      const chunk = this.#chunk(segment, position, bytes);
+      const found = this.#wholeBatches(segment, chunk, {
+        ...options,
+        position,
+      });
+      if (found.needBytes > 0 && (minOneBatch || found.isBefore)) {
+        bytes = found.needBytes;
+        continue;
+      }
+      if (found.isBefore) return undefined;
+      if (found.end > found.start) {
+        this.#hints.remember(segment.baseOffset, {
+          offset: found.nextOffset,
+          position: position + found.end,
+        });
+      }
+      return chunk.subarray(found.start, found.end);
+    }
+  }
+
+  #chunk(segment: Segment, position: number, bytes: number): Uint8Array {
+    const isActive = segment === this.#active;
+    const tail = isActive ? this.#staging.tail(position, bytes) : undefined;
+    if (tail !== undefined) return tail;
+    if (isActive && this.#staging.pendingBytes > 0) this.writeStaged();
+    const room = Math.min(bytes, segment.size - position);
+    const chunk = new Uint8Array(Math.max(0, room));
+    return chunk.subarray(0, segment.pread(chunk, position));
+  }
+
+  /** Where the batches that may be read begin and end within `chunk`. */
+  #wholeBatches(
+    segment: Segment,
+    chunk: Uint8Array,
+    options: LogReadOptions & {
+      readonly offset: number;
+      readonly position: number;
+    },
+  ) {
+    const { offset, upperOffset, maxBytes, minOneBatch, position } = options;
+    const view = this.#view;
+    let start = -1;
+    let end = 0;
+    let nextOffset = offset;
+    let at = 0;
+    while (chunk.length - at >= BATCH_OVERHEAD) {
+      view.moveTo(chunk, at);
+      const { sizeInBytes } = view;
+      checkHeader(view, `${segment.path}.log`, position + at);
+      if (view.lastOffset < offset) {
+        at += sizeInBytes;
+        continue;
+      }
+      if (start < 0) start = end = at;
+      const isFirst = start === at;
+      if (view.baseOffset >= upperOffset) break;
+      if (at + sizeInBytes - start > maxBytes && !(isFirst && minOneBatch)) {
+        break;
+      }
+      if (at + sizeInBytes > chunk.length) {
+        return {
+          start,
+          end,
+          nextOffset,
+          isBefore: false,
+          needBytes: isFirst ? at + sizeInBytes : 0,
+        };
+      }
+      at += sizeInBytes;
+      end = at;
+      nextOffset = view.nextOffset;
+    }
+    const isCut = start < 0 && position + chunk.length < this.#sizeOf(segment);
+    return {
+      start: Math.max(0, start),
+      end,
+      nextOffset,
+      isBefore: start < 0,
+      needBytes: isCut ? chunk.length * 2 + BATCH_OVERHEAD : 0,
+    };
+  }
+
+  #sizeOf(segment: Segment): number {
+    return segment === this.#active
+      ? segment.size + this.#staging.pendingBytes
+      : segment.size;
+  }
+
+  #deleteSegments(count: number): void {
+    if (count === 0) return;
+    this.#hints.clear();
+    const { clock, disk, trace } = this.#env;
+    const gone = this.#segments.splice(0, count);
+    const files = gone.flatMap((segment) => segment.markDeleted());
+    removeSnapshotsBefore(disk, this.folder, this.#segments[0]!.baseOffset);
+    const remove = () => {
+      this.#deletions.delete(remove);
+      cancel();
+      for (const file of files) {
+        try {
+          disk.unlink(file);
+        } catch (error) {
+          trace("warn", `Cannot delete ${file}`, { error });
+        }
+      }
+    };
+    const cancel = clock.timer(this.#config.fileDeleteDelayMs, remove);
+    this.#deletions.add(remove);
+  }
+}
+
+function checkHeader(view: BatchView, path: string, position: number): void {
+  if (view.magic === 2 && view.sizeInBytes >= BATCH_OVERHEAD) return;
+  throw new KafkaError(
+    "CORRUPT_MESSAGE",
+    `Cannot read "${path}" at ${position}: no batch begins there`,
+  );
+}
+
+function storageError(what: string, cause: unknown): KafkaError {
+  const reason = cause instanceof Error ? cause.message : String(cause);
+  return new KafkaError("KAFKA_STORAGE_ERROR", `${what}: ${reason}`, { cause });
+}

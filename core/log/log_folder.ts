@@ -1,0 +1,353 @@
+/**
+ * One data folder: its identity, its lock, its checkpoints and the logs in it.
+ * Owns which folder belongs to which partition and whether the last stop was
+ * clean; it must never be shared by two processes or two clusters.
+ *
+ * @module
+ */
+import { isUuid, type Uuid, uuidFromRandom } from "../bytes/uuid.ts";
+import { DiskError, type Env } from "../env/env.ts";
+import { partitionName } from "../ids.ts";
+import {
+  offsetsText,
+  readOffsets,
+  readText,
+  replaceFile,
+} from "./checkpoint.ts";
+import { Log, type LogConfig } from "./log.ts";
+
+const META = "meta.properties";
+const CLEAN = ".kafka_cleanshutdown";
+const RECOVERY = "recovery-point-offset-checkpoint";
+const REPLICATION = "replication-offset-checkpoint";
+const START = "log-start-offset-checkpoint";
+const METADATA_TOPIC = "__cluster_metadata";
+/** A data folder that can't be used, in words for the person who named it. */
+export class LogFolderError extends Error {
+  override readonly name = "LogFolderError";
+}
+
+/** What {@linkcode LogFolder.open} needs. */
+export interface LogFolderOptions {
+  readonly env: Env;
+  readonly path: string;
+  readonly nodeId: number;
+  /** Id of the cluster that a new folder joins; one is made up unless given. */
+  readonly clusterId?: Uuid;
+}
+
+/** A partition's place in a data folder. */
+export interface LogPlace {
+  readonly topic: string;
+  readonly partition: number;
+  readonly topicId: Uuid;
+  readonly config: LogConfig;
+}
+
+/**
+ * An open data folder.
+ *
+ * Invariants:
+ * 1. The lock is held from `open()` to `close()`.
+ * 2. The clean-stop mark exists only while no log is open.
+ */
+export class LogFolder {
+  readonly path: string;
+  readonly clusterId: Uuid;
+  readonly directoryId: Uuid;
+  /** Whether the folder was new. */
+  readonly isNew: boolean;
+  /** Whether the last stop was clean. */
+  readonly wasClean: boolean;
+  /** Broker epoch of the last clean stop; −1 when there was none. */
+  readonly previousBrokerEpoch: number;
+  readonly #env: Env;
+  readonly #lock: { release(): void };
+  readonly #logs = new Map<string, Log>();
+  readonly #recoveryPoints: Map<string, number>;
+  readonly #startOffsets: Map<string, number>;
+  readonly #highWatermarks: Map<string, number>;
+  readonly #written = new Map<string, string>();
+  #isMarkedClean: boolean;
+
+  /** Locks the folder, making it when it is not there. */
+  static open(options: LogFolderOptions): LogFolder {
+    const { env: { disk }, path } = options;
+    try {
+      disk.mkdir(path);
+      const lock = disk.lock(`${path}/.lock`);
+      if (lock === undefined) {
+        throw new LogFolderError(
+          `Cannot use data folder "${path}": another process uses it`,
+        );
+      }
+      try {
+        return new LogFolder(options, lock);
+      } catch (error) {
+        lock.release();
+        throw error;
+      }
+    } catch (error) {
+      if (!(error instanceof DiskError)) throw error;
+      throw new LogFolderError(
+        `Cannot use data folder "${path}": ${error.message}`,
+        { cause: error },
+      );
+    }
+  }
+
+  private constructor(options: LogFolderOptions, lock: { release(): void }) {
+    const { env, path } = options;
+    const { disk } = env;
+    this.path = path;
+    this.#env = env;
+    this.#lock = lock;
+    const meta = readMeta(options);
+    this.isNew = meta === undefined;
+    const { clusterId, directoryId } = meta ?? writeMeta(options);
+    this.clusterId = clusterId;
+    this.directoryId = directoryId;
+    const clean = readText(disk, `${path}/${CLEAN}`);
+    this.wasClean = clean !== undefined;
+    this.#isMarkedClean = this.wasClean;
+    this.previousBrokerEpoch = brokerEpochOf(clean);
+    this.#recoveryPoints = readOffsets(disk, `${path}/${RECOVERY}`);
+    this.#startOffsets = readOffsets(disk, `${path}/${START}`);
+    this.#highWatermarks = readOffsets(disk, `${path}/${REPLICATION}`);
+    for (const { name, isDirectory } of disk.list(path)) {
+      if (isDirectory && name.endsWith("-delete")) {
+        disk.removeDirectory(`${path}/${name}`);
+      }
+    }
+  }
+
+  /** The open logs by `topic-partition`. */
+  get logs(): ReadonlyMap<string, Log> {
+    return this.#logs;
+  }
+
+  /** The high watermark of a partition at the last checkpoint; 0 when unknown. */
+  highWatermark(topic: string, partition: number): number {
+    return this.#highWatermarks.get(partitionName(topic, partition)) ?? 0;
+  }
+
+  /** Opens the partition's log, or begins it; a folder of a topic's namesake is set aside. */
+  openLog(place: LogPlace): Log {
+    const { topic, partition, topicId, config } = place;
+    const name = partitionName(topic, partition);
+    const open = this.#logs.get(name);
+    if (open !== undefined) return open;
+    this.#unmark();
+    const folder = `${this.path}/${name}`;
+    const { disk } = this.#env;
+    const found = readTopicId(readText(disk, `${folder}/partition.metadata`));
+    if (found !== undefined && found !== topicId) {
+      this.#setAside(name);
+    }
+    const isKnown = found === topicId;
+    if (!isKnown) this.#begin(folder, topicId);
+    const log = Log.open({
+      env: this.#env,
+      folder,
+      topic,
+      partition,
+      topicId,
+      config,
+      recoveryPoint: isKnown ? this.#recoveryPoints.get(name) ?? 0 : 0,
+      logStartOffset: isKnown ? this.#startOffsets.get(name) ?? 0 : 0,
+      wasClean: this.wasClean || !isKnown,
+    });
+    this.#logs.set(name, log);
+    return log;
+  }
+
+  /** Closes the partition's log and deletes its folder. */
+  async deleteLog(topic: string, partition: number): Promise<void> {
+    const name = partitionName(topic, partition);
+    const log = this.#logs.get(name);
+    if (log === undefined) return;
+    this.#logs.delete(name);
+    await log.close({ clean: false });
+    for (
+      const offsets of [
+        this.#recoveryPoints,
+        this.#startOffsets,
+        this.#highWatermarks,
+      ]
+    ) offsets.delete(name);
+    this.#setAside(name);
+  }
+
+  /** Partition folders that no topic of the metadata claims any more. */
+  removeStrays(isClaimed: (topic: string, partition: number) => boolean): void {
+    for (const { name, isDirectory } of this.#env.disk.list(this.path)) {
+      const match = /^(.+)-(\d+)$/.exec(name);
+      if (!isDirectory || !match || match[1] === METADATA_TOPIC) continue;
+      if (isClaimed(match[1]!, Number(match[2]))) continue;
+      this.#env.trace("info", `Deleted ${name}: its topic is gone`);
+      this.#setAside(name);
+    }
+  }
+
+  /** Writes recovery points, log starts and high watermarks that changed. */
+  checkpoint(highWatermarks: ReadonlyMap<string, number>): void {
+    const recovery: Entry[] = [];
+    const start: Entry[] = [];
+    const replication: Entry[] = [];
+    for (const [name, log] of this.#logs) {
+      const { topic, partition } = log;
+      recovery.push({ topic, partition, offset: log.flushedOffset });
+      if (log.logStartOffset > 0) {
+        start.push({ topic, partition, offset: log.logStartOffset });
+      }
+      const offset = highWatermarks.get(name);
+      if (offset !== undefined) replication.push({ topic, partition, offset });
+    }
+    this.#replace(RECOVERY, recovery);
+    this.#replace(START, start);
+    this.#replace(REPLICATION, replication);
+  }
+
+  /** Closes every log; a clean close needs no scan at the next start. */
+  async close(
+    { clean, brokerEpoch, highWatermarks }: {
+      readonly clean: boolean;
+      readonly brokerEpoch: number;
+      readonly highWatermarks: ReadonlyMap<string, number>;
+    },
+  ): Promise<void> {
+    try {
+      const closing = [...this.#logs.values()].map((log) =>
+        log.close({ clean })
+      );
+      const failed = (await Promise.allSettled(closing))
+        .find((result) => result.status === "rejected");
+      if (failed) throw failed.reason;
+      if (!clean) return;
+      this.checkpoint(highWatermarks);
+      replaceFile(this.#env.disk, {
+        folder: this.path,
+        name: CLEAN,
+        content: JSON.stringify({ version: 0, brokerEpoch }),
+      });
+    } finally {
+      this.#logs.clear();
+      this.#lock.release();
+    }
+  }
+
+  /** From the first open log on, a crash leaves an unclean folder. */
+  #unmark(): void {
+    if (!this.#isMarkedClean) return;
+    this.#isMarkedClean = false;
+    this.#env.disk.unlink(`${this.path}/${CLEAN}`);
+    this.#env.disk.syncDirectory(this.path);
+  }
+
+  #replace(name: string, entries: readonly Entry[]): void {
+    const content = offsetsText(entries);
+    if (this.#written.get(name) === content) return;
+    replaceFile(this.#env.disk, { folder: this.path, name, content });
+    this.#written.set(name, content);
+  }
+
+  /** A partition's folder with its topic id, before any record. */
+  #begin(folder: string, topicId: Uuid): void {
+    const { disk } = this.#env;
+    disk.mkdir(folder);
+    replaceFile(disk, {
+      folder,
+      name: "partition.metadata",
+      content: `version: 0\ntopic_id: ${topicId}`,
+    });
+    disk.syncDirectory(this.path);
+  }
+
+  #setAside(name: string): void {
+    const { disk, random, tasks } = this.#env;
+    const gone = `${this.path}/${name}.${
+      uuidFromRandom(random).replaceAll("-", "_")
+    }-delete`;
+    disk.rename(`${this.path}/${name}`, gone);
+    disk.syncDirectory(this.path);
+    tasks.spawn(`delete ${name}`, () => {
+      disk.removeDirectory(gone);
+      return Promise.resolve();
+    });
+  }
+}
+
+interface Entry {
+  readonly topic: string;
+  readonly partition: number;
+  readonly offset: number;
+}
+
+interface Identity {
+  readonly clusterId: Uuid;
+  readonly directoryId: Uuid;
+}
+
+function readMeta(options: LogFolderOptions): Identity | undefined {
+  const { env: { disk }, path, nodeId, clusterId } = options;
+  const text = readText(disk, `${path}/${META}`);
+  if (text === undefined) return undefined;
+  const properties = new Map(
+    text.split("\n").map((line) => {
+      const at = line.indexOf("=");
+      return [line.slice(0, at).trim(), line.slice(at + 1).trim()] as const;
+    }),
+  );
+  const found = properties.get("cluster.id");
+  const directoryId = properties.get("directory.id");
+  if (properties.get("version") !== "1" || !found || !directoryId) {
+    throw new LogFolderError(
+      `Cannot use data folder "${path}": ${META} is damaged or of another version`,
+    );
+  }
+  if (clusterId !== undefined && found !== clusterId) {
+    throw new LogFolderError(
+      `Cannot use data folder "${path}": it belongs to cluster ${found}, not to ${clusterId}`,
+    );
+  }
+  if (properties.get("node.id") !== String(nodeId)) {
+    throw new LogFolderError(
+      `Cannot use data folder "${path}": it belongs to node ${
+        properties.get("node.id")
+      }, not to node ${nodeId}`,
+    );
+  }
+  return { clusterId: found, directoryId };
+}
+
+function writeMeta(options: LogFolderOptions): Identity {
+  const { env: { disk, random }, path, nodeId } = options;
+  const clusterId = options.clusterId ?? uuidFromRandom(random);
+  const directoryId = uuidFromRandom(random);
+  replaceFile(disk, {
+    folder: path,
+    name: META,
+    content: [
+      "version=1",
+      `cluster.id=${clusterId}`,
+      `node.id=${nodeId}`,
+      `directory.id=${directoryId}`,
+      "",
+    ].join("\n"),
+  });
+  return { clusterId, directoryId };
+}
+
+function readTopicId(text: string | undefined): Uuid | undefined {
+  const id = /^topic_id: (\S+)$/m.exec(text ?? "")?.[1];
+  return id !== undefined && isUuid(id) ? id : undefined;
+}
+
+function brokerEpochOf(text: string | undefined): number {
+  try {
+    const { brokerEpoch } = JSON.parse(text ?? "{}");
+    return Number.isSafeInteger(brokerEpoch) ? brokerEpoch : -1;
+  } catch {
+    return -1;
+  }
+}

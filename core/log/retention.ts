@@ -1,0 +1,58 @@
+/**
+ * Which segments may go: too old, too many bytes, or wholly below the log
+ * start. Decides only; the log deletes.
+ *
+ * @module
+ */
+import type { LogConfig } from "./log.ts";
+import type { Segment } from "./segment.ts";
+
+/** What retention may know of the moment. */
+export interface RetentionBounds {
+  readonly nowMs: number;
+  /** No record at or above is ever deleted. */
+  readonly highWatermark: number;
+}
+
+/** How many of the oldest segments lie wholly below `offset`. */
+export function firstSegmentToKeep(
+  segments: readonly Segment[],
+  offset: number,
+): number {
+  let count = 0;
+  while (
+    count + 1 < segments.length && segments[count + 1]!.baseOffset <= offset
+  ) count++;
+  return count;
+}
+
+/** How many of the oldest segments time or size lets go; never the active one. */
+export function deletableSegments(
+  segments: readonly Segment[],
+  { nowMs, highWatermark, config }: RetentionBounds & {
+    readonly config: LogConfig;
+  },
+): number {
+  if (!config.cleanupPolicy.delete) return 0;
+  const { retentionMs, retentionBytes } = config;
+  let size = segments.reduce((sum, segment) => sum + segment.size, 0);
+  let count = 0;
+  while (
+    count + 1 < segments.length &&
+    segments[count + 1]!.baseOffset <= highWatermark
+  ) {
+    const segment = segments[count]!;
+    const isTooOld = retentionMs >= 0 && retentionMs !== Infinity &&
+      nowMs - ageFrom(segment) > retentionMs;
+    const isTooMuch = retentionBytes >= 0 &&
+      size - segment.size >= retentionBytes;
+    if (!isTooOld && !isTooMuch) break;
+    size -= segment.size;
+    count++;
+  }
+  return count;
+}
+
+function ageFrom(segment: Segment): number {
+  return segment.maxTimestamp >= 0 ? segment.maxTimestamp : segment.mtimeMs;
+}

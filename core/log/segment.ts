@@ -1,0 +1,269 @@
+/**
+ * One segment: a `.log` file with its offset and time index. Owns positions
+ * and file handles; it must never decide offsets, retention or recovery.
+ *
+ * @module
+ */
+import type { Disk, DiskFile } from "../env/env.ts";
+import { KafkaError } from "../errors.ts";
+import { invariant } from "../invariant.ts";
+import { BATCH_OVERHEAD, BatchView, LOG_OVERHEAD } from "../record/batch.ts";
+import { OffsetIndex, TimeIndex } from "./index_file.ts";
+
+const SCAN_BYTES = 64 * 1024;
+const MAGIC = 2;
+
+/** `%020d`, as Kafka names the files of a segment. */
+export function segmentName(baseOffset: number): string {
+  return String(baseOffset).padStart(20, "0");
+}
+
+/** The endings of a segment's files. */
+export const SEGMENT_SUFFIXES = [".log", ".index", ".timeindex"] as const;
+
+/** A batch found in a segment. */
+export interface Located {
+  readonly position: number;
+  readonly batch: BatchView;
+}
+
+/**
+ * One segment of a log.
+ *
+ * Invariants:
+ * 1. `size` bytes of whole batches lie in the file; `pread` sees no others.
+ * 2. Every offset index entry points at the start of a batch.
+ */
+export class Segment {
+  readonly baseOffset: number;
+  readonly path: string;
+  readonly offsetIndex: OffsetIndex;
+  readonly timeIndex: TimeIndex;
+  /** Bytes in the file. */
+  size: number;
+  /** Largest timestamp; −1 when there is none. */
+  maxTimestamp = -1;
+  /** Last offset of the batch that brought it, relative to the base. */
+  #maxTimestampOffset = -1;
+  /** Largest timestamp of the first batch, from which `segment.ms` counts. */
+  #firstTimestamp: number | undefined;
+  #bytesSinceIndex = 0;
+  readonly #disk: Disk;
+  #writer: DiskFile | undefined;
+  #reader: DiskFile | undefined;
+
+  constructor(disk: Disk, folder: string, baseOffset: number) {
+    this.#disk = disk;
+    this.baseOffset = baseOffset;
+    this.path = `${folder}/${segmentName(baseOffset)}`;
+    this.size = disk.stat(`${this.path}.log`)?.size ?? 0;
+    this.offsetIndex = new OffsetIndex(disk, `${this.path}.index`);
+    this.timeIndex = new TimeIndex(disk, `${this.path}.timeindex`);
+    const last = this.timeIndex.last();
+    this.maxTimestamp = last.timestamp;
+    this.#maxTimestampOffset = last.relativeOffset;
+  }
+
+  /** The handle that appends and syncs go through. */
+  get writer(): DiskFile {
+    return this.#writer ??= this.#disk.open(`${this.path}.log`, "create");
+  }
+
+  /** Whether a read handle is held. */
+  get isOpen(): boolean {
+    return this.#reader !== undefined;
+  }
+
+  /** Last change of the file, for segments without timestamps. */
+  get mtimeMs(): number {
+    return this.#disk.stat(`${this.path}.log`)?.mtimeMs ?? 0;
+  }
+
+  /** Notes a batch at `position` in the indexes; bytes are written apart. */
+  index(batch: BatchView, position: number, intervalBytes: number): void {
+    const relative = batch.lastOffset - this.baseOffset;
+    if (batch.maxTimestamp > this.maxTimestamp) {
+      this.maxTimestamp = batch.maxTimestamp;
+      this.#maxTimestampOffset = relative;
+    }
+    if (this.#bytesSinceIndex > intervalBytes) {
+      this.offsetIndex.append(relative, position);
+      this.timeIndex.maybeAppend(this.maxTimestamp, this.#maxTimestampOffset);
+      this.#bytesSinceIndex = 0;
+    }
+    this.#bytesSinceIndex += batch.sizeInBytes;
+    this.#firstTimestamp ??= batch.maxTimestamp;
+  }
+
+  /** Timestamp of the first batch; undefined in an empty segment. */
+  firstTimestamp(): number | undefined {
+    if (this.#firstTimestamp === undefined && this.size > 0) {
+      this.#firstTimestamp = this.batchAt(0).batch.maxTimestamp;
+    }
+    return this.#firstTimestamp;
+  }
+
+  /** Whether an index has no room for another entry. */
+  isIndexFull(segmentIndexBytes: number): boolean {
+    const { entryBytes } = TimeIndex;
+    return this.offsetIndex.file.sizeInBytes + entryBytes > segmentIndexBytes ||
+      this.timeIndex.file.sizeInBytes + entryBytes > segmentIndexBytes;
+  }
+
+  /** Reads from the file; as many bytes as lie there. */
+  pread(into: Uint8Array, position: number): number {
+    const room = Math.min(into.length, this.size - position);
+    if (room <= 0) return 0;
+    this.#reader ??= this.#disk.open(`${this.path}.log`, "read");
+    const view = room < into.length ? into.subarray(0, room) : into;
+    return this.#reader.pread(view, position);
+  }
+
+  /** The header of the batch at `position`; throws when there is none. */
+  batchAt(position: number): Located {
+    const header = new Uint8Array(BATCH_OVERHEAD);
+    this.pread(header, position);
+    const batch = new BatchView(header);
+    this.checkBatch(batch, position);
+    return { position, batch };
+  }
+
+  /** Throws unless `batch` can be one that lies at `position`. */
+  checkBatch(batch: BatchView, position: number): void {
+    const { sizeInBytes } = batch;
+    if (
+      batch.magic !== MAGIC || sizeInBytes < BATCH_OVERHEAD ||
+      position + sizeInBytes > this.size
+    ) {
+      throw new KafkaError(
+        "CORRUPT_MESSAGE",
+        `Cannot read "${this.path}.log" at ${position}: no batch begins there`,
+      );
+    }
+  }
+
+  /** Batch headers from `position` on; each view lives until the next one. */
+  *batchesFrom(position: number): Generator<Located> {
+    const chunk = new Uint8Array(SCAN_BYTES);
+    const batch = new BatchView(chunk);
+    let chunkAt = -1;
+    let chunkBytes = 0;
+    for (let at = position; at + LOG_OVERHEAD < this.size;) {
+      if (chunkAt < 0 || at + BATCH_OVERHEAD > chunkAt + chunkBytes) {
+        chunkBytes = this.pread(chunk, at);
+        chunkAt = at;
+        invariant(chunkBytes >= BATCH_OVERHEAD, `${this.path} ends in a batch`);
+      }
+      batch.moveTo(chunk, at - chunkAt);
+      this.checkBatch(batch, at);
+      const { sizeInBytes } = batch;
+      yield { position: at, batch };
+      at += sizeInBytes;
+    }
+  }
+
+  /** Position of the batch that holds `offset` or the next one after it. */
+  positionOf(offset: number): number {
+    const from = this.offsetIndex.lookup(offset - this.baseOffset);
+    for (const { position, batch } of this.batchesFrom(from)) {
+      if (batch.lastOffset >= offset) return position;
+    }
+    return this.size;
+  }
+
+  /** The first batch with a record at or after `timestamp`, whole. */
+  batchForTimestamp(timestamp: number): Uint8Array | undefined {
+    const from = this.offsetIndex.lookup(this.timeIndex.lookup(timestamp));
+    for (const { position, batch } of this.batchesFrom(from)) {
+      if (batch.maxTimestamp < timestamp || batch.isControl) continue;
+      const bytes = new Uint8Array(batch.sizeInBytes);
+      this.pread(bytes, position);
+      return bytes;
+    }
+    return undefined;
+  }
+
+  /** The offset after the last batch, found from the last index entry on. */
+  readNextOffset(): number {
+    let next = this.baseOffset;
+    for (
+      const { batch } of this.batchesFrom(this.offsetIndex.lastPosition())
+    ) {
+      next = batch.nextOffset;
+      if (batch.maxTimestamp > this.maxTimestamp) {
+        this.maxTimestamp = batch.maxTimestamp;
+        this.#maxTimestampOffset = batch.lastOffset - this.baseOffset;
+      }
+    }
+    return next;
+  }
+
+  /** Cuts file and indexes at `position`, before which `nextOffset` ends. */
+  truncate(position: number, nextOffset: number): void {
+    this.writer.truncate(position);
+    this.size = position;
+    this.offsetIndex.truncateTo(position);
+    this.timeIndex.truncateTo(nextOffset - this.baseOffset);
+    const last = this.timeIndex.last();
+    this.maxTimestamp = last.timestamp;
+    this.#maxTimestampOffset = last.relativeOffset;
+    if (position === 0) this.#firstTimestamp = undefined;
+    this.readNextOffset();
+  }
+
+  /** Forgets both indexes, to be made anew by `index()`. */
+  resetIndexes(): void {
+    this.offsetIndex.file.truncate(0);
+    this.timeIndex.file.truncate(0);
+    this.maxTimestamp = -1;
+    this.#maxTimestampOffset = -1;
+    this.#firstTimestamp = undefined;
+    this.#bytesSinceIndex = 0;
+  }
+
+  /** Ends appends: final time index entry, indexes to their files. */
+  freeze(): void {
+    this.timeIndex.maybeAppend(this.maxTimestamp, this.#maxTimestampOffset);
+    this.offsetIndex.file.freeze();
+    this.timeIndex.file.freeze();
+  }
+
+  /** Writes gathered index entries to their files. */
+  saveIndexes(): void {
+    this.offsetIndex.file.save();
+    this.timeIndex.file.save();
+  }
+
+  /** Gives read handles back; the next read opens them again. */
+  release(): void {
+    this.#reader?.close();
+    this.#reader = undefined;
+    this.offsetIndex.file.release();
+    this.timeIndex.file.release();
+  }
+
+  /** Gives the append handle back: the segment is frozen and durable. */
+  closeWriter(): void {
+    this.#writer?.close();
+    this.#writer = undefined;
+  }
+
+  /** Closes every handle. */
+  close(): void {
+    this.release();
+    this.closeWriter();
+  }
+
+  /** Renames the files so that a restart does not see them; gives their names. */
+  markDeleted(): string[] {
+    this.close();
+    const marked: string[] = [];
+    for (const suffix of [...SEGMENT_SUFFIXES, ".txnindex"]) {
+      const path = `${this.path}${suffix}`;
+      if (this.#disk.stat(path) === undefined) continue;
+      this.#disk.rename(path, `${path}.deleted`);
+      marked.push(`${path}.deleted`);
+    }
+    return marked;
+  }
+}

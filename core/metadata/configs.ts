@@ -1,0 +1,207 @@
+/**
+ * The decision to change configs of topics and brokers, key by key. Decides
+ * only; one bad key refuses its whole resource, not the others.
+ *
+ * @module
+ */
+import { BROKER_KEYS } from "../config/broker_keys.ts";
+import { type ConfigKey, configText, type KeyTable } from "../config/key.ts";
+import { configProblem, topicDefault } from "../config/resolve.ts";
+import { TOPIC_KEYS, type TopicKeyName } from "../config/topic_keys.ts";
+import { KafkaError } from "../errors.ts";
+import type {
+  AlteredConfigs,
+  ConfigChanges,
+  ControllerDecision,
+  ControllerState,
+} from "./controller.ts";
+import { RESOURCE_TYPE } from "./image.ts";
+import { type MetadataRecord, metadataRecord } from "./records.ts";
+import { duplicates, itemResult } from "./topics.ts";
+
+const OPERATION = { SET: 0, DELETE: 1, APPEND: 2, SUBTRACT: 3 } as const;
+
+interface Scope {
+  readonly table: KeyTable;
+  readonly scope: string;
+  /** Text of a key that the resource itself doesn't set. */
+  readonly fallback: (name: string) => string | null;
+}
+
+/** Changes configs, or only says whether they could be changed. */
+export function alterConfigs(
+  { resources, validateOnly }: {
+    readonly resources: readonly ConfigChanges[];
+    readonly validateOnly: boolean;
+  },
+  state: ControllerState,
+): ControllerDecision {
+  const records: MetadataRecord[] = [];
+  const keyOf = ({ resourceType, resourceName }: ConfigChanges) =>
+    `${resourceType}:${resourceName}`;
+  const twice = duplicates(resources.map(keyOf));
+  const results: AlteredConfigs[] = [];
+  for (const resource of resources) {
+    const result = itemResult(() => {
+      if (twice.has(keyOf(resource))) {
+        throw new KafkaError(
+          "INVALID_REQUEST",
+          `Resource "${resource.resourceName}" stands more than once in the request`,
+        );
+      }
+      records.push(...altered(resource, state));
+    });
+    const { resourceType, resourceName } = resource;
+    results.push({ resourceType, resourceName, ...result });
+  }
+  return {
+    records: validateOnly ? [] : records,
+    reply: { type: "incrementalAlterConfigs", resources: results },
+  };
+}
+
+function altered(
+  { resourceType, resourceName, configs }: ConfigChanges,
+  state: ControllerState,
+): MetadataRecord[] {
+  const scope = scopeOf({ resourceType, resourceName }, state);
+  const [twice] = duplicates(configs.map(({ name }) => name));
+  if (twice !== undefined) {
+    throw new KafkaError(
+      "INVALID_REQUEST",
+      `Config "${twice}" stands more than once in the request`,
+    );
+  }
+  const current = state.image.configs(resourceType, resourceName);
+  const records: MetadataRecord[] = [];
+  for (const change of configs) {
+    const { name } = change;
+    const before = current.get(name) ?? null;
+    const value = changed(change, { before, scope });
+    if (value === before) continue;
+    records.push(
+      metadataRecord("Config", { resourceType, resourceName, name, value }),
+    );
+  }
+  return records;
+}
+
+function scopeOf(
+  { resourceType, resourceName }: Omit<ConfigChanges, "configs">,
+  { image, config }: ControllerState,
+): Scope {
+  if (resourceType === RESOURCE_TYPE.TOPIC) {
+    if (image.topic(resourceName) === undefined) {
+      throw new KafkaError(
+        "UNKNOWN_TOPIC_OR_PARTITION",
+        `Topic "${resourceName}" does not exist`,
+      );
+    }
+    return {
+      table: TOPIC_KEYS,
+      scope: "topic",
+      fallback: (name) =>
+        configText(topicDefault(name as TopicKeyName, config)),
+    };
+  }
+  if (resourceType !== RESOURCE_TYPE.BROKER) {
+    throw new KafkaError(
+      "INVALID_REQUEST",
+      `Configs of resource type ${resourceType} can't be changed: only those of topics and brokers`,
+    );
+  }
+  if (resourceName !== "" && !/^\d{1,10}$/.test(resourceName)) {
+    throw new KafkaError(
+      "INVALID_REQUEST",
+      `Broker "${resourceName}" is not a node id`,
+    );
+  }
+  if (resourceName !== "" && !image.broker(Number(resourceName))) {
+    throw new KafkaError(
+      "BROKER_ID_NOT_REGISTERED",
+      `Broker ${resourceName} is not registered`,
+    );
+  }
+  return {
+    table: BROKER_KEYS,
+    scope: "broker",
+    fallback: (name) =>
+      configText(BROKER_KEYS[name as keyof typeof BROKER_KEYS].default),
+  };
+}
+
+function changed(
+  change: ConfigChanges["configs"][number],
+  { before, scope }: { readonly before: string | null; readonly scope: Scope },
+): string | null {
+  const { name, configOperation } = change;
+  const key = requireKey(name, scope);
+  if (configOperation === OPERATION.DELETE) return null;
+  if (change.value === null) {
+    throw new KafkaError("INVALID_REQUEST", `Config "${name}" has no value`);
+  }
+  const value = configOperation === OPERATION.SET
+    ? change.value
+    : listed({ name, configOperation, value: change.value }, {
+      key,
+      before: before ?? scope.fallback(name) ?? "",
+    });
+  const problem = configProblem(scope.table, name, {
+    text: value,
+    scope: scope.scope,
+  });
+  if (problem !== undefined) throw new KafkaError("INVALID_CONFIG", problem);
+  return value;
+}
+
+function requireKey(
+  name: string,
+  { table, scope }: Scope,
+): ConfigKey<unknown> {
+  const key = Object.hasOwn(table, name) ? table[name] : undefined;
+  if (key === undefined) {
+    const problem = configProblem(table, name, { text: "", scope });
+    throw new KafkaError("INVALID_CONFIG", problem!);
+  }
+  if (scope === "broker" && (key.update ?? "read-only") === "read-only") {
+    throw new KafkaError(
+      "INVALID_REQUEST",
+      `Config "${name}" can't be changed while the broker runs: set it at start`,
+    );
+  }
+  return key;
+}
+
+function listed(
+  { name, configOperation, value }: {
+    readonly name: string;
+    readonly configOperation: number;
+    readonly value: string;
+  },
+  { key, before }: {
+    readonly key: ConfigKey<unknown>;
+    readonly before: string;
+  },
+): string {
+  const isAppend = configOperation === OPERATION.APPEND;
+  if (!isAppend && configOperation !== OPERATION.SUBTRACT) {
+    throw new KafkaError(
+      "INVALID_REQUEST",
+      `Config operation ${configOperation} is not known`,
+    );
+  }
+  if (key.type !== "LIST") {
+    throw new KafkaError(
+      "INVALID_CONFIG",
+      `Config "${name}" is no list: nothing can be ${
+        isAppend ? "appended to" : "subtracted from"
+      } it`,
+    );
+  }
+  const parts = before === "" ? [] : before.split(",");
+  const words = value.split(",").map((word) => word.trim());
+  const rest = parts.filter((part) => !words.includes(part));
+  if (!isAppend) return rest.join(",");
+  const added = words.filter((word) => !parts.includes(word));
+  return [...parts, ...new Set(added)].join(",");
+}

@@ -1,0 +1,241 @@
+/**
+ * The controller: decides about brokers, topics, configs and producer ids.
+ * Owns the uncommitted image, so that two decisions in flight see each other;
+ * it must never answer, append or wait: its host does.
+ *
+ * @module
+ */
+import type { Uuid } from "../bytes/uuid.ts";
+import type { BrokerConfig } from "../config/resolve.ts";
+import type {
+  DecideContext,
+  Decision,
+  Machine,
+} from "../coordinator/machine.ts";
+import type { Random } from "../env/env.ts";
+import type { ErrorName } from "../errors.ts";
+import {
+  allocateProducerIds,
+  bootstrap,
+  changeBroker,
+  registerBroker,
+} from "./brokers.ts";
+import { alterConfigs } from "./configs.ts";
+import { type BrokerEndpoint, MetadataImage } from "./image.ts";
+import { createPartitions } from "./partitions.ts";
+import type { MetadataRecord } from "./records.ts";
+import { createTopics, deleteTopics } from "./topics.ts";
+
+/** How one item of a request went. */
+export interface ItemResult {
+  readonly error: ErrorName;
+  /** For people; null when nothing is wrong. */
+  readonly message: string | null;
+}
+
+/** A topic to create. −1 stands for the broker's default. */
+export interface NewTopic {
+  readonly name: string;
+  readonly numPartitions: number;
+  readonly replicationFactor: number;
+  /** When not empty, both numbers are −1. */
+  readonly assignments: readonly {
+    readonly partitionIndex: number;
+    readonly brokerIds: readonly number[];
+  }[];
+  readonly configs: readonly {
+    readonly name: string;
+    readonly value: string | null;
+  }[];
+}
+
+/** A topic to delete: by name, or by id. */
+export interface TopicToDelete {
+  readonly name: string | null;
+  readonly topicId: Uuid;
+}
+
+/** A topic to widen to `count` partitions. */
+export interface NewPartitions {
+  readonly name: string;
+  readonly count: number;
+  /** Replicas of each new partition; null: the controller places them. */
+  readonly assignments:
+    | readonly { readonly brokerIds: readonly number[] }[]
+    | null;
+}
+
+/** Config changes of one resource. */
+export interface ConfigChanges {
+  readonly resourceType: number;
+  readonly resourceName: string;
+  readonly configs: readonly {
+    readonly name: string;
+    /** 0 set, 1 delete, 2 append, 3 subtract. */
+    readonly configOperation: number;
+    readonly value: string | null;
+  }[];
+}
+
+/** A broker that came up. */
+export interface BrokerRegistration {
+  readonly brokerId: number;
+  readonly incarnationId: Uuid;
+  readonly endPoints: readonly BrokerEndpoint[];
+  readonly rack: string | null;
+  readonly logDirs: readonly Uuid[];
+}
+
+/** What the controller is asked. Decoded requests satisfy the inputs. */
+export type ControllerInput =
+  | { readonly type: "bootstrap" }
+  | ({ readonly type: "registerBroker" } & BrokerRegistration)
+  | {
+    readonly type: "changeBroker";
+    readonly brokerId: number;
+    readonly brokerEpoch: number;
+    readonly change: "unfence" | "fence" | "shutdown";
+  }
+  | {
+    readonly type: "createTopics";
+    readonly topics: readonly NewTopic[];
+    readonly validateOnly: boolean;
+  }
+  | { readonly type: "deleteTopics"; readonly topics: readonly TopicToDelete[] }
+  | {
+    readonly type: "createPartitions";
+    readonly topics: readonly NewPartitions[];
+    readonly validateOnly: boolean;
+  }
+  | {
+    readonly type: "incrementalAlterConfigs";
+    readonly resources: readonly ConfigChanges[];
+    readonly validateOnly: boolean;
+  }
+  | {
+    readonly type: "allocateProducerIds";
+    readonly brokerId: number;
+    readonly brokerEpoch: number;
+  };
+
+/** How creating one topic went; the numbers are −1 when it failed. */
+export interface CreatedTopic extends ItemResult {
+  readonly name: string;
+  readonly topicId: Uuid;
+  readonly numPartitions: number;
+  readonly replicationFactor: number;
+}
+
+/** How deleting one topic went. */
+export interface DeletedTopic extends ItemResult {
+  readonly name: string | null;
+  readonly topicId: Uuid;
+}
+
+/** How widening one topic went. */
+export interface CreatedPartitions extends ItemResult {
+  readonly name: string;
+}
+
+/** How changing one resource's configs went. */
+export interface AlteredConfigs extends ItemResult {
+  readonly resourceType: number;
+  readonly resourceName: string;
+}
+
+/** Answers, by the input's type. */
+export type ControllerReply =
+  | { readonly type: "bootstrap" }
+  | { readonly type: "registerBroker"; readonly brokerEpoch: number }
+  | { readonly type: "changeBroker" }
+  | { readonly type: "createTopics"; readonly topics: CreatedTopic[] }
+  | { readonly type: "deleteTopics"; readonly topics: DeletedTopic[] }
+  | { readonly type: "createPartitions"; readonly topics: CreatedPartitions[] }
+  | {
+    readonly type: "incrementalAlterConfigs";
+    readonly resources: AlteredConfigs[];
+  }
+  | {
+    readonly type: "allocateProducerIds";
+    readonly firstProducerId: number;
+    readonly length: number;
+  };
+
+/** What a decision reads besides its input. */
+export interface ControllerState {
+  readonly image: MetadataImage;
+  readonly config: BrokerConfig;
+  readonly random: Random;
+  readonly nextOffset: number;
+}
+
+/** Records and the answer to give once they are committed. */
+export interface ControllerDecision {
+  readonly records: readonly MetadataRecord[];
+  readonly reply: ControllerReply;
+}
+
+/**
+ * Decides over an image of its own.
+ *
+ * Invariants:
+ * 1. `decide` changes nothing; `apply` alone does.
+ * 2. What is wrong with one item stands in its result; what is wrong with the
+ *    whole input is thrown as a `KafkaError`, and nothing is recorded.
+ */
+export class Controller
+  implements Machine<ControllerInput, MetadataRecord, ControllerReply, never> {
+  /** The state as decided, committed or not. */
+  readonly image = new MetadataImage();
+  readonly #config: () => BrokerConfig;
+  readonly #random: Random;
+
+  constructor(options: {
+    /** The static config with the dynamic one over it. */
+    readonly config: () => BrokerConfig;
+    readonly random: Random;
+  }) {
+    this.#config = options.config;
+    this.#random = options.random;
+  }
+
+  decide(
+    input: ControllerInput,
+    { nextOffset }: Pick<DecideContext, "nextOffset">,
+  ): Decision<MetadataRecord, ControllerReply, never> {
+    const { records, reply } = this.#decide(input, {
+      image: this.image,
+      config: this.#config(),
+      random: this.#random,
+      nextOffset,
+    });
+    return { records, reply, effects: [] };
+  }
+
+  apply(record: MetadataRecord): void {
+    this.image.apply(record);
+    // Nobody asks this image what changed.
+    this.image.takeDelta();
+  }
+
+  #decide(input: ControllerInput, state: ControllerState): ControllerDecision {
+    switch (input.type) {
+      case "bootstrap":
+        return bootstrap(state);
+      case "registerBroker":
+        return registerBroker(input, state);
+      case "changeBroker":
+        return changeBroker(input, state);
+      case "createTopics":
+        return createTopics(input, state);
+      case "deleteTopics":
+        return deleteTopics(input.topics, state);
+      case "createPartitions":
+        return createPartitions(input, state);
+      case "incrementalAlterConfigs":
+        return alterConfigs(input, state);
+      case "allocateProducerIds":
+        return allocateProducerIds(input, state);
+    }
+  }
+}

@@ -1,0 +1,400 @@
+import { assert, assertEquals, assertThrows } from "@std/assert";
+import fc from "fast-check";
+import { ZERO_UUID } from "../bytes/uuid.ts";
+import { resolveBrokerConfig } from "../config/resolve.ts";
+import { KafkaError } from "../errors.ts";
+import {
+  Controller,
+  type ControllerInput,
+  type ControllerReply,
+  type NewTopic,
+} from "./controller.ts";
+import { MetadataImage, RESOURCE_TYPE } from "./image.ts";
+import { placeReplicas } from "./placement.ts";
+import { decodeMetadataRecord, encodeMetadataRecord } from "./records.ts";
+import { snapshotRecords } from "./snapshot.ts";
+
+function seededRandom() {
+  let state = 42;
+  const u32 = () => state = Math.imul(state, 1664525) + 1013904223 >>> 0;
+  const bytes = (n: number) =>
+    Uint8Array.from({ length: n }, () => u32() >>> 24);
+  return { u32, bytes };
+}
+
+class Cluster {
+  readonly controller: Controller;
+  offset = 0;
+
+  constructor(properties: Record<string, string> = {}) {
+    const config = resolveBrokerConfig(new Map(Object.entries(properties)));
+    this.controller = new Controller({
+      config: () => config,
+      random: seededRandom(),
+    });
+    this.run({ type: "bootstrap" });
+    this.join("AAAAAAAAAAAAAAAAAAAABw");
+  }
+
+  get image(): MetadataImage {
+    return this.controller.image;
+  }
+
+  run(input: ControllerInput): ControllerReply {
+    const before = shown(this.image);
+    const { records, reply } = this.controller.decide(input, {
+      nextOffset: this.offset,
+    });
+    assertEquals(shown(this.image), before, "decide() changes nothing");
+    for (const record of records) {
+      this.controller.apply(decodeMetadataRecord(encodeMetadataRecord(record)));
+    }
+    this.offset += records.length;
+    return reply;
+  }
+
+  join(incarnationId: string): number {
+    const reply = this.run({
+      type: "registerBroker",
+      brokerId: 1,
+      incarnationId,
+      endPoints: [],
+      rack: null,
+      logDirs: ["AAAAAAAAAAAAAAAAAAAACQ"],
+    });
+    assert(reply.type === "registerBroker");
+    const { brokerEpoch } = reply;
+    this.change("unfence", brokerEpoch);
+    return brokerEpoch;
+  }
+
+  change(change: "unfence" | "fence" | "shutdown", brokerEpoch: number): void {
+    this.run({ type: "changeBroker", brokerId: 1, brokerEpoch, change });
+  }
+
+  create(
+    topics: readonly (Partial<NewTopic> & { name: string })[],
+    validateOnly = false,
+  ): string[] {
+    const reply = this.run({
+      type: "createTopics",
+      topics: topics.map((topic) => ({
+        numPartitions: 1,
+        replicationFactor: 1,
+        assignments: [],
+        configs: [],
+        ...topic,
+      })),
+      validateOnly,
+    });
+    assert(reply.type === "createTopics");
+    return reply.topics.map(({ error }) => error);
+  }
+
+  alter(
+    configs: readonly [name: string, operation: number, value: string | null][],
+    [resourceType, resourceName]: [number, string] = [RESOURCE_TYPE.TOPIC, "t"],
+  ): string {
+    const reply = this.run({
+      type: "incrementalAlterConfigs",
+      validateOnly: false,
+      resources: [{
+        resourceType,
+        resourceName,
+        configs: configs.map(([name, configOperation, value]) => ({
+          name,
+          configOperation,
+          value,
+        })),
+      }],
+    });
+    assert(reply.type === "incrementalAlterConfigs");
+    return reply.resources[0]!.error;
+  }
+}
+
+function shown(image: MetadataImage): unknown {
+  return structuredClone({
+    brokers: [...image.brokers.values()],
+    topics: [...image.topics.values()],
+    byId: [...image.topics.values()].map(({ id }) => image.topicById(id)),
+    configs: [...image.configResources()]
+      .map(({ type, name, configs }) => `${type}:${name}:${[...configs]}`)
+      .sort(),
+    features: [...image.features],
+    nextProducerId: image.nextProducerId,
+  });
+}
+
+function assertSnapshotEqual(image: MetadataImage): void {
+  const copy = new MetadataImage();
+  for (const record of snapshotRecords(image)) {
+    copy.apply(decodeMetadataRecord(encodeMetadataRecord(record)));
+  }
+  assertEquals(shown(copy), shown(image));
+}
+
+Deno.test("bootstrap writes the features once", () => {
+  const cluster = new Cluster();
+  assertEquals([...cluster.image.features], [["metadata.version", 27]]);
+  const { offset } = cluster;
+  cluster.run({ type: "bootstrap" });
+  assertEquals(cluster.offset, offset);
+});
+
+Deno.test("createTopics answers each bad topic with Kafka's error", () => {
+  const cluster = new Cluster({ "num.partitions": "3" });
+  assertEquals(cluster.create([{ name: "a.b", numPartitions: -1 }]), ["NONE"]);
+  assertEquals(cluster.image.topic("a.b")!.partitions.length, 3);
+  assertEquals(
+    cluster.create([
+      { name: "a.b" },
+      { name: "a_b" },
+      { name: "" },
+      { name: ".." },
+      { name: "x y" },
+      { name: "n".repeat(250) },
+      { name: "rf", replicationFactor: 2 },
+      { name: "rf0", replicationFactor: 0 },
+      { name: "p0", numPartitions: 0 },
+      { name: "big", numPartitions: 10001 },
+      { name: "key", configs: [{ name: "retention.m", value: "1" }] },
+      { name: "null", configs: [{ name: "retention.ms", value: null }] },
+      { name: "fine" },
+    ]),
+    [
+      "TOPIC_ALREADY_EXISTS",
+      "INVALID_TOPIC_EXCEPTION",
+      "INVALID_TOPIC_EXCEPTION",
+      "INVALID_TOPIC_EXCEPTION",
+      "INVALID_TOPIC_EXCEPTION",
+      "INVALID_TOPIC_EXCEPTION",
+      "INVALID_REPLICATION_FACTOR",
+      "INVALID_REPLICATION_FACTOR",
+      "INVALID_PARTITIONS",
+      "POLICY_VIOLATION",
+      "INVALID_CONFIG",
+      "INVALID_CONFIG",
+      "NONE",
+    ],
+  );
+  assertEquals(cluster.create([{ name: "d" }, { name: "d" }, { name: "e" }]), [
+    "INVALID_REQUEST",
+    "NONE",
+  ]);
+  assertEquals(cluster.create([{ name: "v" }], true), ["NONE"]);
+  assertEquals(cluster.image.topic("v"), undefined);
+});
+
+Deno.test("createTopics checks assigned replicas", () => {
+  const cluster = new Cluster();
+  const assigned = (brokers: number[][], from = 0, numPartitions = -1) =>
+    cluster.create([{
+      name: `t${cluster.offset}`,
+      numPartitions,
+      replicationFactor: -1,
+      assignments: brokers.map((brokerIds, index) => ({
+        partitionIndex: from + index,
+        brokerIds,
+      })),
+    }])[0];
+  assertEquals(assigned([[1], [1]]), "NONE");
+  assertEquals(assigned([[1]], 1), "INVALID_REPLICA_ASSIGNMENT");
+  assertEquals(assigned([[2]]), "INVALID_REPLICA_ASSIGNMENT");
+  assertEquals(assigned([[1, 1]]), "INVALID_REPLICA_ASSIGNMENT");
+  assertEquals(assigned([[]]), "INVALID_REPLICA_ASSIGNMENT");
+  assertEquals(assigned([[1]], 0, 1), "INVALID_REQUEST");
+});
+
+Deno.test("deleteTopics takes names or ids, and the configs go too", () => {
+  const cluster = new Cluster();
+  cluster.create([
+    { name: "t", configs: [{ name: "retention.ms", value: "5" }] },
+    { name: "u" },
+  ]);
+  const { id } = cluster.image.topic("u")!;
+  const reply = cluster.run({
+    type: "deleteTopics",
+    topics: [
+      { name: "t", topicId: ZERO_UUID },
+      { name: null, topicId: id },
+      { name: "u", topicId: ZERO_UUID },
+      { name: "no", topicId: ZERO_UUID },
+      { name: null, topicId: "AAAAAAAAAAAAAAAAAAAA_w" },
+      { name: null, topicId: ZERO_UUID },
+    ],
+  });
+  assert(reply.type === "deleteTopics");
+  assertEquals(reply.topics.map(({ error }) => error), [
+    "NONE",
+    "NONE",
+    "INVALID_REQUEST",
+    "UNKNOWN_TOPIC_OR_PARTITION",
+    "UNKNOWN_TOPIC_ID",
+    "INVALID_REQUEST",
+  ]);
+  assertEquals(cluster.image.topics.size, 0);
+  assertEquals(cluster.image.configs(RESOURCE_TYPE.TOPIC, "t").size, 0);
+});
+
+Deno.test("createPartitions only widens", () => {
+  const cluster = new Cluster();
+  cluster.create([{ name: "t", numPartitions: 2 }]);
+  const widen = (count: number, brokers: number[][] | null = null) => {
+    const reply = cluster.run({
+      type: "createPartitions",
+      validateOnly: false,
+      topics: [{
+        name: "t",
+        count,
+        assignments: brokers?.map((brokerIds) => ({ brokerIds })) ?? null,
+      }],
+    });
+    assert(reply.type === "createPartitions");
+    return reply.topics[0]!.error;
+  };
+  assertEquals(widen(2), "INVALID_PARTITIONS");
+  assertEquals(widen(1), "INVALID_PARTITIONS");
+  assertEquals(widen(4, [[1]]), "INVALID_REPLICA_ASSIGNMENT");
+  assertEquals(widen(3, [[9]]), "INVALID_REPLICA_ASSIGNMENT");
+  assertEquals(widen(3, [[1]]), "NONE");
+  assertEquals(widen(5), "NONE");
+  assertEquals(cluster.image.topic("t")!.partitions.length, 5);
+});
+
+Deno.test("incrementalAlterConfigs sets, deletes, appends and subtracts", () => {
+  const cluster = new Cluster();
+  cluster.create([{ name: "t" }]);
+  const configs = () => [...cluster.image.configs(RESOURCE_TYPE.TOPIC, "t")];
+  assertEquals(cluster.alter([["cleanup.policy", 2, "compact"]]), "NONE");
+  assertEquals(configs(), [["cleanup.policy", "delete,compact"]]);
+  assertEquals(cluster.alter([["cleanup.policy", 3, "delete"]]), "NONE");
+  assertEquals(configs(), [["cleanup.policy", "compact"]]);
+  assertEquals(cluster.alter([["cleanup.policy", 1, null]]), "NONE");
+  assertEquals(configs(), []);
+  assertEquals(cluster.alter([["retention.ms", 2, "1"]]), "INVALID_CONFIG");
+  assertEquals(cluster.alter([["retention.ms", 0, "x"]]), "INVALID_CONFIG");
+  assertEquals(cluster.alter([["nope", 1, null]]), "INVALID_CONFIG");
+  assertEquals(cluster.alter([["retention.ms", 0, null]]), "INVALID_REQUEST");
+  const broker = (name: string, value: string, id = "1") =>
+    cluster.alter([[name, 0, value]], [RESOURCE_TYPE.BROKER, id]);
+  assertEquals(broker("log.retention.ms", "5", ""), "NONE");
+  assertEquals(broker("node.id", "5"), "INVALID_REQUEST");
+  assertEquals(
+    broker("log.retention.ms", "5", "9"),
+    "BROKER_ID_NOT_REGISTERED",
+  );
+  assertEquals(broker("log.retention.ms", "5", "x"), "INVALID_REQUEST");
+});
+
+Deno.test("a broker's next incarnation gets a new epoch and leads again", () => {
+  const cluster = new Cluster();
+  cluster.create([{ name: "t" }]);
+  const epochs = () => cluster.image.partition("t", 0)!;
+  const before = cluster.offset;
+  const brokerEpoch = cluster.join("AAAAAAAAAAAAAAAAAAAACA");
+  assertEquals(brokerEpoch, before);
+  assertEquals(epochs().leader, 1);
+  assertEquals(epochs().leaderEpoch, 2);
+  assertEquals(epochs().partitionEpoch, 2);
+  cluster.change("shutdown", brokerEpoch);
+  assertEquals(epochs().leader, -1);
+  assertEquals(epochs().isr, [1]);
+  const error = assertThrows(() => cluster.change("unfence", 0), KafkaError);
+  assertEquals(error.error, "STALE_BROKER_EPOCH");
+});
+
+Deno.test("producer id blocks never overlap", () => {
+  const cluster = new Cluster();
+  const brokerEpoch = cluster.image.broker(1)!.epoch;
+  const take = () =>
+    cluster.run({ type: "allocateProducerIds", brokerId: 1, brokerEpoch });
+  const type = "allocateProducerIds";
+  assertEquals(take(), { type, firstProducerId: 0, length: 1000 });
+  assertEquals(take(), { type, firstProducerId: 1000, length: 1000 });
+});
+
+Deno.test("any run of operations keeps invariants, and snapshots are the image", () => {
+  const name = fc.constantFrom("t", "u", "v.w", "v_w");
+  const operation = fc.oneof(
+    fc.record({ op: fc.constant("create"), name, n: fc.integer({ max: 5 }) }),
+    fc.record({ op: fc.constant("delete"), name, n: fc.nat(1) }),
+    fc.record({ op: fc.constant("widen"), name, n: fc.nat(8) }),
+    fc.record({ op: fc.constant("alter"), name, n: fc.nat(9) }),
+    fc.record({ op: fc.constant("restart"), name, n: fc.nat(60) }),
+    fc.record({ op: fc.constant("ids"), name, n: fc.nat(1) }),
+  );
+  fc.assert(
+    fc.property(fc.array(operation, { maxLength: 25 }), (operations) => {
+      const cluster = new Cluster();
+      for (const { op, name, n } of operations) step(cluster, { op, name, n });
+      for (const topic of cluster.image.topics.values()) {
+        assertEquals(cluster.image.topicById(topic.id), topic);
+        for (const partition of topic.partitions) {
+          assertEquals(partition.leader, 1);
+        }
+      }
+      assertSnapshotEqual(cluster.image);
+    }),
+    { numRuns: 60 },
+  );
+});
+
+function step(
+  cluster: Cluster,
+  { op, name, n }: { op: string; name: string; n: number },
+): void {
+  if (op === "create") cluster.create([{ name, numPartitions: n }]);
+  if (op === "delete") {
+    const topics = [{ name, topicId: ZERO_UUID }];
+    cluster.run({ type: "deleteTopics", topics });
+  }
+  if (op === "widen") {
+    const topics = [{ name, count: n, assignments: null }];
+    cluster.run({ type: "createPartitions", topics, validateOnly: n === 8 });
+  }
+  if (op === "alter") {
+    const value = n === 0 ? null : String(n);
+    const topic: [number, string] = [RESOURCE_TYPE.TOPIC, name];
+    cluster.alter([["retention.ms", n === 0 ? 1 : 0, value]], topic);
+  }
+  if (op === "restart") {
+    const last = String.fromCharCode(65 + n % 26);
+    cluster.join(`AAAAAAAAAAAAAAAAAAA${last}AA`);
+  }
+  if (op === "ids") {
+    const brokerEpoch = cluster.image.broker(1)!.epoch;
+    cluster.run({ type: "allocateProducerIds", brokerId: 1, brokerEpoch });
+  }
+}
+
+Deno.test("a delta names what changed, and a topic made and gone is nothing", () => {
+  const cluster = new Cluster();
+  const image = new MetadataImage();
+  cluster.create([{ name: "t", numPartitions: 2 }]);
+  for (const record of snapshotRecords(cluster.image)) image.apply(record);
+  const delta = image.takeDelta();
+  assertEquals([...delta.createdTopics], ["t"]);
+  assertEquals([...delta.partitions.get("t")!], [0, 1]);
+  assertEquals([...delta.brokers], [1]);
+  assertEquals(image.takeDelta().createdTopics.size, 0);
+});
+
+Deno.test("placement spreads over racks and brokers, unfenced ones lead", () => {
+  const u32 = seededRandom().u32;
+  const brokers = Array.from({ length: 6 }, (_, id) => ({
+    id,
+    rack: `r${id % 3}`,
+    isFenced: id === 5,
+  }));
+  const placed = placeReplicas(brokers, {
+    partitions: 30,
+    replicationFactor: 3,
+    u32,
+  });
+  for (const replicas of placed) {
+    assertEquals(new Set(replicas.map((id) => id % 3)).size, 3);
+    assert(replicas[0] !== 5);
+  }
+  assertEquals(new Set(placed.map(([leader]) => leader)).size, 5);
+});

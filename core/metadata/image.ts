@@ -1,0 +1,324 @@
+/**
+ * The cluster's metadata as of one offset: features, brokers, topics, configs,
+ * producer ids, with the look-ups that handlers need. Owns what a record means;
+ * decides nothing. Replaying the same records gives the same image.
+ *
+ * @module
+ */
+import type { Uuid } from "../bytes/uuid.ts";
+import { invariant } from "../invariant.ts";
+import { type MetadataDelta, MutableDelta } from "./delta.ts";
+import type { MetadataRecord, MetadataValue } from "./records.ts";
+
+/** What configs can belong to; numbers as on the wire. */
+export const RESOURCE_TYPE = { TOPIC: 2, BROKER: 4, GROUP: 32 } as const;
+
+/** Where a broker can be reached. */
+export interface BrokerEndpoint {
+  /** Listener name. */
+  readonly name: string;
+  readonly host: string;
+  readonly port: number;
+  /** 0 is PLAINTEXT. */
+  readonly securityProtocol: number;
+}
+
+/** One registered broker. */
+export interface BrokerImage {
+  readonly id: number;
+  readonly epoch: number;
+  readonly incarnationId: Uuid;
+  readonly endPoints: readonly BrokerEndpoint[];
+  readonly features: MetadataValue<"RegisterBroker">["features"];
+  readonly rack: string | null;
+  readonly isFenced: boolean;
+  readonly isInControlledShutdown: boolean;
+  readonly logDirs: readonly Uuid[];
+}
+
+/** One partition. Replaced, never changed. */
+export interface PartitionImage {
+  readonly replicas: readonly number[];
+  readonly isr: readonly number[];
+  readonly removingReplicas: readonly number[];
+  readonly addingReplicas: readonly number[];
+  /** −1: none. */
+  readonly leader: number;
+  readonly leaderRecoveryState: number;
+  readonly leaderEpoch: number;
+  readonly partitionEpoch: number;
+  readonly directories: readonly Uuid[];
+}
+
+/** One topic. */
+export interface TopicImage {
+  readonly name: string;
+  readonly id: Uuid;
+  /** By partition index, without gaps. */
+  readonly partitions: readonly PartitionImage[];
+}
+
+interface MutableTopic extends TopicImage {
+  readonly partitions: PartitionImage[];
+}
+
+const NO_CONFIGS: ReadonlyMap<string, string> = new Map();
+
+/**
+ * The image, and what changed in it since {@linkcode takeDelta}.
+ *
+ * Invariants:
+ * 1. A topic is found by name and by id, or by neither.
+ * 2. Partition indexes of a topic are 0, 1, 2, … without gaps.
+ * 3. ISR ⊆ replicas; the leader is in the ISR, or −1.
+ * 4. `nextProducerId` and the epochs of a partition only grow.
+ */
+export class MetadataImage {
+  readonly #brokers = new Map<number, BrokerImage>();
+  readonly #byName = new Map<string, MutableTopic>();
+  readonly #byId = new Map<Uuid, MutableTopic>();
+  readonly #configs = new Map<string, Map<string, string>>();
+  readonly #features = new Map<string, number>();
+  #nextProducerId = 0;
+  #delta = new MutableDelta();
+
+  /** The id that the next block of producer ids begins with. */
+  get nextProducerId(): number {
+    return this.#nextProducerId;
+  }
+
+  /** Finalized feature levels above 0, by name. */
+  get features(): ReadonlyMap<string, number> {
+    return this.#features;
+  }
+
+  /** Registered brokers by id. */
+  get brokers(): ReadonlyMap<number, BrokerImage> {
+    return this.#brokers;
+  }
+
+  /** Topics by name. */
+  get topics(): ReadonlyMap<string, TopicImage> {
+    return this.#byName;
+  }
+
+  /** The broker with `id`. */
+  broker(id: number): BrokerImage | undefined {
+    return this.#brokers.get(id);
+  }
+
+  /** The topic called `name`. */
+  topic(name: string): TopicImage | undefined {
+    return this.#byName.get(name);
+  }
+
+  /** The topic with `id`. */
+  topicById(id: Uuid): TopicImage | undefined {
+    return this.#byId.get(id);
+  }
+
+  /** The partition `index` of the topic called `name`. */
+  partition(name: string, index: number): PartitionImage | undefined {
+    return this.#byName.get(name)?.partitions[index];
+  }
+
+  /** Config texts of a resource; the broker named "" is every broker. */
+  configs(resourceType: number, name: string): ReadonlyMap<string, string> {
+    return this.#configs.get(`${resourceType}:${name}`) ?? NO_CONFIGS;
+  }
+
+  /** Every resource that has configs. */
+  *configResources(): Generator<{
+    readonly type: number;
+    readonly name: string;
+    readonly configs: ReadonlyMap<string, string>;
+  }> {
+    for (const [key, configs] of this.#configs) {
+      const colon = key.indexOf(":");
+      const type = Number(key.slice(0, colon));
+      yield { type, name: key.slice(colon + 1), configs };
+    }
+  }
+
+  /** What changed since this was last called. */
+  takeDelta(): MetadataDelta {
+    const delta = this.#delta;
+    this.#delta = new MutableDelta();
+    return delta;
+  }
+
+  /** Changes the image by one record. */
+  apply(record: MetadataRecord): void {
+    switch (record.type) {
+      case "Topic":
+        return this.#addTopic(record.value);
+      case "Partition":
+        return this.#addPartition(record.value);
+      case "PartitionChange":
+        return this.#changePartition(record.value);
+      case "RemoveTopic":
+        return this.#removeTopic(record.value.topicId);
+      case "Config":
+        return this.#setConfig(record.value);
+      case "FeatureLevel":
+        return this.#setFeature(record.value);
+      case "ProducerIds":
+        this.#nextProducerId = Math.max(
+          this.#nextProducerId,
+          record.value.nextProducerId,
+        );
+        return;
+      case "RegisterBroker":
+        return this.#registerBroker(record.value);
+      case "UnregisterBroker":
+        return this.#unregisterBroker(record.value);
+      case "BrokerRegistrationChange":
+        return this.#changeBroker(record.value);
+      case "FenceBroker":
+        return this.#fence(record.value.id, true);
+      case "UnfenceBroker":
+        return this.#fence(record.value.id, false);
+      case "NoOp":
+      case "BeginTransaction":
+      case "EndTransaction":
+      case "AbortTransaction":
+        return;
+    }
+  }
+
+  #addTopic({ name, topicId }: MetadataValue<"Topic">): void {
+    invariant(!this.#byName.has(name), `topic "${name}" is created once`);
+    const topic: MutableTopic = { name, id: topicId, partitions: [] };
+    this.#byName.set(name, topic);
+    this.#byId.set(topicId, topic);
+    this.#delta.createdTopics.add(name);
+  }
+
+  #addPartition(value: MetadataValue<"Partition">): void {
+    const topic = this.#byId.get(value.topicId);
+    invariant(topic !== undefined, "a partition's topic exists");
+    const { partitionId } = value;
+    invariant(
+      partitionId === topic.partitions.length,
+      `partitions of "${topic.name}" are created in order`,
+    );
+    topic.partitions.push(checked({
+      replicas: value.replicas,
+      isr: value.isr,
+      removingReplicas: value.removingReplicas,
+      addingReplicas: value.addingReplicas,
+      leader: value.leader,
+      leaderRecoveryState: value.leaderRecoveryState,
+      leaderEpoch: value.leaderEpoch,
+      partitionEpoch: value.partitionEpoch,
+      directories: value.directories,
+    }));
+    this.#delta.partitionChanged(topic.name, partitionId);
+  }
+
+  #changePartition(change: MetadataValue<"PartitionChange">): void {
+    const topic = this.#byId.get(change.topicId);
+    const before = topic?.partitions[change.partitionId];
+    invariant(topic && before, "a changed partition exists");
+    const leader = change.leader === -2 ? before.leader : change.leader;
+    const replicas = change.replicas ?? before.replicas;
+    const isNewEpoch = change.leader !== -2 ||
+      replicas.length < before.replicas.length;
+    topic.partitions[change.partitionId] = checked({
+      replicas,
+      isr: change.isr ?? before.isr,
+      removingReplicas: change.removingReplicas ?? before.removingReplicas,
+      addingReplicas: change.addingReplicas ?? before.addingReplicas,
+      leader,
+      leaderRecoveryState: change.leaderRecoveryState === -1
+        ? before.leaderRecoveryState
+        : change.leaderRecoveryState,
+      leaderEpoch: before.leaderEpoch + (isNewEpoch ? 1 : 0),
+      partitionEpoch: before.partitionEpoch + 1,
+      directories: change.directories ?? before.directories,
+    });
+    this.#delta.partitionChanged(topic.name, change.partitionId);
+  }
+
+  #removeTopic(id: Uuid): void {
+    const topic = this.#byId.get(id);
+    invariant(topic !== undefined, "a removed topic exists");
+    this.#byId.delete(id);
+    this.#byName.delete(topic.name);
+    this.#configs.delete(`${RESOURCE_TYPE.TOPIC}:${topic.name}`);
+    this.#delta.topicRemoved(topic);
+  }
+
+  #setConfig(value: MetadataValue<"Config">): void {
+    const { resourceType, resourceName, name } = value;
+    const key = `${resourceType}:${resourceName}`;
+    const configs = this.#configs.get(key) ?? new Map<string, string>();
+    if (value.value === null) configs.delete(name);
+    else configs.set(name, value.value);
+    if (configs.size === 0) this.#configs.delete(key);
+    else this.#configs.set(key, configs);
+    this.#delta.configChanged(resourceType, resourceName);
+  }
+
+  #setFeature({ name, featureLevel }: MetadataValue<"FeatureLevel">): void {
+    if (featureLevel === 0) this.#features.delete(name);
+    else this.#features.set(name, featureLevel);
+    this.#delta.hasFeatureChanges = true;
+  }
+
+  #registerBroker(value: MetadataValue<"RegisterBroker">): void {
+    this.#setBroker({
+      id: value.brokerId,
+      epoch: value.brokerEpoch,
+      incarnationId: value.incarnationId,
+      endPoints: value.endPoints,
+      features: value.features,
+      rack: value.rack,
+      isFenced: value.fenced,
+      isInControlledShutdown: value.inControlledShutdown,
+      logDirs: value.logDirs,
+    });
+  }
+
+  #unregisterBroker(value: MetadataValue<"UnregisterBroker">): void {
+    this.#brokers.delete(value.brokerId);
+    this.#delta.brokers.add(value.brokerId);
+  }
+
+  #changeBroker(change: MetadataValue<"BrokerRegistrationChange">): void {
+    const before = this.#brokers.get(change.brokerId);
+    invariant(before !== undefined, "a changed broker is registered");
+    invariant(before.epoch === change.brokerEpoch, "of the same epoch");
+    this.#setBroker({
+      ...before,
+      isFenced: flag(change.fenced, before.isFenced),
+      isInControlledShutdown: flag(
+        change.inControlledShutdown,
+        before.isInControlledShutdown,
+      ),
+      logDirs: change.logDirs.length > 0 ? change.logDirs : before.logDirs,
+    });
+  }
+
+  #fence(id: number, isFenced: boolean): void {
+    const before = this.#brokers.get(id);
+    invariant(before !== undefined, "a fenced broker is registered");
+    this.#setBroker({ ...before, isFenced });
+  }
+
+  #setBroker(broker: BrokerImage): void {
+    this.#brokers.set(broker.id, broker);
+    this.#delta.brokers.add(broker.id);
+  }
+}
+
+function flag(change: number, before: boolean): boolean {
+  return change === 0 ? before : change > 0;
+}
+
+function checked(partition: PartitionImage): PartitionImage {
+  const { replicas, isr, leader } = partition;
+  invariant(isr.every((id) => replicas.includes(id)), "ISR ⊆ replicas");
+  invariant(leader === -1 || isr.includes(leader), "the leader is in the ISR");
+  return partition;
+}

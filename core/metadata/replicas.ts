@@ -1,0 +1,96 @@
+/**
+ * What creating topics and widening them share: checked replica lists and the
+ * records of new partitions. Decides only.
+ *
+ * @module
+ */
+import { type Uuid, ZERO_UUID } from "../bytes/uuid.ts";
+import { KafkaError } from "../errors.ts";
+import type { ControllerState } from "./controller.ts";
+import { placeReplicas } from "./placement.ts";
+import { type MetadataRecord, metadataRecord } from "./records.ts";
+
+/** Replica lists that a client gave, or that placement chooses. */
+export function chooseReplicas(
+  { image, random }: ControllerState,
+  wanted: { readonly partitions: number; readonly replicationFactor: number },
+): number[][] {
+  const brokers = [...image.brokers.values()];
+  const usable = brokers.filter((broker) => !broker.isInControlledShutdown);
+  if (wanted.replicationFactor > usable.length) {
+    throw new KafkaError(
+      "INVALID_REPLICATION_FACTOR",
+      `Replication factor ${wanted.replicationFactor} is larger than the ` +
+        `${usable.length} available broker(s)`,
+    );
+  }
+  if (usable.every((broker) => broker.isFenced)) {
+    throw new KafkaError(
+      "INVALID_REPLICATION_FACTOR",
+      "No broker is available: all are fenced",
+    );
+  }
+  return placeReplicas(usable, { ...wanted, u32: () => random.u32() });
+}
+
+/** Throws `INVALID_REPLICA_ASSIGNMENT` unless all lists are sound and alike. */
+export function checkAssignments(
+  { image }: ControllerState,
+  assignments: readonly (readonly number[])[],
+  replicationFactor: number,
+): void {
+  for (const [index, brokerIds] of assignments.entries()) {
+    const problem = brokerIds.length === 0
+      ? "is empty"
+      : new Set(brokerIds).size < brokerIds.length
+      ? "names a broker twice"
+      : brokerIds.length !== replicationFactor
+      ? `has ${brokerIds.length} replica(s), not ${replicationFactor}`
+      : unknownBroker(brokerIds, (id) => image.broker(id) !== undefined);
+    if (problem !== undefined) {
+      throw new KafkaError(
+        "INVALID_REPLICA_ASSIGNMENT",
+        `Replica list ${index} [${brokerIds}] ${problem}`,
+      );
+    }
+  }
+}
+
+function unknownBroker(
+  brokerIds: readonly number[],
+  isKnown: (id: number) => boolean,
+): string | undefined {
+  const id = brokerIds.find((brokerId) => !isKnown(brokerId));
+  return id === undefined ? undefined : `names unknown broker ${id}`;
+}
+
+/** The record of a new partition: all active replicas are in sync. */
+export function newPartition(
+  { image }: ControllerState,
+  { topicId, partitionId, replicas }: {
+    readonly topicId: Uuid;
+    readonly partitionId: number;
+    readonly replicas: readonly number[];
+  },
+): MetadataRecord {
+  const isr = replicas.filter((id) => image.broker(id)?.isFenced === false);
+  if (isr.length === 0) {
+    throw new KafkaError(
+      "INVALID_REPLICA_ASSIGNMENT",
+      `All brokers of partition ${partitionId} are fenced: [${replicas}]`,
+    );
+  }
+  return metadataRecord("Partition", {
+    partitionId,
+    topicId,
+    replicas,
+    isr,
+    leader: isr[0]!,
+    leaderEpoch: 0,
+    partitionEpoch: 0,
+    directories: replicas.map((id) => {
+      const [only, ...others] = image.broker(id)?.logDirs ?? [];
+      return others.length === 0 && only !== undefined ? only : ZERO_UUID;
+    }),
+  });
+}

@@ -1,0 +1,94 @@
+/**
+ * Raft's control records and the quorum-state file.
+ *
+ * @module
+ */
+import { assertEquals, assertThrows } from "@std/assert";
+import { METADATA_TOPIC_ID, ZERO_UUID } from "../bytes/uuid.ts";
+import { DecodeError } from "../schema/codec.ts";
+import {
+  decodeControlValue,
+  decodeQuorumState,
+  encodeControlValue,
+  encodeQuorumState,
+} from "./records.ts";
+
+Deno.test("a leader change opens with its version", () => {
+  const value = { leaderId: 1, voters: [{ voterId: 1 }] };
+  const old = encodeControlValue("LEADER_CHANGE", value);
+  assertEquals(
+    [...old],
+    [0, 0, 0, 0, 0, 1, 2, 0, 0, 0, 1, 0, 1, 0],
+  );
+  const withIds = encodeControlValue("LEADER_CHANGE", {
+    version: 1,
+    leaderId: 1,
+    voters: [{ voterId: 1, voterDirectoryId: METADATA_TOPIC_ID }],
+  });
+  const decoded = decodeControlValue("LEADER_CHANGE", withIds);
+  assertEquals(decoded.version, 1);
+  assertEquals(decoded.voters[0]?.voterDirectoryId, METADATA_TOPIC_ID);
+  assertEquals(
+    decodeControlValue("LEADER_CHANGE", old).voters[0]?.voterDirectoryId,
+    ZERO_UUID,
+  );
+});
+
+Deno.test("snapshot headers and voters come back as they went", () => {
+  const header = { version: 0, lastContainedLogTimestamp: 5 };
+  assertEquals(
+    decodeControlValue(
+      "SNAPSHOT_HEADER",
+      encodeControlValue("SNAPSHOT_HEADER", header),
+    ),
+    header,
+  );
+  const voters = {
+    version: 0,
+    voters: [{
+      voterId: 1,
+      voterDirectoryId: ZERO_UUID,
+      endpoints: [{ name: "CONTROLLER", host: "h", port: 9093 }],
+      kRaftVersionFeature: { minSupportedVersion: 0, maxSupportedVersion: 1 },
+    }],
+  };
+  assertEquals(
+    decodeControlValue(
+      "KRAFT_VOTERS",
+      encodeControlValue("KRAFT_VOTERS", voters),
+    ),
+    voters,
+  );
+});
+
+Deno.test("quorum-state is Kafka's JSON in both versions", () => {
+  const state = { leaderId: 1, leaderEpoch: 7, votedId: 1 };
+  assertEquals(
+    encodeQuorumState(state),
+    `{"leaderId":1,"leaderEpoch":7,"votedId":1,"votedDirectoryId":"${ZERO_UUID}","data_version":1}`,
+  );
+  assertEquals(
+    encodeQuorumState({ ...state, currentVoters: [{ voterId: 1 }] }, 0),
+    '{"clusterId":"","leaderId":1,"leaderEpoch":7,"votedId":1,"appliedOffset":0,"currentVoters":[{"voterId":1}],"data_version":0}',
+  );
+  for (const version of [0, 1] as const) {
+    const { leaderId, leaderEpoch, votedId } = decodeQuorumState(
+      encodeQuorumState(state, version),
+    );
+    assertEquals({ leaderId, leaderEpoch, votedId }, state);
+  }
+});
+
+Deno.test("a damaged quorum-state is refused", () => {
+  const inputs = [
+    "",
+    "null",
+    "[]",
+    "{}",
+    '{"data_version":2}',
+    '{"leaderId":"1","data_version":1}',
+  ];
+  for (const text of inputs) {
+    assertThrows(() => decodeQuorumState(text), DecodeError, "quorum-state");
+  }
+});

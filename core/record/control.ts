@@ -1,0 +1,108 @@
+/**
+ * Control batches: records that clients never see. Owns their keys and the
+ * layout of transaction markers; the values of KRaft control records are bytes
+ * to it.
+ *
+ * @module
+ */
+import {
+  int16At,
+  int32At,
+  setInt16At,
+  setInt32At,
+} from "../bytes/big_endian.ts";
+import { KafkaError } from "../errors.ts";
+import type { BatchView } from "./batch.ts";
+import { buildBatch, type BuildOptions } from "./builder.ts";
+import { decodeRecords } from "./record.ts";
+
+/** Ids of control records, as their keys carry them. */
+export const CONTROL_TYPES = {
+  ABORT: 0,
+  COMMIT: 1,
+  LEADER_CHANGE: 2,
+  SNAPSHOT_HEADER: 3,
+  SNAPSHOT_FOOTER: 4,
+  KRAFT_VERSION: 5,
+  KRAFT_VOTERS: 6,
+} as const;
+
+/** Kind of a control record. */
+export type ControlType = keyof typeof CONTROL_TYPES;
+
+const NAMES = Object.keys(CONTROL_TYPES) as ControlType[];
+
+/** A control record read from a batch. */
+export interface ControlRecord {
+  readonly offset: number;
+  readonly timestamp: number;
+  /** UNKNOWN: a type of a newer version, to be skipped. */
+  readonly type: ControlType | "UNKNOWN";
+  readonly value: Uint8Array;
+}
+
+/** One control batch of `records`, which must not be empty. */
+export function controlBatch(
+  records: readonly {
+    readonly type: ControlType;
+    readonly value: Uint8Array;
+  }[],
+  options: Omit<BuildOptions, "isControl"> & { readonly timestamp: number },
+): Uint8Array<ArrayBuffer> {
+  const inputs = records.map(({ type, value }) => {
+    const key = new Uint8Array(4);
+    setInt16At(key, 2, CONTROL_TYPES[type]);
+    return { timestamp: options.timestamp, key, value };
+  });
+  return buildBatch(inputs, { ...options, isControl: true });
+}
+
+/** The records of a control batch; broken ones throw `CORRUPT_MESSAGE`. */
+export function decodeControlRecords(view: BatchView): ControlRecord[] {
+  return decodeRecords(view).map(({ offset, timestamp, key, value }) => {
+    if (key === null || key.length < 4 || int16At(key, 0) < 0) {
+      throw new KafkaError(
+        "CORRUPT_MESSAGE",
+        `Cannot read the control record at offset ${offset}: its key is not a version and a type`,
+      );
+    }
+    const type = NAMES[int16At(key, 2)] ?? "UNKNOWN";
+    return { offset, timestamp, type, value: value ?? new Uint8Array(0) };
+  });
+}
+
+/** The end of a transaction in one partition. */
+export interface EndTransactionMarker {
+  readonly type: "COMMIT" | "ABORT";
+  readonly coordinatorEpoch: number;
+}
+
+/** The value of an ABORT or COMMIT control record. */
+export function encodeEndTransactionValue(
+  coordinatorEpoch: number,
+): Uint8Array<ArrayBuffer> {
+  const value = new Uint8Array(6);
+  setInt32At(value, 2, coordinatorEpoch);
+  return value;
+}
+
+/**
+ * The marker that a control batch holds; undefined when it holds another kind
+ * of control record.
+ */
+export function endTransactionMarker(
+  view: BatchView,
+): EndTransactionMarker | undefined {
+  const record = decodeControlRecords(view)[0];
+  if (record?.type !== "ABORT" && record?.type !== "COMMIT") return undefined;
+  if (record.value.length < 6 || int16At(record.value, 0) < 0) {
+    throw new KafkaError(
+      "CORRUPT_MESSAGE",
+      `Cannot read the transaction marker at offset ${record.offset}: its value is not a version and an epoch`,
+    );
+  }
+  return {
+    type: record.type,
+    coordinatorEpoch: int32At(record.value, 2),
+  };
+}

@@ -1,0 +1,172 @@
+/**
+ * The admin client's requests that concern consumer groups; each goes to the
+ * coordinator of its group. Owns their translation; `admin.ts` offers them.
+ *
+ * @module
+ */
+import { decodeAssignment } from "../../core/assign/protocol.ts";
+import { ERRORS, KafkaError } from "../../core/errors.ts";
+import type { TopicPartition } from "../../core/ids.ts";
+import { DESCRIBE_GROUPS } from "../wire/15_describe_groups.ts";
+import { LIST_GROUPS } from "../wire/16_list_groups.ts";
+import { DELETE_GROUPS } from "../wire/42_delete_groups.ts";
+import type {
+  GroupDescription,
+  GroupListing,
+  GroupOffset,
+  Outcome,
+  PartitionOutcome,
+} from "./admin_types.ts";
+import { type Cluster, isTransient, kafkaError } from "./cluster.ts";
+import { commitOffsets, fetchCommitted, findCoordinator } from "./offsets.ts";
+import type { CommittedOffset } from "./types.ts";
+
+type Retrying = <T>(attempt: () => Promise<T>) => Promise<T>;
+
+/** Groups of one cluster. */
+export class AdminGroups {
+  readonly #cluster: Cluster;
+  readonly #retrying: Retrying;
+
+  constructor(cluster: Cluster, retrying: Retrying) {
+    this.#cluster = cluster;
+    this.#retrying = retrying;
+  }
+
+  async list(): Promise<GroupListing[]> {
+    await this.#retrying(() => this.#cluster.refresh([]));
+    const nodeIds = [...this.#cluster.metadata.brokers.keys()];
+    const answers = await Promise.all(
+      nodeIds.map((nodeId) => this.#retrying(() => this.#listAt(nodeId))),
+    );
+    return answers.flat().sort((a, b) => a.groupId < b.groupId ? -1 : 1);
+  }
+
+  describe(groupIds: readonly string[]): Promise<GroupDescription[]> {
+    return Promise.all(
+      groupIds.map((groupId) =>
+        this.#retrying(() => this.#describeOne(groupId))
+      ),
+    );
+  }
+
+  delete(groupIds: readonly string[]): Promise<Outcome[]> {
+    return Promise.all(groupIds.map(async (name) => {
+      try {
+        await this.#retrying(() => this.#deleteOne(name));
+        return { name };
+      } catch (error) {
+        if (error instanceof KafkaError && !isTransient(error)) {
+          return { name, error };
+        }
+        throw error;
+      }
+    }));
+  }
+
+  async listOffsets(
+    groupId: string,
+    partitions: readonly TopicPartition[] | undefined,
+  ): Promise<GroupOffset[]> {
+    const found = await this.#retrying(async () =>
+      await fetchCommitted(
+        this.#cluster,
+        await findCoordinator(this.#cluster, groupId),
+        { groupId, partitions: partitions ?? null },
+      )
+    );
+    return found.map(({ leaderEpoch = -1, metadata = "", ...rest }) => ({
+      ...rest,
+      leaderEpoch,
+      metadata,
+    }));
+  }
+
+  alterOffsets(
+    groupId: string,
+    offsets: readonly CommittedOffset[],
+  ): Promise<PartitionOutcome[]> {
+    const committer = {
+      groupId,
+      generationId: -1,
+      memberId: "",
+      groupInstanceId: null,
+    };
+    return this.#retrying(async () =>
+      await commitOffsets(
+        this.#cluster,
+        await findCoordinator(this.#cluster, groupId),
+        { committer, offsets },
+      )
+    );
+  }
+
+  async #listAt(nodeId: number): Promise<GroupListing[]> {
+    const answer = await this.#cluster.ask(nodeId, LIST_GROUPS, {});
+    if (answer.errorCode !== ERRORS.NONE) {
+      throw kafkaError(answer.errorCode, "Cannot list groups");
+    }
+    return answer.groups.map((group) => ({
+      groupId: group.groupId,
+      protocolType: group.protocolType,
+      state: group.groupState,
+      type: group.groupType,
+    }));
+  }
+
+  async #describeOne(groupId: string): Promise<GroupDescription> {
+    const coordinator = await findCoordinator(this.#cluster, groupId);
+    const answer = await this.#cluster.ask(coordinator, DESCRIBE_GROUPS, {
+      groups: [groupId],
+    });
+    const group = answer.groups[0];
+    const what = `Cannot describe group "${groupId}"`;
+    if (!group) throw new KafkaError("UNKNOWN_SERVER_ERROR", what);
+    const error = group.errorCode === ERRORS.NONE
+      ? undefined
+      : kafkaError(group.errorCode, what, group.errorMessage);
+    if (error && isTransient(error)) throw error;
+    return {
+      name: groupId,
+      state: group.groupState,
+      protocolType: group.protocolType,
+      protocol: group.protocolData,
+      coordinator,
+      members: group.members.map((member) => ({
+        memberId: member.memberId,
+        groupInstanceId: member.groupInstanceId,
+        clientId: member.clientId,
+        clientHost: member.clientHost,
+        assignment: assignmentOf(group.protocolType, member.memberAssignment),
+      })),
+      ...(error ? { error } : {}),
+    };
+  }
+
+  async #deleteOne(groupId: string): Promise<void> {
+    const coordinator = await findCoordinator(this.#cluster, groupId);
+    const answer = await this.#cluster.ask(coordinator, DELETE_GROUPS, {
+      groupsNames: [groupId],
+    });
+    const { errorCode = ERRORS.UNKNOWN_SERVER_ERROR, errorMessage = null } =
+      answer.results[0] ?? {};
+    if (errorCode !== ERRORS.NONE) {
+      throw kafkaError(
+        errorCode,
+        `Cannot delete group "${groupId}"`,
+        errorMessage,
+      );
+    }
+  }
+}
+
+/** Other protocols' assignments (Connect) are opaque. */
+function assignmentOf(
+  protocolType: string,
+  bytes: Uint8Array,
+): TopicPartition[] {
+  if (protocolType !== "consumer" || bytes.length === 0) return [];
+  return decodeAssignment(bytes).assignedPartitions.flatMap((
+    { topic, partitions },
+  ) => partitions.map((partition) => ({ topic, partition })));
+}

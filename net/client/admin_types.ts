@@ -1,0 +1,242 @@
+/**
+ * The public shapes of the admin client, written out by hand. Every call that
+ * handles several items answers per item: `error` is set where one failed, so
+ * that the others' answers are never lost.
+ *
+ * @module
+ */
+import type { KafkaError } from "../../core/errors.ts";
+import type { TopicPartition } from "../../core/ids.ts";
+import type { PartitionInfo } from "./types.ts";
+
+/** The outcome for one named thing. */
+export interface Outcome {
+  /** Topic, group or resource name. */
+  readonly name: string;
+  /** Why it failed; absent when it did not. */
+  readonly error?: KafkaError;
+}
+
+/** A topic to create. */
+export interface NewTopic {
+  /** Name. */
+  readonly name: string;
+  /** Partitions; the broker's `num.partitions` when absent. */
+  readonly partitions?: number | undefined;
+  /** Replicas of each; the broker's default when absent. */
+  readonly replicationFactor?: number | undefined;
+  /** Node ids by partition; instead of the two counts above. */
+  readonly assignments?: readonly (readonly number[])[] | undefined;
+  /** Topic configuration by Kafka's names. */
+  readonly configs?: Readonly<Record<string, string>> | undefined;
+}
+
+/** A topic as created. */
+export interface CreatedTopic extends Outcome {
+  /** Topic id. */
+  readonly topicId: string;
+  /** Partitions. */
+  readonly partitions: number;
+  /** Replicas of each. */
+  readonly replicationFactor: number;
+}
+
+/** A topic in a listing. */
+export interface TopicListing {
+  /** Name. */
+  readonly name: string;
+  /** Topic id. */
+  readonly topicId: string;
+  /** Whether it is the cluster's own. */
+  readonly isInternal: boolean;
+  /** Number of partitions. */
+  readonly partitions: number;
+  /** Replicas of the first partition. */
+  readonly replicationFactor: number;
+}
+
+/** A topic in full. */
+export interface TopicDescription extends Outcome {
+  /** Topic id. */
+  readonly topicId: string;
+  /** Whether it is the cluster's own. */
+  readonly isInternal: boolean;
+  /** Its partitions by index. */
+  readonly partitions: readonly PartitionInfo[];
+}
+
+/** Kind of a configurable thing. */
+export type ResourceType = "topic" | "broker" | "group";
+
+/** A configurable thing. */
+export interface ConfigResource {
+  /** Kind. */
+  readonly type: ResourceType;
+  /** Topic or group name, or node id as text; empty for all brokers. */
+  readonly name: string;
+}
+
+/** One configuration entry. */
+export interface ConfigEntry {
+  /** Key. */
+  readonly name: string;
+  /** Value; `null` when sensitive or unset. */
+  readonly value: string | null;
+  /** Where the value comes from, in Kafka's words, e.g. `DEFAULT_CONFIG`. */
+  readonly source: string;
+  /** Whether it is the default. */
+  readonly isDefault: boolean;
+  /** Whether it can't be changed here. */
+  readonly isReadOnly: boolean;
+  /** Whether its value is hidden. */
+  readonly isSensitive: boolean;
+  /** What it does, when asked for. */
+  readonly documentation: string | null;
+}
+
+/** All configuration of one resource. */
+export interface ResourceConfig extends Outcome {
+  /** Kind. */
+  readonly type: ResourceType;
+  /** Entries by name order. */
+  readonly entries: readonly ConfigEntry[];
+}
+
+/** One change of one key. */
+export interface ConfigChange {
+  /** Key. */
+  readonly name: string;
+  /** What to do; `delete` returns to the default. */
+  readonly operation: "set" | "delete" | "append" | "subtract";
+  /** New value; ignored by `delete`. */
+  readonly value?: string | undefined;
+}
+
+/** Changes of one resource. */
+export interface ResourceChange extends ConfigResource {
+  /** What to change. */
+  readonly changes: readonly ConfigChange[];
+}
+
+/** The outcome for one partition. */
+export interface PartitionOutcome extends TopicPartition {
+  /** Why it failed; absent when it did not. */
+  readonly error?: KafkaError;
+}
+
+/** Where a partition begins after records were deleted. */
+export interface DeletedRecords extends PartitionOutcome {
+  /** The new first offset; -1 on error. */
+  readonly lowWatermark: number;
+}
+
+/** Which offset to list: by word, or the first at or after a time. */
+export type OffsetSpec =
+  | "earliest"
+  | "latest"
+  | "max-timestamp"
+  | { readonly timestampMs: number };
+
+/** A listed offset. */
+export interface ListedOffset extends PartitionOutcome {
+  /** Offset; -1 when there is none. */
+  readonly offset: number;
+  /** Timestamp of its record; -1 when unknown. */
+  readonly timestamp: number;
+  /** Leader epoch; -1 when unknown. */
+  readonly leaderEpoch: number;
+}
+
+/** A group in a listing. */
+export interface GroupListing {
+  /** Group id. */
+  readonly groupId: string;
+  /** `consumer`, `connect`, or empty for groups that only commit. */
+  readonly protocolType: string;
+  /** State, e.g. `Stable`. */
+  readonly state: string;
+  /** `classic` or `consumer`; empty from old brokers. */
+  readonly type: string;
+}
+
+/** A member of a group. */
+export interface MemberDescription {
+  /** Member id. */
+  readonly memberId: string;
+  /** Static member name, or `null`. */
+  readonly groupInstanceId: string | null;
+  /** Client id. */
+  readonly clientId: string;
+  /** Address as the broker sees it. */
+  readonly clientHost: string;
+  /** Partitions that it owns. */
+  readonly assignment: readonly TopicPartition[];
+}
+
+/** A group in full. */
+export interface GroupDescription extends Outcome {
+  /** State, e.g. `Stable`. */
+  readonly state: string;
+  /** `consumer`, or another protocol's type. */
+  readonly protocolType: string;
+  /** Assignor in use. */
+  readonly protocol: string;
+  /** Node id of the coordinator. */
+  readonly coordinator: number;
+  /** Members. */
+  readonly members: readonly MemberDescription[];
+}
+
+/** A group's committed offset. */
+export interface GroupOffset extends PartitionOutcome {
+  /** Next offset to read; -1 when none is committed. */
+  readonly offset: number;
+  /** Leader epoch of the last read record; -1 when unknown. */
+  readonly leaderEpoch: number;
+  /** Text stored beside it. */
+  readonly metadata: string;
+}
+
+/** A broker's address. */
+export interface NodeDescription {
+  /** Node id. */
+  readonly nodeId: number;
+  /** Advertised host. */
+  readonly host: string;
+  /** Advertised port. */
+  readonly port: number;
+  /** Rack, or `null`. */
+  readonly rack: string | null;
+}
+
+/** The cluster. */
+export interface ClusterDescription {
+  /** Cluster id. */
+  readonly clusterId: string;
+  /** Node id of the controller (a random broker under KRaft). */
+  readonly controllerId: number;
+  /** Brokers. */
+  readonly nodes: readonly NodeDescription[];
+}
+
+/** Versions of one API that a broker speaks. */
+export interface ApiVersionRange {
+  /** API key. */
+  readonly apiKey: number;
+  /** Its name; `undefined` for keys unknown here. */
+  readonly name: string | undefined;
+  /** Lowest version. */
+  readonly minVersion: number;
+  /** Highest version. */
+  readonly maxVersion: number;
+}
+
+/** What one broker speaks. */
+export interface BrokerVersions {
+  /** Node id; -1 when asked through a bootstrap address. */
+  readonly nodeId: number;
+  /** APIs by key. */
+  readonly apis: readonly ApiVersionRange[];
+  /** Finalized features and their levels. */
+  readonly features: Readonly<Record<string, number>>;
+}

@@ -1,0 +1,677 @@
+/**
+ * The consumer: what is subscribed, which partitions are held, where each
+ * stands, when to commit. Fetching is `fetcher.ts`, membership
+ * `group_member.ts`. It must never hand out a record twice within one
+ * assignment unless asked to seek.
+ *
+ * @module
+ */
+import { isCooperative } from "../../core/client/assignment.ts";
+import {
+  type HeldPartition,
+  Positions,
+  type Reset,
+} from "../../core/client/positions.ts";
+import type { ConsumerValues } from "../../core/config/client_keys.ts";
+import { clientConfig } from "../../core/config/resolve.ts";
+import type { Cancel, Env } from "../../core/env/env.ts";
+import { KafkaError } from "../../core/errors.ts";
+import { partitionName, type TopicPartition } from "../../core/ids.ts";
+import { Cluster, isTransient } from "./cluster.ts";
+import { Fetcher } from "./fetcher.ts";
+import { GroupMember, type Joined } from "./group_member.ts";
+import {
+  AT_EARLIEST,
+  AT_LATEST,
+  commitOffsets,
+  fetchCommitted,
+  knowTopics,
+  listOffsets,
+  throwFirst,
+} from "./offsets.ts";
+import type {
+  ClientConfig,
+  ClientSeams,
+  CommittedOffset,
+  ConsumedBatch,
+  OffsetAtTime,
+  PartitionInfo,
+  RebalanceListener,
+  SeekTarget,
+} from "./types.ts";
+
+/**
+ * Reads records from a Kafka cluster, alone or sharing topics with the other
+ * members of a group.
+ *
+ * ```ts
+ * import { startBroker, createConsumer, createProducer } from "kf";
+ *
+ * const folder = await Deno.makeTempDir();
+ * const broker = await startBroker({
+ *   config: new Map([
+ *     ["listeners", "PLAINTEXT://127.0.0.1:0"],
+ *     ["log.dirs", folder],
+ *   ]),
+ *   traceLevel: "error",
+ * });
+ * const cluster = { "bootstrap.servers": broker.address };
+ * const producer = createProducer(cluster);
+ * await producer.send({ topic: "greetings", value: "hello" });
+ * await producer.close();
+ *
+ * const consumer = createConsumer({
+ *   ...cluster,
+ *   "group.id": "readers",
+ *   "auto.offset.reset": "earliest",
+ * });
+ * consumer.subscribe(["greetings"]);
+ * const texts: string[] = [];
+ * while (texts.length === 0) {
+ *   for (const { records } of await consumer.poll(1000)) {
+ *     for (const { value } of records) {
+ *       texts.push(new TextDecoder().decode(value!));
+ *     }
+ *   }
+ * }
+ * if (texts[0] !== "hello") throw new Error(texts[0]);
+ * await consumer.close();
+ * await broker.stop();
+ * await Deno.remove(folder, { recursive: true });
+ * ```
+ */
+export class Consumer {
+  readonly #env: Env;
+  readonly #values: ConsumerValues;
+  readonly #cluster: Cluster;
+  readonly #positions: Positions = new Positions();
+  readonly #fetcher: Fetcher;
+  readonly #member: GroupMember | undefined;
+  #topics: readonly string[] | RegExp | undefined;
+  #listener: RebalanceListener = {};
+  #joining: Promise<Joined> | undefined;
+  #protocol = "";
+  #wake: (() => void) | undefined;
+  #isStale = false;
+  #isRefreshing = false;
+  #lookup: Promise<void> | undefined;
+  #lookupError: KafkaError | undefined;
+  #committedMs: number;
+  #isClosed = false;
+
+  /** Use `createConsumer()`. Throws `INVALID_CONFIG` on unknown or bad keys. */
+  constructor(config: ClientConfig, seams: ClientSeams) {
+    this.#values = clientConfig("consumer", config);
+    this.#env = seams.env;
+    this.#committedMs = this.#env.clock.monoMs();
+    this.#cluster = new Cluster(seams, this.#values);
+    this.#fetcher = new Fetcher(this.#cluster, this.#positions, {
+      values: this.#values,
+      refresh: () => this.#isStale = true,
+      onProgress: () => this.#wake?.(),
+    });
+    const groupId = this.#values["group.id"];
+    this.#member = groupId === null
+      ? undefined
+      : new GroupMember(this.#cluster, {
+        groupId,
+        values: this.#values,
+        topics: () => this.#wantedTopics(),
+        owned: () => this.assignment(),
+        onChange: () => this.#wake?.(),
+      });
+  }
+
+  /** Subscribes to topics by name or pattern; the group divides them. */
+  subscribe(topics: readonly string[] | RegExp): void {
+    if (!this.#member) {
+      throw new KafkaError(
+        "INVALID_GROUP_ID",
+        "Cannot subscribe without group.id: set it, or use assign()",
+      );
+    }
+    this.#topics = topics;
+    this.#isStale = true;
+    this.#member.needsJoin = true;
+  }
+
+  /** Takes exactly these partitions, outside of any group balancing. */
+  assign(partitions: readonly TopicPartition[]): void {
+    if (this.#topics) {
+      throw new KafkaError("INVALID_REQUEST", "Cannot assign: subscribed");
+    }
+    this.#positions.set(partitions);
+    this.#isStale = true;
+  }
+
+  /** The partitions held now. */
+  assignment(): TopicPartition[] {
+    return this.#positions.all().map(({ topic, partition }) => ({
+      topic,
+      partition,
+    }));
+  }
+
+  /** Moves the next read of a held partition. */
+  seek(partition: TopicPartition, target: SeekTarget): void {
+    const held = this.#held(partition);
+    if (typeof target === "number") held.seek(target);
+    else held.seekTo(target);
+  }
+
+  /**
+   * Waits up to `timeoutMs` for records; `[]` when there were none or `signal`
+   * was aborted. Rebalance callbacks run in here. Throws a `KafkaError` on
+   * what retrying won't mend.
+   */
+  async poll(
+    timeoutMs: number,
+    signal?: AbortSignal,
+  ): Promise<ConsumedBatch[]> {
+    if (this.#isClosed) {
+      throw new KafkaError("NETWORK_EXCEPTION", "The consumer is closed");
+    }
+    const deadlineMs = this.#env.clock.monoMs() + timeoutMs;
+    for (;;) {
+      if (this.#member) this.#member.polledMs = this.#env.clock.monoMs();
+      await this.#maintain();
+      const batches = this.#fetcher.take(this.#values["max.poll.records"]);
+      this.#fetcher.fetchAhead();
+      const leftMs = deadlineMs - this.#env.clock.monoMs();
+      if (batches.length > 0 || leftMs <= 0 || signal?.aborted) return batches;
+      await this.#woken(Math.min(leftMs, 100), signal);
+    }
+  }
+
+  /** Commits `offsets`, or the positions after what `poll()` has returned. */
+  async commit(offsets?: readonly CommittedOffset[]): Promise<void> {
+    const member = this.#requireGroup();
+    const wanted = offsets ?? this.#consumed();
+    this.#committedMs = this.#env.clock.monoMs();
+    if (wanted.length === 0) return;
+    await this.#cluster.retrying(
+      this.#values["default.api.timeout.ms"],
+      async () => {
+        try {
+          throwFirst(
+            await commitOffsets(this.#cluster, await member.coordinator(), {
+              committer: member.committer,
+              offsets: wanted,
+            }),
+          );
+        } catch (error) {
+          if (error instanceof KafkaError) {
+            member.noteError(error);
+            // Only the next poll can finish the rebalance.
+            if (error.error === "REBALANCE_IN_PROGRESS") {
+              throw new CommitRefused(error);
+            }
+          }
+          throw error;
+        }
+      },
+    ).catch((error) => {
+      throw error instanceof CommitRefused ? error.error : error;
+    });
+  }
+
+  /** Committed offsets; partitions without one are left out. */
+  async committed(
+    partitions: readonly TopicPartition[],
+  ): Promise<CommittedOffset[]> {
+    const member = this.#requireGroup();
+    const found = await this.#cluster.retrying(
+      this.#values["default.api.timeout.ms"],
+      () => this.#askCommitted(member, partitions),
+    );
+    return found.filter(({ offset }) => offset >= 0);
+  }
+
+  /** The next offset to read; looked up when not yet known. */
+  async position(partition: TopicPartition): Promise<number> {
+    const held = this.#held(partition);
+    await this.#cluster.retrying(
+      this.#values["default.api.timeout.ms"],
+      async () => {
+        await this.#findPositions();
+        if (held.position === undefined) {
+          throw new KafkaError(
+            "LEADER_NOT_AVAILABLE",
+            `Cannot find the position of ${
+              partitionName(held.topic, held.partition)
+            }`,
+          );
+        }
+      },
+    );
+    return held.position!;
+  }
+
+  /** First offsets. */
+  beginningOffsets(
+    partitions: readonly TopicPartition[],
+  ): Promise<OffsetAtTime[]> {
+    return this.#list(partitions, AT_EARLIEST);
+  }
+
+  /** End offsets: the last stable ones with `isolation.level=read_committed`. */
+  endOffsets(partitions: readonly TopicPartition[]): Promise<OffsetAtTime[]> {
+    return this.#list(partitions, AT_LATEST);
+  }
+
+  /** First offsets at or after a time, in milliseconds since the Unix epoch. */
+  offsetsForTimes(
+    partitions: readonly TopicPartition[],
+    timestampMs: number,
+  ): Promise<OffsetAtTime[]> {
+    return this.#list(partitions, timestampMs);
+  }
+
+  /** The partitions of a topic. */
+  async partitionsFor(topic: string): Promise<PartitionInfo[]> {
+    return await this.#cluster.retrying(
+      this.#values["default.api.timeout.ms"],
+      async () => {
+        await this.#cluster.refresh([topic], {
+          allowCreate: this.#values["allow.auto.create.topics"],
+        });
+        const known = this.#cluster.metadata.topics.get(topic);
+        if (known && known.partitions.length > 0) return [...known.partitions];
+        throw new KafkaError(
+          known && known.error !== "NONE"
+            ? known.error
+            : "UNKNOWN_TOPIC_OR_PARTITION",
+          `There is no topic "${topic}"`,
+        );
+      },
+    );
+  }
+
+  /** Stops handing out records of `partitions`. */
+  pause(partitions: readonly TopicPartition[]): void {
+    for (const partition of partitions) this.#held(partition).isPaused = true;
+  }
+
+  /** Hands out records of `partitions` again. */
+  resume(partitions: readonly TopicPartition[]): void {
+    for (const partition of partitions) this.#held(partition).isPaused = false;
+  }
+
+  /** Is told of partitions that come and go, within `poll()` and `close()`. */
+  onRebalance(listener: RebalanceListener): void {
+    this.#listener = listener;
+  }
+
+  /** Commits (with `enable.auto.commit`), leaves the group, closes. Idempotent. */
+  async close(): Promise<void> {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    try {
+      if (this.#topics && this.#member) {
+        await this.#giveUp(this.assignment());
+        await this.#member.leave();
+      } else {
+        await this.#autoCommit();
+      }
+    } catch (error) {
+      if (!(error instanceof KafkaError)) throw error;
+      this.#env.trace("warn", "Cannot leave the group in order", {
+        error: error.message,
+      });
+    } finally {
+      this.#cluster.close();
+      await this.#joining?.catch(() => {});
+      await this.#lookup?.catch(() => {});
+    }
+  }
+
+  /** Everything that has to be up to date before records are handed out. */
+  async #maintain(): Promise<void> {
+    this.#refreshSoon();
+    if (this.#topics && this.#member) await this.#keepMembership(this.#member);
+    const isDue = this.#env.clock.monoMs() - this.#committedMs >=
+      this.#values["auto.commit.interval.ms"];
+    if (isDue) await this.#autoCommit();
+    if (this.#lookupError) {
+      const error = this.#lookupError;
+      this.#lookupError = undefined;
+      throw error;
+    }
+    if (this.#positions.lacking().length > 0 && !this.#lookup) {
+      this.#lookup = this.#lookUp();
+    }
+  }
+
+  async #lookUp(): Promise<void> {
+    try {
+      await this.#findPositions();
+    } catch (error) {
+      if (!(error instanceof KafkaError)) throw error;
+      this.#member?.noteError(error);
+      if (isTransient(error)) {
+        this.#isStale = true;
+        await this.#cluster.pause(this.#cluster.retryMs(0)).catch(() => {});
+      } else if (!this.#isClosed) this.#lookupError = error;
+    } finally {
+      this.#lookup = undefined;
+      if (!this.#isClosed) {
+        this.#fetcher.fetchAhead();
+        this.#wake?.();
+      }
+    }
+  }
+
+  async #keepMembership(member: GroupMember): Promise<void> {
+    if (member.failure) {
+      const error = member.failure;
+      member.failure = undefined;
+      throw error;
+    }
+    if (member.hasLost) {
+      member.hasLost = false;
+      const lost = this.assignment();
+      this.#positions.set([]);
+      if (lost.length > 0) {
+        await (this.#listener.lost ?? this.#listener.revoked)?.(lost);
+      }
+    }
+    const wanted = this.#wantedTopics();
+    if (wanted.length === 0 && this.#topics instanceof RegExp) return;
+    if (!this.#joining) {
+      if (!member.needsJoin) return;
+      if (!isCooperative(this.#protocol)) await this.#giveUp(this.assignment());
+      else await this.#autoCommit();
+      this.#joining = member.join();
+      this.#joining.then(() => this.#wake?.(), () => this.#wake?.());
+    }
+    const settled = await Promise.race([
+      this.#joining.then((joined) => ({ joined }), (error) => ({ error })),
+      this.#woken(50).then(() => undefined),
+    ]);
+    if (!settled) return;
+    this.#joining = undefined;
+    if ("error" in settled) {
+      member.needsJoin = true;
+      throw settled.error;
+    }
+    await this.#adopt(member, settled.joined);
+  }
+
+  /** Takes over what the leader decided; with cooperation in two steps. */
+  async #adopt(member: GroupMember, joined: Joined): Promise<void> {
+    this.#protocol = joined.protocol;
+    await knowTopics(this.#cluster, joined.assigned.map(({ topic }) => topic));
+    const names = new Set(
+      joined.assigned.map((tp) => partitionName(tp.topic, tp.partition)),
+    );
+    const revoked = this.assignment().filter((tp) =>
+      !names.has(partitionName(tp.topic, tp.partition))
+    );
+    if (revoked.length > 0) {
+      await this.#giveUp(revoked);
+      // The next round gives them to their new owners.
+      if (isCooperative(this.#protocol)) member.needsJoin = true;
+    }
+    const { added } = this.#positions.set(joined.assigned);
+    await this.#listener.assigned?.(added);
+  }
+
+  /** Commits, tells the listener, lets go. */
+  async #giveUp(partitions: readonly TopicPartition[]): Promise<void> {
+    await this.#autoCommit();
+    if (partitions.length === 0) return;
+    await this.#listener.revoked?.([...partitions]);
+    const gone = new Set(
+      partitions.map((tp) => partitionName(tp.topic, tp.partition)),
+    );
+    this.#positions.set(
+      this.assignment().filter((tp) =>
+        !gone.has(partitionName(tp.topic, tp.partition))
+      ),
+    );
+  }
+
+  async #autoCommit(): Promise<void> {
+    const { "enable.auto.commit": isOn } = this.#values;
+    if (!isOn || !this.#member || this.#consumed().length === 0) return;
+    this.#committedMs = this.#env.clock.monoMs();
+    try {
+      throwFirst(
+        await commitOffsets(this.#cluster, await this.#member.coordinator(), {
+          committer: this.#member.committer,
+          offsets: this.#consumed(),
+        }),
+      );
+    } catch (error) {
+      if (!(error instanceof KafkaError)) throw error;
+      this.#member.noteError(error);
+      this.#env.trace("warn", "Cannot commit in the background", {
+        error: error.message,
+      });
+    }
+  }
+
+  /** Positions of partitions that have one. */
+  #consumed(): CommittedOffset[] {
+    return this.#positions.all().flatMap((held) =>
+      held.position === undefined ? [] : [{
+        topic: held.topic,
+        partition: held.partition,
+        offset: held.position,
+        leaderEpoch: held.leaderEpoch,
+      }]
+    );
+  }
+
+  async #findPositions(): Promise<void> {
+    const lacking = this.#positions.lacking();
+    const versions = new Map(lacking.map((held) => [held, held.version]));
+    const isUnmoved = (held: HeldPartition) =>
+      versions.get(held) === held.version;
+    const toReset: HeldPartition[] = [];
+    const committed = lacking.filter(({ reset }) => reset === "committed");
+    const offsets = this.#member && committed.length > 0
+      ? await this.#askCommitted(this.#member, committed)
+      : [];
+    for (const held of committed) {
+      const found = offsets.find((o) =>
+        o.topic === held.topic && o.partition === held.partition
+      );
+      if (!isUnmoved(held)) continue;
+      if (found && found.offset >= 0) {
+        held.seek(found.offset);
+        held.leaderEpoch = found.leaderEpoch ?? -1;
+      } else toReset.push(held);
+    }
+    const byReset = Map.groupBy(
+      [...toReset, ...lacking.filter(({ reset }) => reset !== "committed")],
+      (held) => this.#policy(held),
+    );
+    for (const [reset, group] of byReset) {
+      const timestamp = reset === "earliest" ? AT_EARLIEST : AT_LATEST;
+      const listed = await this.#listOnce(group, timestamp);
+      for (const { topic, partition, offset } of listed) {
+        const held = this.#positions.get({ topic, partition });
+        if (held && versions.has(held) && isUnmoved(held)) held.seek(offset);
+      }
+    }
+  }
+
+  #policy(held: HeldPartition): Reset {
+    if (held.reset === "earliest" || held.reset === "latest") return held.reset;
+    const policy = this.#values["auto.offset.reset"];
+    if (policy !== "none") return policy;
+    throw new KafkaError(
+      "OFFSET_OUT_OF_RANGE",
+      `No committed offset for ${
+        partitionName(held.topic, held.partition)
+      } and auto.offset.reset is none`,
+    );
+  }
+
+  async #askCommitted(
+    member: GroupMember,
+    partitions: readonly TopicPartition[],
+  ): Promise<CommittedOffset[]> {
+    try {
+      const found = await fetchCommitted(
+        this.#cluster,
+        await member.coordinator(),
+        { groupId: member.committer.groupId, partitions },
+      );
+      throwFirst(found);
+      return found;
+    } catch (error) {
+      if (error instanceof KafkaError) member.noteError(error);
+      throw error;
+    }
+  }
+
+  #list(
+    partitions: readonly TopicPartition[],
+    timestamp: number,
+  ): Promise<OffsetAtTime[]> {
+    return this.#cluster.retrying(
+      this.#values["default.api.timeout.ms"],
+      () => this.#listOnce(partitions, timestamp),
+    );
+  }
+
+  async #listOnce(
+    partitions: readonly TopicPartition[],
+    timestamp: number,
+  ): Promise<OffsetAtTime[]> {
+    const listed = await listOffsets(this.#cluster, partitions, {
+      timestamp,
+      isCommitted: this.#values["isolation.level"] === "read_committed",
+    });
+    const isUnclear = listed.some(({ error }) => error !== undefined);
+    if (isUnclear) {
+      await this.#cluster.refresh(partitions.map(({ topic }) => topic));
+    }
+    throwFirst(listed);
+    return listed.map(({ topic, partition, offset, timestamp }) => ({
+      topic,
+      partition,
+      offset,
+      timestamp,
+    }));
+  }
+
+  #wantedTopics(): readonly string[] {
+    if (!(this.#topics instanceof RegExp)) return this.#topics ?? [];
+    const pattern = this.#topics;
+    const hidesInternal = this.#values["exclude.internal.topics"];
+    return [...this.#cluster.metadata.topics.values()].filter((topic) =>
+      topic.error === "NONE" && !(hidesInternal && topic.isInternal) &&
+      new RegExp(pattern.source, pattern.flags.replace(/[gy]/g, "")).test(
+        topic.name,
+      )
+    ).map(({ name }) => name);
+  }
+
+  /** Renews metadata in the background when it is old or known to be stale. */
+  #refreshSoon(): void {
+    const ageMs = this.#env.clock.monoMs() - this.#cluster.refreshedMs;
+    const isOld = ageMs >= this.#values["metadata.max.age.ms"];
+    const isSoon = ageMs < this.#values["retry.backoff.ms"];
+    if (this.#isRefreshing || (!isOld && (!this.#isStale || isSoon))) return;
+    this.#isRefreshing = true;
+    this.#isStale = false;
+    this.#env.tasks.spawn("consumer metadata", () => this.#refresh());
+  }
+
+  async #refresh(): Promise<void> {
+    const before = this.#shape();
+    try {
+      const isPattern = this.#topics instanceof RegExp;
+      const topics = isPattern ? null : [
+        ...new Set([
+          ...this.#wantedTopics(),
+          ...this.#positions.all().map(({ topic }) => topic),
+        ]),
+      ];
+      await this.#cluster.refresh(topics, {
+        allowCreate: this.#values["allow.auto.create.topics"],
+      });
+      this.#noteTopicErrors();
+      if (before !== undefined && before !== this.#shape() && this.#member) {
+        this.#member.needsJoin = true;
+      }
+    } catch (error) {
+      if (!(error instanceof KafkaError) || this.#isClosed) return;
+      this.#env.trace("warn", "Cannot get metadata", { error: error.message });
+      if (!isTransient(error)) this.#lookupError = error;
+      this.#isStale = true;
+      await this.#cluster.pause(this.#cluster.retryMs(1)).catch(() => {});
+    } finally {
+      this.#isRefreshing = false;
+      this.#wake?.();
+    }
+  }
+
+  /** Topics and partition counts as text: when it changes, rejoin. */
+  #shape(): string | undefined {
+    if (!this.#topics || this.#cluster.refreshedMs === -Infinity) {
+      return undefined;
+    }
+    return this.#wantedTopics().map((name) =>
+      `${name}:${
+        this.#cluster.metadata.topics.get(name)?.partitions.length ?? 0
+      }`
+    ).sort().join();
+  }
+
+  #noteTopicErrors(): void {
+    for (const name of this.#wantedTopics()) {
+      const error = this.#cluster.metadata.topics.get(name)?.error;
+      if (
+        error === "TOPIC_AUTHORIZATION_FAILED" ||
+        error === "INVALID_TOPIC_EXCEPTION"
+      ) {
+        this.#lookupError = new KafkaError(
+          error,
+          `Cannot read topic "${name}": ${error}`,
+        );
+      } else if (error !== "NONE") this.#isStale = true;
+    }
+  }
+
+  #held(partition: TopicPartition): HeldPartition {
+    const held = this.#positions.get(partition);
+    if (held) return held;
+    throw new KafkaError(
+      "UNKNOWN_TOPIC_OR_PARTITION",
+      `${
+        partitionName(partition.topic, partition.partition)
+      } is not assigned to this consumer`,
+    );
+  }
+
+  #requireGroup(): GroupMember {
+    if (this.#member) return this.#member;
+    throw new KafkaError("INVALID_GROUP_ID", "Committing needs group.id");
+  }
+
+  /** Resolves when something happened, at the latest after `ms`. */
+  #woken(ms: number, signal?: AbortSignal): Promise<void> {
+    return new Promise((resolve) => {
+      const end = () => {
+        cancel();
+        signal?.removeEventListener("abort", end);
+        if (this.#wake === end) this.#wake = undefined;
+        resolve();
+      };
+      const cancel: Cancel = this.#env.clock.timer(ms, end);
+      signal?.addEventListener("abort", end);
+      this.#wake = end;
+    });
+  }
+}
+
+/** Carries a refusal through the retry loop, which would try it again. */
+class CommitRefused extends Error {
+  constructor(readonly error: KafkaError) {
+    super(error.message);
+  }
+}

@@ -1,0 +1,327 @@
+/**
+ * Fetches ahead of the user, one request in flight per leader, and hands out
+ * what came. Bounded: a partition is only fetched while nothing of it waits.
+ * It must never hand out records of a position that was left by a seek.
+ *
+ * @module
+ */
+import {
+  FetchedPartition,
+  type FetchedRecord,
+} from "../../core/client/fetched.ts";
+import {
+  FetchSession,
+  type WantedPartition,
+} from "../../core/client/fetch_session.ts";
+import type { HeldPartition, Positions } from "../../core/client/positions.ts";
+import type { ConsumerValues } from "../../core/config/client_keys.ts";
+import {
+  errorName,
+  ERRORS,
+  KafkaError,
+  needsRefresh,
+} from "../../core/errors.ts";
+import { partitionName } from "../../core/ids.ts";
+import type { Decoded } from "../../core/schema/schema.ts";
+import { FETCH } from "../wire/01_fetch.ts";
+import { type Cluster, isTransient, kafkaError } from "./cluster.ts";
+import { grouped } from "./offsets.ts";
+import type { ConsumedBatch } from "./types.ts";
+
+interface Completed {
+  readonly held: HeldPartition;
+  readonly version: number;
+  readonly data: FetchedPartition;
+}
+
+interface Node {
+  readonly session: FetchSession;
+  isBusy: boolean;
+  notBeforeMs: number;
+  failures: number;
+}
+
+type FetchAnswer = Decoded<typeof FETCH.response>;
+type PartitionAnswer = FetchAnswer["responses"][number]["partitions"][number];
+
+/** What the holder provides. */
+export interface FetcherOptions {
+  /** Ask for metadata again, soon. */
+  readonly refresh: () => void;
+  /** Something can be handed out, or a lookup is due. */
+  readonly onProgress: () => void;
+}
+
+/** The fetching half of a consumer. */
+export class Fetcher {
+  readonly #cluster: Cluster;
+  readonly #positions: Positions;
+  readonly #values: ConsumerValues;
+  readonly #options: FetcherOptions;
+  readonly #nodes = new Map<number, Node>();
+  #completed: Completed[] = [];
+  #error: KafkaError | undefined;
+
+  constructor(
+    cluster: Cluster,
+    positions: Positions,
+    { values, ...options }: FetcherOptions & { values: ConsumerValues },
+  ) {
+    this.#cluster = cluster;
+    this.#positions = positions;
+    this.#values = values;
+    this.#options = options;
+  }
+
+  /** Sends fetches for every partition that has a position and nothing waiting. */
+  fetchAhead(): void {
+    const waiting = new Set(this.#completed.map(({ held }) => held));
+    const byLeader = new Map<number, HeldPartition[]>();
+    for (const held of this.#positions.all()) {
+      if (held.position === undefined || held.isPaused || waiting.has(held)) {
+        continue;
+      }
+      const info = this.#cluster.metadata.partition(held.topic, held.partition);
+      if (!info || info.leader < 0) {
+        this.#options.refresh();
+        continue;
+      }
+      const group = byLeader.get(info.leader);
+      if (group) group.push(held);
+      else byLeader.set(info.leader, [held]);
+    }
+    const nowMs = this.#cluster.env.clock.monoMs();
+    for (const [nodeId, group] of byLeader) {
+      const node = this.#node(nodeId);
+      if (node.isBusy || node.notBeforeMs > nowMs) continue;
+      node.isBusy = true;
+      this.#cluster.env.tasks.spawn(
+        `fetch from ${nodeId}`,
+        () => this.#fetch(nodeId, node, group),
+      );
+    }
+  }
+
+  /** Records for the user, at most `max`; throws what a fetch could not mend. */
+  take(max: number): ConsumedBatch[] {
+    const batches: ConsumedBatch[] = [];
+    let left = max;
+    const kept: Completed[] = [];
+    const completed = this.#completed;
+    this.#completed = [];
+    for (const entry of completed) {
+      const { held, version, data } = entry;
+      if (this.#positions.get(held) !== held || held.version !== version) {
+        continue;
+      }
+      if (held.isPaused || left === 0) {
+        kept.push(entry);
+        continue;
+      }
+      const records = this.#records(entry, left, batches.length > 0);
+      left -= records.length;
+      if (!data.isDrained) kept.push(entry);
+      if (records.length > 0) {
+        const { topic, partition, highWatermark } = data;
+        batches.push({ topic, partition, highWatermark, records });
+      }
+    }
+    this.#completed = kept;
+    if (batches.length === 0 && this.#error) {
+      const error = this.#error;
+      this.#error = undefined;
+      throw error;
+    }
+    return batches;
+  }
+
+  #records(
+    { held, data }: Completed,
+    max: number,
+    hasOthers: boolean,
+  ): FetchedRecord[] {
+    try {
+      const records = data.take(max);
+      held.position = data.position;
+      held.leaderEpoch = data.leaderEpoch;
+      return records;
+    } catch (error) {
+      if (!(error instanceof KafkaError)) throw error;
+      data.isDrained = true;
+      if (!hasOthers) throw error;
+      this.#error = error;
+      return [];
+    }
+  }
+
+  #node(nodeId: number): Node {
+    let node = this.#nodes.get(nodeId);
+    if (!node) {
+      node = {
+        session: new FetchSession(),
+        isBusy: false,
+        notBeforeMs: 0,
+        failures: 0,
+      };
+      this.#nodes.set(nodeId, node);
+    }
+    return node;
+  }
+
+  async #fetch(
+    nodeId: number,
+    node: Node,
+    group: readonly HeldPartition[],
+  ): Promise<void> {
+    try {
+      await this.#exchange(nodeId, node, group);
+      node.failures = 0;
+    } catch (error) {
+      node.session.reset();
+      if (this.#cluster.isClosed) return;
+      const isKafka = error instanceof KafkaError;
+      this.#cluster.env.trace("debug", "Fetch failed", {
+        error: String(error),
+      });
+      if (isKafka && !isTransient(error)) this.#error = error;
+      this.#rest(node);
+      this.#options.refresh();
+    } finally {
+      node.isBusy = false;
+      if (!this.#cluster.isClosed) {
+        this.#options.onProgress();
+        if (node.notBeforeMs <= this.#cluster.env.clock.monoMs()) {
+          this.fetchAhead();
+        }
+      }
+    }
+  }
+
+  #rest(node: Node): void {
+    node.notBeforeMs = this.#cluster.env.clock.monoMs() +
+      this.#cluster.retryMs(node.failures++);
+  }
+
+  async #exchange(
+    nodeId: number,
+    node: Node,
+    group: readonly HeldPartition[],
+  ): Promise<void> {
+    const { metadata } = this.#cluster;
+    const values = this.#values;
+    const versions = new Map(group.map((held) => [held, held.version]));
+    const wanted = group.map((held): WantedPartition => ({
+      topic: held.topic,
+      partition: held.partition,
+      topicId: metadata.topics.get(held.topic)?.topicId,
+      fetchOffset: held.position!,
+      currentLeaderEpoch:
+        metadata.partition(held.topic, held.partition)?.leaderEpoch ?? -1,
+      partitionMaxBytes: values["max.partition.fetch.bytes"],
+    }));
+    const hasIds = wanted.every(({ topicId }) => topicId !== undefined);
+    const session = node.session.next(wanted);
+    const answer = await this.#cluster.ask(nodeId, FETCH, {
+      maxWaitMs: values["fetch.max.wait.ms"],
+      minBytes: values["fetch.min.bytes"],
+      maxBytes: values["fetch.max.bytes"],
+      isolationLevel: values["isolation.level"] === "read_committed" ? 1 : 0,
+      sessionId: session.sessionId,
+      sessionEpoch: session.sessionEpoch,
+      topics: grouped(session.changed).map(({ topic, items }) => ({
+        topic,
+        ...(items[0]?.topicId ? { topicId: items[0].topicId } : {}),
+        partitions: items,
+      })),
+      forgottenTopicsData: grouped(session.forgotten).map((
+        { topic, items },
+      ) => ({
+        topic,
+        ...(items[0]?.topicId ? { topicId: items[0].topicId } : {}),
+        partitions: items.map(({ partition }) => partition),
+      })),
+      rackId: values["client.rack"],
+    }, {
+      lane: "fetch",
+      ...(hasIds ? {} : { versionMax: 12 }),
+      timeoutMs: values["request.timeout.ms"] + values["fetch.max.wait.ms"],
+    });
+    if (answer.errorCode !== ERRORS.NONE) {
+      throw kafkaError(answer.errorCode, "Cannot fetch");
+    }
+    node.session.answered(answer.sessionId);
+    this.#settle(node, answer, versions);
+  }
+
+  #settle(
+    node: Node,
+    answer: FetchAnswer,
+    versions: ReadonlyMap<HeldPartition, number>,
+  ): void {
+    for (const { topic, topicId, partitions } of answer.responses) {
+      const name = topic || this.#cluster.metadata.nameOf(topicId) || "";
+      for (const part of partitions) {
+        const held = this.#positions.get({
+          topic: name,
+          partition: part.partitionIndex,
+        });
+        const version = held && versions.get(held);
+        if (!held || version === undefined || held.version !== version) {
+          continue;
+        }
+        if (part.errorCode !== ERRORS.NONE) {
+          this.#failed(node, held, part);
+        } else if (part.records && part.records.length > 0) {
+          this.#completed.push({
+            held,
+            version,
+            data: new FetchedPartition({
+              topic: name,
+              partition: held.partition,
+              highWatermark: part.highWatermark,
+              records: part.records,
+              abortedTransactions: part.abortedTransactions,
+            }, {
+              position: held.position!,
+              checksCrc: this.#values["check.crcs"],
+            }),
+          });
+        }
+      }
+    }
+  }
+
+  #failed(node: Node, held: HeldPartition, part: PartitionAnswer): void {
+    const { topic, partition, position } = held;
+    const name = errorName(part.errorCode);
+    const what = `Cannot fetch ${partitionName(topic, partition)}`;
+    if (name === "OFFSET_OUT_OF_RANGE") {
+      const policy = this.#values["auto.offset.reset"];
+      if (policy === "none") {
+        this.#error = new KafkaError(
+          name,
+          `${what}: offset ${position} is out of range and auto.offset.reset is none`,
+        );
+        this.#rest(node);
+        return;
+      }
+      this.#cluster.env.trace("info", "Offset out of range, resetting", {
+        topic,
+        partition,
+        position,
+        policy,
+      });
+      held.seekTo(policy);
+      return;
+    }
+    const { currentLeader } = part;
+    this.#cluster.metadata.learnLeader(topic, partition, currentLeader);
+    this.#rest(node);
+    const error = kafkaError(part.errorCode, what);
+    if (needsRefresh(part.errorCode) || isTransient(error)) {
+      this.#options.refresh();
+    } else {
+      this.#error = error;
+    }
+  }
+}

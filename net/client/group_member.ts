@@ -1,0 +1,344 @@
+/**
+ * One member of a classic consumer group: joins, syncs, heartbeats, leaves.
+ * Owns the member id and generation. It must never change the partitions
+ * itself: it tells the consumer what the leader decided.
+ *
+ * @module
+ */
+import {
+  assignAll,
+  type EncodedAssignment,
+  subscriptionFor,
+} from "../../core/client/assignment.ts";
+import { decodeAssignment } from "../../core/assign/protocol.ts";
+import type { ConsumerValues } from "../../core/config/client_keys.ts";
+import type { Cancel } from "../../core/env/env.ts";
+import { errorName, ERRORS, KafkaError } from "../../core/errors.ts";
+import type { TopicPartition } from "../../core/ids.ts";
+import type { Decoded } from "../../core/schema/schema.ts";
+import { JOIN_GROUP } from "../wire/11_join_group.ts";
+import { HEARTBEAT } from "../wire/12_heartbeat.ts";
+import { LEAVE_GROUP } from "../wire/13_leave_group.ts";
+import { SYNC_GROUP } from "../wire/14_sync_group.ts";
+import { type Cluster, isTransient, kafkaError } from "./cluster.ts";
+import { type Committer, findCoordinator } from "./offsets.ts";
+
+const PROTOCOL_TYPE = "consumer";
+const JOIN_GRACE_MS = 5000;
+
+/** What the holder provides. */
+export interface GroupMemberOptions {
+  readonly groupId: string;
+  readonly values: ConsumerValues;
+  /** Topics that this member wants. */
+  readonly topics: () => readonly string[];
+  /** Partitions held now. */
+  readonly owned: () => readonly TopicPartition[];
+  /** Something changed that the next poll should look at. */
+  readonly onChange: () => void;
+}
+
+/** The result of a join. */
+export interface Joined {
+  /** Name of the assignor in use. */
+  readonly protocol: string;
+  readonly assigned: readonly TopicPartition[];
+}
+
+type JoinAnswer = Decoded<typeof JOIN_GROUP.response>;
+
+/**
+ * A member.
+ *
+ * 1. `generationId >= 0` only between a finished join and its end.
+ * 2. Heartbeats run exactly while `generationId >= 0`.
+ */
+export class GroupMember {
+  /** Whether the next poll has to (re)join. */
+  needsJoin = true;
+  /** Whether the partitions were lost without notice. */
+  hasLost = false;
+  /** An error that ends membership, for the next poll. */
+  failure: KafkaError | undefined;
+  /** Monotonic time of the last poll. */
+  polledMs = 0;
+  readonly #cluster: Cluster;
+  readonly #options: GroupMemberOptions;
+  #memberId = "";
+  #generationId = -1;
+  /** Generation of the last assignment, which a lost member still tells. */
+  #ownedGeneration = -1;
+  #coordinator: number | undefined;
+  #heartbeat: Cancel | undefined;
+  #answeredMs = 0;
+  #isClosed = false;
+
+  constructor(cluster: Cluster, options: GroupMemberOptions) {
+    this.#cluster = cluster;
+    this.#options = options;
+  }
+
+  /** Who commits now; a plain group name before the first join. */
+  get committer(): Committer {
+    return {
+      groupId: this.#options.groupId,
+      generationId: this.#generationId,
+      memberId: this.#generationId < 0 ? "" : this.#memberId,
+      groupInstanceId: this.#generationId < 0
+        ? null
+        : this.#options.values["group.instance.id"],
+    };
+  }
+
+  /** The coordinator's node id, looked up when unknown. */
+  async coordinator(): Promise<number> {
+    return this.#coordinator ??= await findCoordinator(
+      this.#cluster,
+      this.#options.groupId,
+    );
+  }
+
+  /** Takes note of an error of a request to the coordinator. */
+  noteError({ error }: KafkaError): void {
+    switch (error) {
+      case "NOT_COORDINATOR":
+      case "COORDINATOR_NOT_AVAILABLE":
+      case "NETWORK_EXCEPTION":
+      case "REQUEST_TIMED_OUT":
+      case "BROKER_NOT_AVAILABLE":
+        this.#coordinator = undefined;
+        return;
+      case "REBALANCE_IN_PROGRESS":
+        this.needsJoin = true;
+        break;
+      case "UNKNOWN_MEMBER_ID":
+        this.#memberId = "";
+        this.#lose();
+        break;
+      case "ILLEGAL_GENERATION":
+        this.#lose();
+        break;
+      default:
+        return;
+    }
+    this.#options.onChange();
+  }
+
+  /** Joins and syncs until it has an assignment; throws what can't be mended. */
+  async join(): Promise<Joined> {
+    for (let failures = 0;; failures++) {
+      try {
+        return await this.#joinOnce();
+      } catch (error) {
+        if (!(error instanceof KafkaError) || this.#cluster.isClosed) {
+          throw error;
+        }
+        this.noteError(error);
+        const isMended = isTransient(error) ||
+          error.error === "UNKNOWN_MEMBER_ID" ||
+          error.error === "ILLEGAL_GENERATION" ||
+          error.error === "MEMBER_ID_REQUIRED";
+        if (!isMended) throw error;
+        if (error.error === "MEMBER_ID_REQUIRED") continue;
+        await this.#cluster.pause(this.#cluster.retryMs(failures));
+      }
+    }
+  }
+
+  /** Leaves the group (static members stay) and stops heartbeats. */
+  async leave(): Promise<void> {
+    this.#isClosed = true;
+    const memberId = this.#memberId;
+    this.#stopHeartbeat();
+    this.#generationId = -1;
+    if (memberId === "" || this.#options.values["group.instance.id"] !== null) {
+      return;
+    }
+    await this.#sendLeave(memberId, "the consumer is being closed");
+  }
+
+  async #sendLeave(memberId: string, reason: string): Promise<void> {
+    const { groupId } = this.#options;
+    this.#memberId = "";
+    await this.#cluster.ask(await this.coordinator(), LEAVE_GROUP, {
+      groupId,
+      members: [{ memberId, groupInstanceId: null, reason }],
+    }, { lane: "group", timeoutMs: 3000 });
+  }
+
+  async #joinOnce(): Promise<Joined> {
+    const { groupId, values } = this.#options;
+    const coordinator = await this.coordinator();
+    this.#stopHeartbeat();
+    this.needsJoin = false;
+    const wish = {
+      topics: this.#options.topics(),
+      owned: this.#options.owned(),
+      generationId: this.#ownedGeneration,
+      rackId: values["client.rack"] || null,
+    };
+    const answer = await this.#cluster.ask(coordinator, JOIN_GROUP, {
+      groupId,
+      sessionTimeoutMs: values["session.timeout.ms"],
+      rebalanceTimeoutMs: values["max.poll.interval.ms"],
+      memberId: this.#memberId,
+      groupInstanceId: values["group.instance.id"],
+      protocolType: PROTOCOL_TYPE,
+      protocols: values["partition.assignment.strategy"].map((name) => ({
+        name,
+        metadata: subscriptionFor(name, wish),
+      })),
+    }, {
+      lane: "group",
+      timeoutMs: values["max.poll.interval.ms"] + JOIN_GRACE_MS,
+    });
+    if (answer.errorCode === ERRORS.MEMBER_ID_REQUIRED) {
+      this.#memberId = answer.memberId;
+    }
+    this.#refuse(answer.errorCode, "join");
+    this.#memberId = answer.memberId;
+    this.#generationId = answer.generationId;
+    this.#startHeartbeat();
+    return await this.#sync(coordinator, answer);
+  }
+
+  async #sync(coordinator: number, join: JoinAnswer): Promise<Joined> {
+    const { groupId, values } = this.#options;
+    const protocol = join.protocolName ?? "";
+    const isLeader = join.leader === join.memberId && !join.skipAssignment;
+    const assignments = isLeader ? await this.#assign(protocol, join) : [];
+    const answer = await this.#cluster.ask(coordinator, SYNC_GROUP, {
+      groupId,
+      generationId: this.#generationId,
+      memberId: this.#memberId,
+      groupInstanceId: values["group.instance.id"],
+      protocolType: PROTOCOL_TYPE,
+      protocolName: protocol,
+      assignments,
+    }, {
+      lane: "group",
+      timeoutMs: values["max.poll.interval.ms"] + JOIN_GRACE_MS,
+    });
+    this.#refuse(answer.errorCode, "sync with");
+    this.#ownedGeneration = this.#generationId;
+    if (answer.assignment.length === 0) return { protocol, assigned: [] };
+    const assigned = decodeAssignment(answer.assignment).assignedPartitions
+      .flatMap(({ topic, partitions }) =>
+        partitions.map((partition) => ({ topic, partition }))
+      );
+    return { protocol, assigned };
+  }
+
+  /** The leader's part: who gets what. */
+  async #assign(
+    protocol: string,
+    join: JoinAnswer,
+  ): Promise<EncodedAssignment[]> {
+    const { metadata } = this.#cluster;
+    return await assignAll(protocol, join.members, async (topics) => {
+      await this.#cluster.refresh(topics);
+      return new Map(
+        topics.map((topic) => [
+          topic,
+          metadata.topics.get(topic)?.partitions.length ?? 0,
+        ]),
+      );
+    });
+  }
+
+  #refuse(code: number, verb: string): void {
+    if (code === ERRORS.NONE) return;
+    throw kafkaError(code, `Cannot ${verb} group "${this.#options.groupId}"`);
+  }
+
+  #lose(): void {
+    if (this.#generationId >= 0) this.hasLost = true;
+    this.#generationId = -1;
+    this.#stopHeartbeat();
+    this.needsJoin = true;
+  }
+
+  #stopHeartbeat(): void {
+    this.#heartbeat?.();
+    this.#heartbeat = undefined;
+  }
+
+  #startHeartbeat(): void {
+    this.#stopHeartbeat();
+    this.#answeredMs = this.#cluster.env.clock.monoMs();
+    this.#scheduleHeartbeat();
+  }
+
+  #scheduleHeartbeat(): void {
+    if (this.#isClosed) return;
+    this.#heartbeat = this.#cluster.env.clock.timer(
+      this.#options.values["heartbeat.interval.ms"],
+      () => this.#cluster.env.tasks.spawn("heartbeat", () => this.#beat()),
+    );
+  }
+
+  async #beat(): Promise<void> {
+    const { groupId, values } = this.#options;
+    const generationId = this.#generationId;
+    const { clock } = this.#cluster.env;
+    if (this.#isClosed || generationId < 0) return;
+    if (clock.monoMs() - this.polledMs > values["max.poll.interval.ms"]) {
+      return await this.#leaveLate();
+    }
+    try {
+      const { errorCode } = await this.#cluster.ask(
+        await this.coordinator(),
+        HEARTBEAT,
+        {
+          groupId,
+          generationId,
+          memberId: this.#memberId,
+          groupInstanceId: values["group.instance.id"],
+        },
+        { lane: "group", timeoutMs: values["session.timeout.ms"] },
+      );
+      this.#answeredMs = clock.monoMs();
+      if (errorCode !== ERRORS.NONE && generationId === this.#generationId) {
+        this.#judgeBeat(kafkaError(errorCode, `Lost group "${groupId}"`));
+      }
+    } catch (error) {
+      if (!(error instanceof KafkaError) || this.#cluster.isClosed) return;
+      this.noteError(error);
+      const silentMs = clock.monoMs() - this.#answeredMs;
+      if (silentMs > values["session.timeout.ms"]) this.#lose();
+    }
+    if (generationId === this.#generationId && generationId >= 0) {
+      this.#stopHeartbeat();
+      this.#scheduleHeartbeat();
+    }
+  }
+
+  #judgeBeat(error: KafkaError): void {
+    this.noteError(error);
+    if (isTransient(error) || this.hasLost || this.needsJoin) return;
+    this.failure = error;
+    this.#lose();
+    this.#options.onChange();
+  }
+
+  /** The application stopped polling: others shall have the partitions. */
+  async #leaveLate(): Promise<void> {
+    const { values, groupId } = this.#options;
+    this.#cluster.env.trace("warn", "No poll in time, leaving the group", {
+      groupId,
+      maxPollIntervalMs: values["max.poll.interval.ms"],
+    });
+    const memberId = this.#memberId;
+    this.#lose();
+    this.#options.onChange();
+    if (values["group.instance.id"] !== null) return;
+    try {
+      await this.#sendLeave(memberId, "no poll within max.poll.interval.ms");
+    } catch (error) {
+      this.#cluster.env.trace("debug", "Cannot leave the group", {
+        groupId,
+        error: error instanceof KafkaError ? errorName(error.code) : `${error}`,
+      });
+    }
+  }
+}

@@ -1,0 +1,249 @@
+/**
+ * Offsets asked of the cluster: by time from the leaders, committed ones from
+ * the group's coordinator. Owns the requests and the errors' words; keeps no
+ * state but the coordinator's id.
+ *
+ * @module
+ */
+import { ERRORS, KafkaError } from "../../core/errors.ts";
+import { partitionName, type TopicPartition } from "../../core/ids.ts";
+import { LIST_OFFSETS } from "../wire/02_list_offsets.ts";
+import { OFFSET_COMMIT } from "../wire/08_offset_commit.ts";
+import { OFFSET_FETCH } from "../wire/09_offset_fetch.ts";
+import { FIND_COORDINATOR } from "../wire/10_find_coordinator.ts";
+import type { ListedOffset } from "./admin_types.ts";
+import { type Cluster, isTransient, kafkaError } from "./cluster.ts";
+import type { CommittedOffset } from "./types.ts";
+
+/** Timestamps that mean a place instead of a time. */
+export const AT_LATEST = -1;
+/** The first offset. */
+export const AT_EARLIEST = -2;
+/** The record with the largest timestamp. */
+export const AT_MAX_TIMESTAMP = -3;
+
+/** Offset commit and fetch speak of topics by name up to this version. */
+const NAMES_VERSION_MAX = 9;
+
+/** Makes sure that the topics' metadata is known; throws when one is unusable. */
+export async function knowTopics(
+  cluster: Cluster,
+  topics: Iterable<string>,
+): Promise<void> {
+  const missing = [...new Set(topics)].filter((topic) =>
+    !cluster.metadata.topics.get(topic)?.partitions.length
+  );
+  if (missing.length > 0) await cluster.refresh(missing);
+}
+
+/** Lists offsets of partitions at `timestamp`, one request per leader. */
+export async function listOffsets(
+  cluster: Cluster,
+  partitions: readonly TopicPartition[],
+  { timestamp, isCommitted }: {
+    readonly timestamp: number;
+    readonly isCommitted: boolean;
+  },
+): Promise<ListedOffset[]> {
+  await knowTopics(cluster, partitions.map(({ topic }) => topic));
+  const results: ListedOffset[] = [];
+  const byLeader = new Map<number, TopicPartition[]>();
+  for (const tp of partitions) {
+    const info = cluster.metadata.partition(tp.topic, tp.partition);
+    if (!info || info.leader < 0) {
+      const known = cluster.metadata.topics.get(tp.topic);
+      const error = info
+        ? "LEADER_NOT_AVAILABLE"
+        : known && known.error !== "NONE"
+        ? known.error
+        : "UNKNOWN_TOPIC_OR_PARTITION";
+      results.push(failedOffset(tp, ERRORS[error]));
+      continue;
+    }
+    const group = byLeader.get(info.leader);
+    if (group) group.push(tp);
+    else byLeader.set(info.leader, [tp]);
+  }
+  const answers = await Promise.all(
+    [...byLeader].map(([leader, group]) =>
+      listAt(cluster, leader, { group, timestamp, isCommitted })
+    ),
+  );
+  return [...results, ...answers.flat()];
+}
+
+async function listAt(
+  cluster: Cluster,
+  leader: number,
+  { group, timestamp, isCommitted }: {
+    group: readonly TopicPartition[];
+    timestamp: number;
+    isCommitted: boolean;
+  },
+): Promise<ListedOffset[]> {
+  const answer = await cluster.ask(leader, LIST_OFFSETS, {
+    replicaId: -1,
+    isolationLevel: isCommitted ? 1 : 0,
+    topics: grouped(group).map(({ topic, items }) => ({
+      name: topic,
+      partitions: items.map(({ partition }) => ({
+        partitionIndex: partition,
+        timestamp,
+      })),
+    })),
+  });
+  return answer.topics.flatMap(({ name, partitions }) =>
+    partitions.map((part) => {
+      const tp = { topic: name, partition: part.partitionIndex };
+      if (part.errorCode !== ERRORS.NONE) {
+        return failedOffset(tp, part.errorCode);
+      }
+      const { offset, timestamp, leaderEpoch } = part;
+      return { ...tp, offset, timestamp, leaderEpoch };
+    })
+  );
+}
+
+function failedOffset(tp: TopicPartition, code: number): ListedOffset {
+  const name = partitionName(tp.topic, tp.partition);
+  return {
+    ...tp,
+    offset: -1,
+    timestamp: -1,
+    leaderEpoch: -1,
+    error: kafkaError(code, `Cannot list offsets of ${name}`),
+  };
+}
+
+/** The first error among outcomes that retrying may mend, or any, is thrown. */
+export function throwFirst(
+  outcomes: readonly { readonly error?: KafkaError }[],
+): void {
+  const failed = outcomes.filter(({ error }) => error !== undefined);
+  const final = failed.find(({ error }) => error && !isTransient(error));
+  const error = (final ?? failed[0])?.error;
+  if (error) throw error;
+}
+
+/** The node id of a group's coordinator. */
+export async function findCoordinator(
+  cluster: Cluster,
+  groupId: string,
+): Promise<number> {
+  const answer = await cluster.ask("any", FIND_COORDINATOR, {
+    keyType: 0,
+    coordinatorKeys: [groupId],
+  });
+  const found = answer.coordinators[0];
+  if (!found) {
+    throw new KafkaError(
+      "COORDINATOR_NOT_AVAILABLE",
+      `Cannot find the coordinator of group "${groupId}": an empty answer`,
+    );
+  }
+  if (found.errorCode !== ERRORS.NONE) {
+    throw kafkaError(
+      found.errorCode,
+      `Cannot find the coordinator of group "${groupId}"`,
+      found.errorMessage,
+    );
+  }
+  if (!cluster.metadata.brokers.has(found.nodeId)) await cluster.refresh([]);
+  return found.nodeId;
+}
+
+/** Who commits. */
+export interface Committer {
+  readonly groupId: string;
+  readonly generationId: number;
+  readonly memberId: string;
+  readonly groupInstanceId: string | null;
+}
+
+/** Commits; answers per partition. */
+export async function commitOffsets(
+  cluster: Cluster,
+  coordinator: number,
+  { committer, offsets }: {
+    readonly committer: Committer;
+    readonly offsets: readonly CommittedOffset[];
+  },
+): Promise<(TopicPartition & { error?: KafkaError })[]> {
+  const answer = await cluster.ask(coordinator, OFFSET_COMMIT, {
+    groupId: committer.groupId,
+    generationIdOrMemberEpoch: committer.generationId,
+    memberId: committer.memberId,
+    groupInstanceId: committer.groupInstanceId,
+    topics: grouped(offsets).map(({ topic, items }) => ({
+      name: topic,
+      partitions: items.map((item) => ({
+        partitionIndex: item.partition,
+        committedOffset: item.offset,
+        committedLeaderEpoch: item.leaderEpoch ?? -1,
+        committedMetadata: item.metadata ?? "",
+      })),
+    })),
+  }, { versionMax: NAMES_VERSION_MAX, lane: "group" });
+  return answer.topics.flatMap(({ name, partitions }) =>
+    partitions.map(({ partitionIndex, errorCode }) => ({
+      topic: name,
+      partition: partitionIndex,
+      ...(errorCode === ERRORS.NONE ? {} : {
+        error: kafkaError(
+          errorCode,
+          `Cannot commit ${
+            partitionName(name, partitionIndex)
+          } for group "${committer.groupId}"`,
+        ),
+      }),
+    }))
+  );
+}
+
+/** Committed offsets of a group: of `partitions`, or all of them when `null`. */
+export async function fetchCommitted(
+  cluster: Cluster,
+  coordinator: number,
+  { groupId, partitions }: {
+    readonly groupId: string;
+    readonly partitions: readonly TopicPartition[] | null;
+  },
+): Promise<(CommittedOffset & { error?: KafkaError })[]> {
+  const topics = partitions && grouped(partitions).map(({ topic, items }) => ({
+    name: topic,
+    partitionIndexes: items.map(({ partition }) => partition),
+  }));
+  const answer = await cluster.ask(coordinator, OFFSET_FETCH, {
+    groups: [{ groupId, topics }],
+    requireStable: true,
+  }, { versionMax: NAMES_VERSION_MAX, lane: "group" });
+  const group = answer.groups[0];
+  const what = `Cannot get committed offsets of group "${groupId}"`;
+  if (!group) throw new KafkaError("UNKNOWN_SERVER_ERROR", what);
+  if (group.errorCode !== ERRORS.NONE) throw kafkaError(group.errorCode, what);
+  return group.topics.flatMap(({ name, partitions }) =>
+    partitions.map((part) => ({
+      topic: name,
+      partition: part.partitionIndex,
+      offset: part.committedOffset,
+      leaderEpoch: part.committedLeaderEpoch,
+      metadata: part.metadata ?? "",
+      ...(part.errorCode === ERRORS.NONE
+        ? {}
+        : { error: kafkaError(part.errorCode, what) }),
+    }))
+  );
+}
+
+/** Items by topic, as most requests want them. */
+export function grouped<T extends TopicPartition>(
+  items: readonly T[],
+): { topic: string; items: T[] }[] {
+  const byTopic = new Map<string, T[]>();
+  for (const item of items) {
+    const list = byTopic.get(item.topic);
+    if (list) list.push(item);
+    else byTopic.set(item.topic, [item]);
+  }
+  return [...byTopic].map(([topic, list]) => ({ topic, items: list }));
+}

@@ -1,0 +1,467 @@
+/**
+ * One outbound connection: dials, negotiates versions, correlates answers with
+ * requests in order, times out, fails what is pending when it ends. It must
+ * never retry: that is for whoever holds it.
+ *
+ * @module
+ */
+import type { Cancel, Env } from "../../core/env/env.ts";
+import { errorName, ERRORS, KafkaError } from "../../core/errors.ts";
+import { LIMITS } from "../../core/limits.ts";
+import type {
+  Decoded,
+  Input,
+  Message,
+  Versions,
+} from "../../core/schema/schema.ts";
+import {
+  type Address,
+  type Connection,
+  DialError,
+  type Transport,
+} from "../tcp/transport.ts";
+import { API_VERSIONS } from "../wire/18_api_versions.ts";
+import type { Api } from "../wire/api.ts";
+import {
+  correlationIdOf,
+  decodeResponse,
+  encodeRequest,
+} from "../wire/headers.ts";
+import { FrameReader } from "./frame_reader.ts";
+import { LinkError } from "./link_error.ts";
+
+/** How to open a {@linkcode Link}. */
+export interface LinkOptions {
+  readonly env: Env;
+  readonly transport: Transport;
+  readonly address: Address;
+  readonly clientId: string;
+  /** Whether a broker named this address, which errors then say. */
+  readonly isAdvertised: boolean;
+  readonly connectTimeoutMs: number;
+  readonly requestTimeoutMs: number;
+  /** Called once when the link ends, with the reason. */
+  readonly onClose?: (error: KafkaError) => void;
+}
+
+/** Options of one request. */
+export interface RequestOptions {
+  /** The highest version to use. */
+  readonly versionMax?: number | undefined;
+  /** Instead of the link's `requestTimeoutMs`. */
+  readonly timeoutMs?: number | undefined;
+}
+
+interface Pending {
+  readonly correlationId: number;
+  readonly name: string;
+  readonly deadlineMs: number;
+  readonly settle: (frame: Uint8Array) => void;
+  readonly reject: (error: KafkaError) => void;
+}
+
+interface Outgoing {
+  readonly frame: Uint8Array;
+  readonly resolve?: () => void;
+  readonly reject?: (error: KafkaError) => void;
+}
+
+/** The answer of ApiVersions. */
+export type Negotiated = Decoded<typeof API_VERSIONS.response>;
+
+/**
+ * An open connection.
+ *
+ * 1. Answers come in the order of `#pending`; another order ends the link.
+ * 2. Every request settles exactly once, at the latest when the link ends.
+ * 3. At most one write is under way.
+ */
+export class Link {
+  /** Where it leads. */
+  readonly address: Address;
+  readonly #env: Env;
+  readonly #connection: Connection;
+  readonly #options: LinkOptions;
+  readonly #pending: Pending[] = [];
+  readonly #outbox: Outgoing[] = [];
+  #isWriting = false;
+  #nextCorrelationId = 1;
+  #sweep: { atMs: number; cancel: Cancel } | undefined;
+  #mutedUntilMs = 0;
+  #error: KafkaError | undefined;
+  #versions = new Map<number, Versions>();
+  #negotiated: Negotiated | undefined;
+
+  private constructor(connection: Connection, options: LinkOptions) {
+    this.address = options.address;
+    this.#env = options.env;
+    this.#connection = connection;
+    this.#options = options;
+  }
+
+  /** Dials and negotiates; throws {@linkcode LinkError} naming the step. */
+  static async open(options: LinkOptions): Promise<Link> {
+    const link = new Link(await dial(options), options);
+    options.env.tasks.spawn(
+      `link to ${text(options.address)}`,
+      () => link.#readAll(),
+    );
+    try {
+      await link.#negotiate();
+    } catch (error) {
+      const failure = error instanceof KafkaError
+        ? error
+        : new LinkError("protocol", String(error), { cause: error });
+      link.#fail(failure);
+      throw failure;
+    }
+    return link;
+  }
+
+  /** Why it ended; `undefined` while it is open. */
+  get error(): KafkaError | undefined {
+    return this.#error;
+  }
+
+  /** Requests without an answer yet. */
+  get inFlight(): number {
+    return this.#pending.length;
+  }
+
+  /** What the peer said that it speaks. */
+  get negotiated(): Negotiated {
+    if (!this.#negotiated) throw new LinkError("closed", "Not negotiated yet");
+    return this.#negotiated;
+  }
+
+  /** The version that a request would use, or `undefined` when none fits. */
+  version(api: Api, versionMax = Infinity): number | undefined {
+    const theirs = this.#versions.get(api.key);
+    if (!theirs) return undefined;
+    const version = Math.min(api.versions.max, theirs.max, versionMax);
+    const isKnown = version >= api.versions.min && version >= theirs.min;
+    return isKnown ? version : undefined;
+  }
+
+  /** Sends one request and resolves with its decoded answer. */
+  request<Req extends Message, Res extends Message>(
+    api: Api<Req, Res>,
+    body: Input<Req>,
+    options: RequestOptions = {},
+  ): Promise<Decoded<Res>> {
+    const version = this.version(api, options.versionMax);
+    if (version === undefined) {
+      return Promise.reject(this.#unsupported(api, options.versionMax));
+    }
+    return this.#exchange(api, body, {
+      version,
+      timeoutMs: options.timeoutMs,
+      decode: (frame) => decodeResponse({ api, version }, frame).body,
+    });
+  }
+
+  /**
+   * Sends one request that has no answer (Produce with `acks=0`); resolves
+   * once it was written.
+   */
+  sendOnly<Req extends Message>(
+    api: Api<Req>,
+    body: Input<Req>,
+    options: RequestOptions = {},
+  ): Promise<void> {
+    if (this.#error) return Promise.reject(this.#error);
+    const version = this.version(api, options.versionMax);
+    if (version === undefined) {
+      return Promise.reject(this.#unsupported(api, options.versionMax));
+    }
+    const frame = encodeRequest({
+      api,
+      version,
+      correlationId: this.#nextCorrelationId++ & 0x7fffffff,
+      clientId: this.#options.clientId,
+    }, body);
+    return new Promise((resolve, reject) => {
+      this.#write({ frame, resolve, reject });
+    });
+  }
+
+  /** Ends it; pending requests are refused in order. Idempotent. */
+  close(): void {
+    this.#fail(
+      new LinkError("closed", `Connection to ${text(this.address)} closed`),
+    );
+  }
+
+  #exchange<Req extends Message, Res extends Message>(
+    api: Api<Req, Res>,
+    body: Input<Req>,
+    { version, timeoutMs, decode }: {
+      version: number;
+      timeoutMs?: number | undefined;
+      decode: (frame: Uint8Array) => Decoded<Res>;
+    },
+  ): Promise<Decoded<Res>> {
+    if (this.#error) return Promise.reject(this.#error);
+    if (this.#pending.length >= LIMITS.linkRequestsMax) {
+      return Promise.reject(
+        new LinkError(
+          "protocol",
+          `Cannot send ${api.name} to ${
+            text(this.address)
+          }: ${LIMITS.linkRequestsMax} requests wait already`,
+        ),
+      );
+    }
+    const correlationId = this.#nextCorrelationId++ & 0x7fffffff;
+    return new Promise((resolve, reject) => {
+      const { clientId, requestTimeoutMs } = this.#options;
+      const frame = encodeRequest(
+        { api, version, correlationId, clientId },
+        body,
+      );
+      const deadlineMs = this.#env.clock.monoMs() +
+        (timeoutMs ?? requestTimeoutMs);
+      const settle = (answer: Uint8Array) => {
+        const decoded = decode(answer);
+        this.#noteThrottle(decoded);
+        resolve(decoded);
+      };
+      this.#pending.push({
+        correlationId,
+        name: api.name,
+        deadlineMs,
+        settle,
+        reject,
+      });
+      this.#armSweep(deadlineMs);
+      this.#write({ frame });
+    });
+  }
+
+  #unsupported(api: Api, versionMax?: number): KafkaError {
+    const theirs = this.#versions.get(api.key);
+    const ours = `${api.versions.min}–${
+      Math.min(api.versions.max, versionMax ?? Infinity)
+    }`;
+    return new KafkaError(
+      "UNSUPPORTED_VERSION",
+      theirs
+        ? `Cannot send ${api.name} to ${
+          text(this.address)
+        }: it speaks versions ${theirs.min}–${theirs.max}, this client ${ours}`
+        : `Cannot send ${api.name} to ${
+          text(this.address)
+        }: the broker does not offer it`,
+    );
+  }
+
+  async #negotiate(): Promise<void> {
+    let version = API_VERSIONS.versions.max;
+    for (;;) {
+      const answer = await this.#askVersions(version);
+      if (answer.errorCode === ERRORS.NONE) {
+        this.#negotiated = answer;
+        for (const { apiKey, minVersion, maxVersion } of answer.apiKeys) {
+          this.#versions.set(apiKey, { min: minVersion, max: maxVersion });
+        }
+        return;
+      }
+      const theirs = answer.apiKeys.find(({ apiKey }) =>
+        apiKey === API_VERSIONS.key
+      );
+      const next = Math.min(theirs?.maxVersion ?? 0, version - 1);
+      if (answer.errorCode !== ERRORS.UNSUPPORTED_VERSION || next < 0) {
+        throw new LinkError(
+          "protocol",
+          `Cannot agree on versions with ${text(this.address)}: ${
+            errorName(answer.errorCode)
+          }`,
+        );
+      }
+      version = next;
+    }
+  }
+
+  #askVersions(version: number): Promise<Negotiated> {
+    return this.#exchange(API_VERSIONS, {
+      clientSoftwareName: "kf",
+      clientSoftwareVersion: "0.1.0",
+    }, {
+      version,
+      timeoutMs: this.#options.connectTimeoutMs,
+      decode: (frame) => {
+        // A broker that does not know the version answers 35 in version 0.
+        const isRefused = frame.length >= 6 &&
+          (frame[4]! << 8 | frame[5]!) === ERRORS.UNSUPPORTED_VERSION;
+        return decodeResponse({
+          api: API_VERSIONS,
+          version: isRefused ? 0 : version,
+        }, frame).body;
+      },
+    });
+  }
+
+  #write(outgoing: Outgoing): void {
+    this.#outbox.push(outgoing);
+    if (this.#isWriting) return;
+    this.#isWriting = true;
+    this.#env.tasks.spawn(
+      `writes to ${text(this.address)}`,
+      () => this.#writeAll(),
+    );
+  }
+
+  async #writeAll(): Promise<void> {
+    try {
+      while (this.#outbox.length > 0 && !this.#error) {
+        const waitMs = this.#mutedUntilMs - this.#env.clock.monoMs();
+        if (waitMs > 0) await this.#env.clock.sleep(waitMs);
+        const outgoing = this.#outbox[0]!;
+        await this.#connection.writeAll(outgoing.frame);
+        this.#outbox.shift();
+        outgoing.resolve?.();
+      }
+    } catch (error) {
+      this.#fail(this.#broken(error));
+    } finally {
+      this.#isWriting = false;
+    }
+  }
+
+  async #readAll(): Promise<void> {
+    const frames = new FrameReader(this.#connection, LIMITS.frameBytesMax);
+    try {
+      for (;;) {
+        const frame = await frames.next();
+        if (this.#error) return;
+        if (frame === null) {
+          throw new LinkError(
+            "closed",
+            `${text(this.address)} closed the connection`,
+          );
+        }
+        this.#settle(frame);
+      }
+    } catch (error) {
+      this.#fail(this.#broken(error));
+    }
+  }
+
+  #settle(frame: Uint8Array): void {
+    const head = this.#pending[0];
+    const correlationId = correlationIdOf(frame);
+    if (!head || head.correlationId !== correlationId) {
+      throw new LinkError(
+        "protocol",
+        `Cannot use the answer of ${
+          text(this.address)
+        }: correlation id ${correlationId}, not ${
+          head?.correlationId ?? "any"
+        }. Is it a Kafka broker?`,
+      );
+    }
+    head.settle(frame);
+    this.#pending.shift();
+  }
+
+  #broken(error: unknown): KafkaError {
+    if (error instanceof KafkaError) return error;
+    const isDecode = error instanceof Error && error.name === "DecodeError";
+    const what = this.#pending[0]?.name ?? "an answer";
+    return new LinkError(
+      isDecode ? "protocol" : "closed",
+      isDecode
+        ? `Cannot read ${what} from ${
+          text(this.address)
+        }: ${error.message}. Is it a Kafka broker without TLS?`
+        : `Connection to ${text(this.address)} broke: ${message(error)}`,
+      { cause: error },
+    );
+  }
+
+  /** KIP-219: after a throttled answer the client keeps quiet for as long. */
+  #noteThrottle(body: object): void {
+    if ("throttleTimeMs" in body && typeof body.throttleTimeMs === "number") {
+      if (body.throttleTimeMs > 0) {
+        this.#mutedUntilMs = this.#env.clock.monoMs() + body.throttleTimeMs;
+      }
+    }
+  }
+
+  #armSweep(deadlineMs: number): void {
+    if (this.#sweep && this.#sweep.atMs <= deadlineMs) return;
+    this.#sweep?.cancel();
+    const waitMs = Math.max(1, deadlineMs - this.#env.clock.monoMs());
+    const cancel = this.#env.clock.timer(waitMs, () => {
+      this.#sweep = undefined;
+      this.#expire();
+    });
+    this.#sweep = { atMs: deadlineMs, cancel };
+  }
+
+  /** Answers come in order, so one that is late blocks the link: end it. */
+  #expire(): void {
+    const nowMs = this.#env.clock.monoMs();
+    let earliestMs = Infinity;
+    for (const { deadlineMs, name } of this.#pending) {
+      if (deadlineMs <= nowMs) {
+        return this.#fail(
+          new LinkError(
+            "timeout",
+            `${text(this.address)} did not answer ${name} in time`,
+          ),
+        );
+      }
+      earliestMs = Math.min(earliestMs, deadlineMs);
+    }
+    if (earliestMs < Infinity) this.#armSweep(earliestMs);
+  }
+
+  #fail(error: KafkaError): void {
+    if (this.#error) return;
+    this.#error = error;
+    this.#sweep?.cancel();
+    this.#sweep = undefined;
+    this.#connection.close();
+    for (const { reject } of this.#outbox.splice(0)) reject?.(error);
+    for (const { reject } of this.#pending.splice(0)) reject(error);
+    this.#options.onClose?.(error);
+  }
+}
+
+async function dial(options: LinkOptions): Promise<Connection> {
+  const { env, transport, address, isAdvertised, connectTimeoutMs } = options;
+  const controller = new AbortController();
+  const cancel = env.clock.timer(connectTimeoutMs, () => {
+    controller.abort(
+      new DialError("timeout", `no connection within ${connectTimeoutMs} ms`),
+    );
+  });
+  try {
+    return await transport.dial(address, controller.signal);
+  } catch (error) {
+    const step = error instanceof DialError ? error.step : "tcp";
+    const why = `${STEP_TEXT[step]}: ${message(error)}`;
+    throw new LinkError(
+      isAdvertised ? "advertised" : step,
+      isAdvertised
+        ? `Cannot connect to ${
+          text(address)
+        }, the address that the broker advertises (${why}). Check advertised.listeners of the broker`
+        : `Cannot connect to ${text(address)} (${why})`,
+      { cause: error },
+    );
+  } finally {
+    cancel();
+  }
+}
+
+const STEP_TEXT = { dns: "DNS", tcp: "TCP", timeout: "time-out" } as const;
+
+function text({ host, port }: Address): string {
+  return host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`;
+}
+
+function message(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

@@ -1,0 +1,367 @@
+/**
+ * Drives raft for the metadata log: persists, then acts. Owns `quorum-state`
+ * and the snapshots in the `__cluster_metadata-0` folder, and through an
+ * injected log its segments. It never decides who leads and never reads a
+ * record's meaning.
+ *
+ * @module
+ */
+import type { Clock, Disk } from "../../core/env/env.ts";
+import { DiskError } from "../../core/env/env.ts";
+import { KafkaError } from "../../core/errors.ts";
+import { invariant } from "../../core/invariant.ts";
+import { type ElectionState, Raft } from "../../core/raft/raft.ts";
+import {
+  decodeQuorumState,
+  encodeControlValue,
+  encodeQuorumState,
+} from "../../core/raft/records.ts";
+import {
+  decodeSnapshot,
+  encodeSnapshot,
+  isSnapshotDue,
+  parseSnapshotName,
+  type SnapshotId,
+  snapshotName,
+  type SnapshotPolicy,
+  valuesOf,
+} from "../../core/raft/snapshot.ts";
+import { batchesOf } from "../../core/record/batch.ts";
+import { controlBatch } from "../../core/record/control.ts";
+
+/** The log that raft needs; a partition's log satisfies it. */
+export interface RaftLog {
+  readonly logStartOffset: number;
+  readonly logEndOffset: number;
+  /** Epoch of the last batch; below 0 when there is none. */
+  readonly latestEpoch: number;
+  /** Stamps and appends one batch at the end. */
+  appendAsLeader(
+    batch: Uint8Array,
+    options: { readonly leaderEpoch: number; readonly nowMs: number },
+  ): { readonly lastOffset: number };
+  assignEpoch(epoch: number): void;
+  /** Whole batches from the one that contains `offset`. */
+  read(offset: number, options: {
+    readonly maxBytes: number;
+    readonly upperOffset: number;
+    readonly minOneBatch: boolean;
+  }): Uint8Array;
+  /** Resolves when all that is appended by now is durable. */
+  flush(): Promise<void>;
+  deleteRecordsBefore(offset: number): void;
+  truncateFullyAndStartAt(offset: number): void;
+}
+
+/** What a quorum is made of. */
+export interface QuorumOptions {
+  readonly disk: Disk;
+  readonly clock: Pick<Clock, "wallMs" | "monoMs">;
+  /** The folder `__cluster_metadata-0`. */
+  readonly folder: string;
+  readonly log: RaftLog;
+  readonly nodeId: number;
+  readonly snapshots: SnapshotPolicy;
+  /** Called after the high watermark moved. */
+  readonly onCommitted: (highWatermark: number) => void;
+  /** Called once when the log can't be made durable: the node must stop. */
+  readonly onFailed: (error: unknown) => void;
+}
+
+/** Snapshots that stay: the newest, and one more should it be damaged. */
+const SNAPSHOTS_KEPT = 2;
+const READ_BYTES = 1024 * 1024;
+const STATE_FILE = "quorum-state";
+
+/**
+ * The metadata log of one voter.
+ *
+ * Invariants:
+ * 1. What `quorum-state` must hold is durable before a record of the epoch is
+ *    appended.
+ * 2. At most one sync is in flight; the high watermark moves only after it.
+ * 3. Log start ≤ end of the oldest kept snapshot ≤ high watermark.
+ */
+export class Quorum {
+  readonly #options: QuorumOptions;
+  readonly #raft: Raft;
+  readonly #snapshotValues: Uint8Array[];
+  #snapshot: SnapshotId | undefined;
+  #snapshotMs: number;
+  #bytesSinceSnapshot = 0;
+  #announced = -1;
+  #syncing: Promise<void> | undefined;
+  #isFailed = false;
+
+  /** Reads what the folder holds; nothing is written before `start()`. */
+  constructor(options: QuorumOptions) {
+    const { disk, folder, log, nodeId, clock } = options;
+    this.#options = options;
+    this.#snapshotMs = clock.monoMs();
+    const found = newestSnapshot(disk, folder);
+    this.#snapshot = found?.id;
+    this.#snapshotValues = found?.values ?? [];
+    const end = found?.id.endOffset ?? 0;
+    if (log.logEndOffset < end) log.truncateFullyAndStartAt(end);
+    if (log.logStartOffset > end) {
+      throw new KafkaError(
+        "KAFKA_STORAGE_ERROR",
+        `Cannot open metadata log "${folder}": it begins at offset ${log.logStartOffset}, and no whole snapshot reaches that far`,
+      );
+    }
+    this.#raft = new Raft({
+      nodeId,
+      persisted: readState(disk, folder),
+      lastEpoch: Math.max(log.latestEpoch, found?.id.epoch ?? -1),
+      endOffset: log.logEndOffset,
+    });
+  }
+
+  get logEndOffset(): number {
+    return this.#options.log.logEndOffset;
+  }
+
+  /** Records below are committed; −1: not known yet. */
+  get highWatermark(): number {
+    return this.#raft.highWatermark;
+  }
+
+  get epoch(): number {
+    return this.#raft.epoch;
+  }
+
+  /** Values of all records, of the snapshot first, then of the log. */
+  *replay(): Generator<Uint8Array> {
+    yield* this.#snapshotValues;
+    const { log } = this.#options;
+    const from = this.#snapshot?.endOffset ?? 0;
+    let offset = from;
+    while (offset < log.logEndOffset) {
+      const bytes = log.read(offset, {
+        maxBytes: READ_BYTES,
+        upperOffset: log.logEndOffset,
+        minOneBatch: true,
+      });
+      const before = offset;
+      for (const view of batchesOf(bytes)) {
+        offset = view.nextOffset;
+        if (view.baseOffset < from) continue;
+        this.#bytesSinceSnapshot += view.sizeInBytes;
+        yield* valuesOf(view);
+      }
+      invariant(offset > before, "a read below the end gives a batch");
+    }
+  }
+
+  /** Has itself elected; resolves when the epoch's first record is committed. */
+  async start(): Promise<void> {
+    this.#raft.tick();
+    this.#run();
+    await this.settled();
+  }
+
+  /** Appends a batch to be committed and returns its last offset. */
+  append(batch: Uint8Array): number {
+    if (this.#isFailed) {
+      throw new KafkaError(
+        "KAFKA_STORAGE_ERROR",
+        "The metadata log has failed",
+      );
+    }
+    this.#raft.requireLeader();
+    const lastOffset = this.#append(batch);
+    this.#run();
+    return lastOffset;
+  }
+
+  /** Resolves when nothing is left to be synced. */
+  async settled(): Promise<void> {
+    while (this.#syncing !== undefined) await this.#syncing;
+  }
+
+  /** Whether enough was written since the last snapshot for another one. */
+  get isSnapshotDue(): boolean {
+    return isSnapshotDue(this.#options.snapshots, {
+      bytes: this.#bytesSinceSnapshot,
+      ms: this.#options.clock.monoMs() - this.#snapshotMs,
+    });
+  }
+
+  /**
+   * Writes `values`, the state as of `endOffset`, as a snapshot and drops the
+   * log that no kept snapshot needs.
+   */
+  writeSnapshot(values: Iterable<Uint8Array>, endOffset: number): void {
+    const { disk, folder, clock, log } = this.#options;
+    invariant(endOffset <= this.highWatermark, "a snapshot is committed");
+    if (endOffset <= (this.#snapshot?.endOffset ?? 0)) return;
+    const id = { endOffset, epoch: this.epoch };
+    const batches = encodeSnapshot(values, { id, nowMs: clock.wallMs() });
+    writeDurably(disk, { folder, name: snapshotName(id) }, batches);
+    this.#snapshot = id;
+    this.#snapshotMs = clock.monoMs();
+    this.#bytesSinceSnapshot = 0;
+    const [oldest] = prune(disk, folder);
+    if (oldest !== undefined) log.deleteRecordsBefore(oldest.endOffset);
+  }
+
+  /** Gives up leading and waits for what is in flight. */
+  async close(): Promise<void> {
+    await this.settled();
+    this.#raft.step({ type: "resign" });
+  }
+
+  /** Carries out what raft wants, until it wants nothing or waits for a sync. */
+  #run(): void {
+    for (;;) {
+      const { persist, startEpoch, syncTo } = this.#raft.ready();
+      if (persist !== undefined) {
+        this.#persist(persist);
+        this.#raft.step({ type: "persisted" });
+      } else if (startEpoch !== undefined) {
+        this.#options.log.assignEpoch(startEpoch);
+        this.#append(this.#leaderChange());
+      } else {
+        if (syncTo !== undefined) this.#syncing ??= this.#sync();
+        return;
+      }
+    }
+  }
+
+  #append(batch: Uint8Array): number {
+    const { log, clock } = this.#options;
+    const { lastOffset } = log.appendAsLeader(batch, {
+      leaderEpoch: this.epoch,
+      nowMs: clock.wallMs(),
+    });
+    this.#bytesSinceSnapshot += batch.length;
+    this.#raft.step({ type: "appended", endOffset: log.logEndOffset });
+    return lastOffset;
+  }
+
+  #leaderChange(): Uint8Array {
+    const { nodeId, clock } = this.#options;
+    const voters = [{ voterId: nodeId }];
+    const value = encodeControlValue("LEADER_CHANGE", {
+      leaderId: nodeId,
+      voters,
+      grantingVoters: voters,
+    });
+    return controlBatch([{ type: "LEADER_CHANGE", value }], {
+      timestamp: clock.wallMs(),
+    });
+  }
+
+  /** Syncs until all is durable. A failed sync is never tried again. */
+  async #sync(): Promise<void> {
+    const { log, onCommitted, onFailed } = this.#options;
+    try {
+      for (;;) {
+        const { syncTo } = this.#raft.ready();
+        if (syncTo === undefined) break;
+        await log.flush();
+        this.#raft.step({ type: "synced", endOffset: syncTo });
+        const { highWatermark } = this.#raft;
+        if (highWatermark <= this.#announced) continue;
+        this.#announced = highWatermark;
+        onCommitted(highWatermark);
+      }
+    } catch (error) {
+      this.#isFailed = true;
+      onFailed(error);
+    } finally {
+      this.#syncing = undefined;
+    }
+  }
+
+  #persist({ leaderId, epoch, votedId }: ElectionState): void {
+    const { disk, folder, nodeId } = this.#options;
+    const text = encodeQuorumState({
+      leaderId,
+      leaderEpoch: epoch,
+      votedId,
+      currentVoters: [{ voterId: nodeId }],
+    }, 0);
+    const bytes = new TextEncoder().encode(text);
+    writeDurably(disk, { folder, name: STATE_FILE }, [bytes]);
+  }
+}
+
+function readState(disk: Disk, folder: string): ElectionState | undefined {
+  let bytes: Uint8Array;
+  try {
+    bytes = disk.readFile(`${folder}/${STATE_FILE}`);
+  } catch (error) {
+    if (error instanceof DiskError && error.code === "NotFound") {
+      return undefined;
+    }
+    throw error;
+  }
+  const state = decodeQuorumState(new TextDecoder().decode(bytes));
+  const { leaderId, leaderEpoch: epoch, votedId } = state;
+  return { leaderId, epoch, votedId };
+}
+
+/** Finished snapshots, oldest first. */
+function listSnapshots(disk: Disk, folder: string): SnapshotId[] {
+  if (disk.stat(folder) === undefined) return [];
+  return disk.list(folder)
+    .map(({ name }) => parseSnapshotName(name))
+    .filter((id) => id !== undefined)
+    .sort((a, b) => a.endOffset - b.endOffset || a.epoch - b.epoch);
+}
+
+function newestSnapshot(
+  disk: Disk,
+  folder: string,
+): { readonly id: SnapshotId; readonly values: Uint8Array[] } | undefined {
+  for (const id of listSnapshots(disk, folder).reverse()) {
+    try {
+      const bytes = disk.readFile(`${folder}/${snapshotName(id)}`);
+      return { id, values: decodeSnapshot(bytes) };
+    } catch (error) {
+      const isDamaged = error instanceof KafkaError &&
+        error.error === "CORRUPT_MESSAGE";
+      // The one before it, and the log from there, say the same.
+      if (!isDamaged) throw error;
+    }
+  }
+  return undefined;
+}
+
+/** Removes old snapshots and half-written files; returns what stays. */
+function prune(disk: Disk, folder: string): SnapshotId[] {
+  const ids = listSnapshots(disk, folder);
+  const kept = ids.slice(-SNAPSHOTS_KEPT);
+  for (const id of ids.slice(0, -SNAPSHOTS_KEPT)) {
+    disk.unlink(`${folder}/${snapshotName(id)}`);
+  }
+  for (const { name } of disk.list(folder)) {
+    if (name.endsWith(".checkpoint.part")) disk.unlink(`${folder}/${name}`);
+  }
+  return kept.length < SNAPSHOTS_KEPT ? [] : kept;
+}
+
+/** Writes a file so that a crash leaves the old one or the new one. */
+function writeDurably(
+  disk: Disk,
+  { folder, name }: { readonly folder: string; readonly name: string },
+  parts: Iterable<Uint8Array>,
+): void {
+  disk.mkdir(folder);
+  const path = `${folder}/${name}`;
+  const file = disk.open(`${path}.part`, "create");
+  try {
+    file.truncate(0);
+    let position = 0;
+    for (const part of parts) {
+      file.pwriteAll(part, position);
+      position += part.length;
+    }
+    file.syncDataSync();
+  } finally {
+    file.close();
+  }
+  disk.rename(`${path}.part`, path);
+  disk.syncDirectory(folder);
+}

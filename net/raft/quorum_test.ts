@@ -1,0 +1,168 @@
+import { assertEquals, assertRejects, assertThrows } from "@std/assert";
+import { denoEnv } from "../../core/env/deno_env.ts";
+import { KafkaError } from "../../core/errors.ts";
+import { BatchView } from "../../core/record/batch.ts";
+import { buildBatch } from "../../core/record/builder.ts";
+import { Quorum, type RaftLog } from "./quorum.ts";
+
+/** A log in memory that forgets what was not flushed. */
+class MemoryLog implements RaftLog {
+  logStartOffset = 0;
+  latestEpoch = -1;
+  durable = 0;
+  failure: Error | undefined;
+  #batches: BatchView[] = [];
+
+  get logEndOffset(): number {
+    return this.#batches.at(-1)?.nextOffset ?? this.logStartOffset;
+  }
+
+  appendAsLeader(batch: Uint8Array, { leaderEpoch }: { leaderEpoch: number }) {
+    const view = new BatchView(batch);
+    view.setBaseOffset(this.logEndOffset);
+    view.setPartitionLeaderEpoch(leaderEpoch);
+    this.#batches.push(view);
+    this.latestEpoch = leaderEpoch;
+    return { lastOffset: view.lastOffset };
+  }
+
+  assignEpoch(epoch: number): void {
+    this.latestEpoch = epoch;
+  }
+
+  read(offset: number): Uint8Array {
+    return this.#batches.find((view) => view.nextOffset > offset)!.bytes;
+  }
+
+  async flush(): Promise<void> {
+    const end = this.logEndOffset;
+    await Promise.resolve();
+    if (this.failure !== undefined) throw this.failure;
+    this.durable = end;
+  }
+
+  deleteRecordsBefore(offset: number): void {
+    this.logStartOffset = offset;
+    this.#batches = this.#batches.filter((view) => view.nextOffset > offset);
+  }
+
+  truncateFullyAndStartAt(offset: number): void {
+    this.#batches = [];
+    this.logStartOffset = offset;
+  }
+
+  crash(): void {
+    this.#batches = this.#batches.filter((view) =>
+      view.nextOffset <= this.durable
+    );
+  }
+}
+
+const text = (values: Iterable<Uint8Array>) =>
+  Array.from(values, (value) => new TextDecoder().decode(value));
+const value = (word: string) => new TextEncoder().encode(word);
+const batch = (word: string) =>
+  buildBatch([{ timestamp: 1, key: null, value: value(word) }], {});
+
+interface Opened {
+  readonly quorum: Quorum;
+  readonly committed: number[];
+  readonly failures: unknown[];
+}
+
+function open(folder: string, log: RaftLog): Opened {
+  const { disk, clock } = denoEnv();
+  const committed: number[] = [];
+  const failures: unknown[] = [];
+  const quorum = new Quorum({
+    disk,
+    clock,
+    folder,
+    log,
+    nodeId: 1,
+    snapshots: { maxBytes: 50, intervalMs: 0 },
+    onCommitted: (highWatermark) => void committed.push(highWatermark),
+    onFailed: (error) => void failures.push(error),
+  });
+  return { quorum, committed, failures };
+}
+
+async function inFolder(run: (folder: string) => Promise<void>): Promise<void> {
+  const folder = await Deno.makeTempDir({ prefix: "kf-quorum-" });
+  try {
+    await run(`${folder}/__cluster_metadata-0`);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+}
+
+Deno.test("start() leads a new epoch each time, and commits after the sync", () =>
+  inFolder(async (folder) => {
+    const log = new MemoryLog();
+    const first = open(folder, log);
+    await first.quorum.start();
+    assertEquals([first.quorum.epoch, first.quorum.highWatermark], [1, 1]);
+    assertEquals(first.quorum.append(batch("a")), 1);
+    assertEquals(first.quorum.highWatermark, 1);
+    await first.quorum.settled();
+    assertEquals(first.committed, [1, 2]);
+    await first.quorum.close();
+    assertThrows(() => first.quorum.append(batch("b")), KafkaError);
+    const second = open(folder, log);
+    assertEquals(text(second.quorum.replay()), ["a"]);
+    await second.quorum.start();
+    assertEquals([second.quorum.epoch, second.quorum.highWatermark], [2, 3]);
+  }));
+
+Deno.test("a crash loses nothing that was committed", () =>
+  inFolder(async (folder) => {
+    const log = new MemoryLog();
+    const { quorum } = open(folder, log);
+    await quorum.start();
+    quorum.append(batch("kept"));
+    await quorum.settled();
+    quorum.append(batch("lost"));
+    log.crash();
+    await quorum.settled().catch(() => {});
+    assertEquals(text(open(folder, log).quorum.replay()), ["kept"]);
+  }));
+
+Deno.test("snapshots replace the log, and a damaged one falls back", () =>
+  inFolder(async (folder) => {
+    const log = new MemoryLog();
+    const { quorum } = open(folder, log);
+    await quorum.start();
+    for (const [index, word] of ["a", "b", "c"].entries()) {
+      quorum.append(batch(word));
+      await quorum.settled();
+      assertEquals(quorum.isSnapshotDue, true);
+      quorum.writeSnapshot([value(`to ${word}`)], index + 2);
+      assertEquals(quorum.isSnapshotDue, false);
+    }
+    assertEquals(log.logStartOffset, 3);
+    const names = () => [...Deno.readDirSync(folder)].map(({ name }) => name);
+    const newest = "00000000000000000004-0000000001.checkpoint";
+    assertEquals(names().sort(), [
+      "00000000000000000003-0000000001.checkpoint",
+      newest,
+      "quorum-state",
+    ]);
+    assertEquals(text(open(folder, log).quorum.replay()), ["to c"]);
+    Deno.truncateSync(`${folder}/${newest}`, 150);
+    assertEquals(text(open(folder, log).quorum.replay()), ["to b", "c"]);
+  }));
+
+Deno.test("a failed sync stops the quorum and commits nothing", () =>
+  inFolder(async (folder) => {
+    const log = new MemoryLog();
+    const { quorum, committed, failures } = open(folder, log);
+    await quorum.start();
+    log.failure = new Error("EIO");
+    quorum.append(batch("a"));
+    await quorum.settled();
+    assertEquals([committed, failures], [[1], [log.failure]]);
+    await assertRejects(
+      () => Promise.resolve().then(() => quorum.append(batch("b"))),
+      KafkaError,
+    );
+  }));

@@ -1,0 +1,75 @@
+/**
+ * Topics that come into being because someone asks for them: a client's
+ * unknown topic, a coordinator's internal one. Owns their defaults; checking
+ * names and placing replicas is the controller's.
+ *
+ * @module
+ */
+import type { ErrorName } from "../../core/errors.ts";
+import type { CreatedTopic, NewTopic } from "../../core/metadata/controller.ts";
+import { topicNameProblem } from "../../core/metadata/topics.ts";
+import type { Services } from "./services.ts";
+
+const OFFSETS_TOPIC = "__consumer_offsets";
+
+/** `name` with the broker's defaults, or with those of an internal topic. */
+function defaultsOf(name: string, { config }: Services): NewTopic {
+  if (name !== OFFSETS_TOPIC) {
+    return {
+      name,
+      numPartitions: -1,
+      replicationFactor: -1,
+      assignments: [],
+      configs: [],
+    };
+  }
+  const segmentBytes = config["offsets.topic.segment.bytes"];
+  return {
+    name,
+    numPartitions: config["offsets.topic.num.partitions"],
+    replicationFactor: config["offsets.topic.replication.factor"],
+    assignments: [],
+    configs: [
+      { name: "cleanup.policy", value: "compact" },
+      { name: "compression.type", value: "producer" },
+      { name: "segment.bytes", value: String(segmentBytes) },
+    ],
+  };
+}
+
+async function create(
+  services: Services,
+  names: readonly string[],
+): Promise<readonly CreatedTopic[]> {
+  const reply = await services.control({
+    type: "createTopics",
+    topics: names.map((name) => defaultsOf(name, services)),
+    validateOnly: false,
+  });
+  return reply.type === "createTopics" ? reply.topics : [];
+}
+
+/** Creates what may be created; tells why the others were refused. */
+export async function createMissing(
+  services: Services,
+  names: readonly string[],
+  { isAllowed }: { readonly isAllowed: boolean },
+): Promise<ReadonlyMap<string, ErrorName>> {
+  const refusals = new Map<string, ErrorName>();
+  const wanted = new Set<string>();
+  for (const name of names) {
+    if (topicNameProblem(name) !== undefined) {
+      refusals.set(name, "INVALID_TOPIC_EXCEPTION");
+    } else if (isAllowed && services.config["auto.create.topics.enable"]) {
+      wanted.add(name);
+    }
+  }
+  if (wanted.size === 0) return refusals;
+  for (const { name, error } of await create(services, [...wanted])) {
+    // Someone else was faster: that is what was wanted.
+    if (error !== "NONE" && error !== "TOPIC_ALREADY_EXISTS") {
+      refusals.set(name, error);
+    }
+  }
+  return refusals;
+}

@@ -1,0 +1,395 @@
+/**
+ * One broker, composed from Env and Transport: the command line and tests
+ * start the same thing. Owns the order of starting and stopping; a start that
+ * fails gives back everything that it took.
+ *
+ * @module
+ */
+import {
+  METADATA_TOPIC_ID,
+  type Uuid,
+  uuidFromRandom,
+} from "../../core/bytes/uuid.ts";
+import { Slab } from "../../core/bytes/slab.ts";
+import {
+  type BrokerConfig,
+  resolveTopicConfig,
+  withDynamicConfig,
+} from "../../core/config/resolve.ts";
+import type { Env } from "../../core/env/env.ts";
+import { invariant } from "../../core/invariant.ts";
+import { LIMITS } from "../../core/limits.ts";
+import { LogFolder } from "../../core/log/log_folder.ts";
+import type { MetadataDelta } from "../../core/metadata/delta.ts";
+import { RESOURCE_TYPE } from "../../core/metadata/image.ts";
+import { ReceiveMemory } from "../tcp/framing.ts";
+import type { Address, Listener, Transport } from "../tcp/transport.ts";
+import { Acceptor } from "./acceptor.ts";
+import { Background } from "./background.ts";
+import { Deadlines } from "./deadlines.ts";
+import { Dispatch } from "./dispatch.ts";
+import { FetchSessions } from "./fetch_sessions.ts";
+import { Groups } from "./groups.ts";
+import { handlerTable } from "./handler_table.ts";
+import { Hosting } from "./hosting.ts";
+import {
+  advertisedAddress,
+  bindAddress,
+  LISTENER_NAME,
+  registeredAddress,
+} from "./listener.ts";
+import { MetadataLog } from "./metadata_log.ts";
+import { ProducerIds } from "./producer_ids.ts";
+import type { Services } from "./services.ts";
+import { Turn } from "./turn.ts";
+
+/** What a broker is made of. */
+export interface BrokerOptions {
+  readonly env: Env;
+  readonly transport: Transport;
+  /** The config from file and command line. */
+  readonly config: BrokerConfig;
+  /** Told once when the broker can't go on: its disk failed. */
+  readonly onFatal?: (error: unknown) => void;
+}
+
+/** What is written when the data folder is given back. */
+interface LastState {
+  readonly clean: boolean;
+  readonly brokerEpoch: number;
+  readonly highWatermarks: ReadonlyMap<string, number>;
+}
+
+/** Snapshots alone let go of old records, and the quorum alone flushes. */
+const METADATA_LOG_CONFIG = new Map([
+  ["cleanup.policy", "compact"],
+  ["flush.messages", "9223372036854775807"],
+  ["flush.ms", "9223372036854775807"],
+]);
+
+/** Undoes what a start did, last first. */
+type Undo = () => void | Promise<void>;
+
+/**
+ * A running broker.
+ *
+ * Invariants:
+ * 1. It accepts connections only while every log of it is open.
+ * 2. After `stop()`, or a failed `start()`, nothing of it is left open.
+ */
+export class Broker {
+  readonly #options: BrokerOptions;
+  readonly #undo: Undo[] = [];
+  #config: BrokerConfig;
+  #stopping: Promise<void> | undefined;
+  #address: Address = { host: "", port: 0 };
+  #clusterId = "";
+  /** What the folder is closed with; a broken start is never a clean stop. */
+  #lastState: () => LastState = () => ({
+    clean: false,
+    brokerEpoch: -1,
+    highWatermarks: new Map(),
+  });
+
+  private constructor(options: BrokerOptions) {
+    this.#options = options;
+    this.#config = options.config;
+  }
+
+  /** Starts a broker; rejects with one sentence for people. */
+  static async start(options: BrokerOptions): Promise<Broker> {
+    const broker = new Broker(options);
+    try {
+      await broker.#start();
+    } catch (error) {
+      await broker.#release();
+      throw error;
+    }
+    return broker;
+  }
+
+  /** Where it listens, with the real port. */
+  get address(): Address {
+    return this.#address;
+  }
+
+  get clusterId(): Uuid {
+    return this.#clusterId;
+  }
+
+  get nodeId(): number {
+    return this.#config["node.id"];
+  }
+
+  /** Stops accepting, answers what was asked, makes all durable. Idempotent. */
+  stop(): Promise<void> {
+    return this.#stopping ??= this.#release();
+  }
+
+  async #release(): Promise<void> {
+    const errors: unknown[] = [];
+    for (const undo of this.#undo.splice(0).reverse()) {
+      try {
+        await undo();
+      } catch (error) {
+        errors.push(error);
+      }
+    }
+    if (errors.length > 0) throw errors[0];
+  }
+
+  async #start(): Promise<void> {
+    const { env, transport } = this.#options;
+    const bind = bindAddress(this.#config);
+    advertisedAddress(this.#config, bind);
+    const listener = transport.listen(bind);
+    this.#undo.push(() => listener.close());
+    this.#address = listener.address;
+    const folder = this.#openFolder();
+    const metadata = this.#openMetadata(folder);
+    await metadata.start();
+    this.#undo.push(() => metadata.close());
+    const registered = await this.#register(metadata, folder);
+    this.#reconfigure(metadata);
+    const turn = new Turn(env);
+    const hosting = new Hosting({
+      env,
+      turn,
+      nodeId: this.nodeId,
+      folder,
+      image: metadata.image,
+      config: () => this.#config,
+    });
+    hosting.hostAll();
+    folder.removeStrays((topic, partition) =>
+      metadata.image.topic(topic)?.partitions[partition] !== undefined
+    );
+    metadata.follow((delta) => this.#onChange(delta, { metadata, hosting }));
+    const { brokerEpoch } = registered;
+    await unfence(metadata, { brokerId: this.nodeId, brokerEpoch });
+    const services = this.#services({ metadata, hosting, brokerEpoch });
+    const groups = new Groups(services);
+    this.#undo.push(() => groups.close());
+    hosting.onTopicsRemoved((topics) => groups.topicsDeleted(topics));
+    groups.start();
+    this.#startChores(folder, hosting);
+    this.#accept({ listener, services, groups, turn });
+    this.#lastState = () => ({
+      clean: true,
+      brokerEpoch,
+      highWatermarks: hosting.highWatermarks(),
+    });
+  }
+
+  /** Takes the data folder, and with it the cluster's identity. */
+  #openFolder(): LogFolder {
+    const { env } = this.#options;
+    const [path] = this.#config["log.dirs"];
+    const folder = LogFolder.open({
+      env,
+      path: path ?? this.#config["log.dir"],
+      nodeId: this.nodeId,
+    });
+    this.#undo.push(() => folder.close(this.#lastState()));
+    this.#clusterId = folder.clusterId;
+    return folder;
+  }
+
+  #openMetadata(folder: LogFolder): MetadataLog {
+    const { env } = this.#options;
+    const config = this.#options.config;
+    const log = folder.openLog({
+      topic: "__cluster_metadata",
+      partition: 0,
+      topicId: METADATA_TOPIC_ID,
+      config: resolveTopicConfig(METADATA_LOG_CONFIG, config),
+    });
+    return new MetadataLog({
+      env,
+      log,
+      folder: log.folder,
+      nodeId: this.nodeId,
+      config: () => this.#config,
+      snapshots: {
+        maxBytes: config["metadata.log.max.record.bytes.between.snapshots"],
+        intervalMs: config["metadata.log.max.snapshot.interval.ms"],
+      },
+      onFailed: (error) => this.#fail(error),
+    });
+  }
+
+  /** Registers this incarnation; it stays fenced until its logs are open. */
+  async #register(
+    metadata: MetadataLog,
+    folder: LogFolder,
+  ): Promise<{ readonly brokerEpoch: number }> {
+    const { env } = this.#options;
+    const advertised = advertisedAddress(this.#config, this.#address);
+    const endpoint = registeredAddress(advertised, this.#address);
+    const reply = await metadata.control({
+      type: "registerBroker",
+      brokerId: this.nodeId,
+      incarnationId: uuidFromRandom(env.random),
+      endPoints: [{ name: LISTENER_NAME, ...endpoint, securityProtocol: 0 }],
+      rack: this.#config["broker.rack"],
+      logDirs: [folder.directoryId],
+    });
+    invariant(reply.type === "registerBroker", "a reply fits its input");
+    return reply;
+  }
+
+  #onChange(
+    delta: MetadataDelta,
+    { metadata, hosting }: {
+      readonly metadata: MetadataLog;
+      readonly hosting: Hosting;
+    },
+  ): void {
+    for (const { type } of delta.configs.values()) {
+      if (type === RESOURCE_TYPE.BROKER) this.#reconfigure(metadata);
+    }
+    hosting.apply(delta);
+  }
+
+  /** Puts the dynamic broker configs over the static ones. */
+  #reconfigure({ image }: MetadataLog): void {
+    this.#config = withDynamicConfig(this.#options.config, {
+      default: image.configs(RESOURCE_TYPE.BROKER, ""),
+      broker: image.configs(RESOURCE_TYPE.BROKER, String(this.nodeId)),
+    });
+  }
+
+  #services(
+    { metadata, hosting, brokerEpoch }: {
+      readonly metadata: MetadataLog;
+      readonly hosting: Hosting;
+      readonly brokerEpoch: number;
+    },
+  ): Services {
+    const { env } = this.#options;
+    const { nodeId, clusterId } = this;
+    const deadlines = new Deadlines(env.clock);
+    this.#undo.push(() => deadlines.endAll());
+    const currentConfig = () => this.#config;
+    return {
+      env,
+      nodeId,
+      clusterId,
+      get config() {
+        return currentConfig();
+      },
+      image: metadata.image,
+      get metadataOffset() {
+        return metadata.appliedOffset;
+      },
+      partitions: hosting.partitions,
+      sessions: new FetchSessions({
+        random: env.random,
+        slots: this.#config["max.incremental.fetch.session.cache.slots"],
+      }),
+      deadlines,
+      producerIds: new ProducerIds(async () => {
+        const reply = await metadata.control({
+          type: "allocateProducerIds",
+          brokerId: nodeId,
+          brokerEpoch,
+        });
+        invariant(reply.type === "allocateProducerIds", "a reply fits");
+        return reply;
+      }),
+      control: (input) => metadata.control(input),
+      endpointOf: (id, local) => this.#endpointOf(id, local, metadata),
+    };
+  }
+
+  #endpointOf(
+    id: number,
+    local: Address,
+    { image }: MetadataLog,
+  ): Address {
+    const advertised = advertisedAddress(this.#config, this.#address);
+    if (id === this.nodeId) return advertised ?? local;
+    const endpoint = image.broker(id)?.endPoints[0];
+    return { host: endpoint?.host ?? "", port: endpoint?.port ?? -1 };
+  }
+
+  #startChores(folder: LogFolder, hosting: Hosting): void {
+    const config = () => this.#config;
+    const background = new Background(this.#options.env, [
+      {
+        name: "retention",
+        everyMs: () => config()["log.retention.check.interval.ms"],
+        round: (nowMs) => hosting.applyRetention(nowMs),
+      },
+      {
+        name: "checkpoints",
+        everyMs: () =>
+          Math.min(
+            config()["replica.high.watermark.checkpoint.interval.ms"],
+            config()["log.flush.offset.checkpoint.interval.ms"],
+            config()["log.flush.start.offset.checkpoint.interval.ms"],
+          ),
+        round: () => folder.checkpoint(hosting.highWatermarks()),
+      },
+    ]);
+    background.start();
+    this.#undo.push(() => background.stop());
+  }
+
+  #accept(
+    { listener, services, groups, turn }: {
+      readonly listener: Listener;
+      readonly services: Services;
+      readonly groups: Groups;
+      readonly turn: Turn;
+    },
+  ): void {
+    const { env } = this.#options;
+    const table = handlerTable({ services, groups }, () => dispatch.served());
+    const dispatch: Dispatch = new Dispatch(table, env);
+    const memory = new ReceiveMemory(new Slab(), {
+      heapBytesMax: LIMITS.frameBytesMax * 2,
+    });
+    const acceptor = new Acceptor({
+      env,
+      listener,
+      limits: () => ({
+        connectionsMax: this.#config["max.connections"],
+        connectionsPerIpMax: this.#config["max.connections.per.ip"],
+        idleMs: this.#config["connections.max.idle.ms"],
+      }),
+      connection: {
+        turn,
+        clock: env.clock,
+        trace: env.trace,
+        memory,
+        frameBytesMax: this.#config["socket.request.max.bytes"],
+        onFrame: (frame, reply, connection) =>
+          dispatch.onFrame(frame, reply, connection),
+      },
+    });
+    acceptor.start();
+    this.#undo.push(() =>
+      acceptor.stop(() => {
+        groups.close();
+        services.deadlines.endAll();
+      })
+    );
+  }
+
+  #fail(error: unknown): void {
+    this.#options.env.trace("error", "The metadata log failed", { error });
+    this.#options.onFatal?.(error);
+  }
+}
+
+async function unfence(
+  metadata: MetadataLog,
+  broker: { readonly brokerId: number; readonly brokerEpoch: number },
+): Promise<void> {
+  await metadata.control({
+    type: "changeBroker",
+    ...broker,
+    change: "unfence",
+  });
+}

@@ -1,0 +1,416 @@
+/**
+ * The group coordinators of this broker: one per hosted partition of
+ * `__consumer_offsets`, loaded when first needed. Owns the binding of machine,
+ * log, timers and parked requests; it must never decide about a group.
+ *
+ * @module
+ */
+import {
+  CoordinatorHost,
+  type CoordinatorLog,
+} from "../../core/coordinator/host.ts";
+import type { Cancel } from "../../core/env/env.ts";
+import { type ErrorName, KafkaError } from "../../core/errors.ts";
+import type {
+  GroupChange,
+  GroupConfig,
+  GroupEffect,
+  GroupInput,
+  GroupReplies,
+  GroupReply,
+  GroupRequest,
+  JoinReply,
+  SyncReply,
+} from "../../core/group/inputs.ts";
+import { GroupMachine } from "../../core/group/machine.ts";
+import {
+  decodeGroupRecord,
+  encodeGroupRecord,
+  type GroupRecord,
+} from "../../core/group/records.ts";
+import { coordinatorPartition } from "../../core/ids.ts";
+import { batchesOf } from "../../core/record/batch.ts";
+import { decodeRecords } from "../../core/record/record.ts";
+import type { HostedPartition } from "./hosted_partition.ts";
+import type { Services } from "./services.ts";
+
+/** The topic that groups and offsets live in. */
+export const OFFSETS_TOPIC = "__consumer_offsets";
+
+const LOAD_BYTES = 1024 * 1024;
+/** `setTimeout` counts in 32 bits. */
+const TIMER_MS_MAX = 2 ** 31 - 1;
+
+type Needs = Pick<
+  Services,
+  "env" | "config" | "image" | "partitions" | "control"
+>;
+type Host = CoordinatorHost<GroupInput, GroupChange, GroupReply, GroupEffect>;
+type Parked = (reply: JoinReply | SyncReply | KafkaError) => void;
+
+/**
+ * One coordinator: machine, log, timers, parked requests.
+ *
+ * Invariants:
+ * 1. A parked request is answered once: by an effect, or when the state is
+ *    discarded.
+ * 2. A group has at most one timer.
+ */
+class GroupCoordinator {
+  readonly #services: Needs;
+  readonly #hosted: HostedPartition;
+  readonly #host: Host;
+  readonly #timers = new Map<string, Cancel>();
+  readonly #parked = new Map<number, Parked>();
+  #nextToken = 1;
+
+  constructor(services: Needs, hosted: HostedPartition) {
+    this.#services = services;
+    this.#hosted = hosted;
+    this.#host = new CoordinatorHost({
+      log: logOf(hosted, services),
+      clock: services.env.clock,
+      create: () => new GroupMachine(groupConfigOf(services)),
+      encode: storedOf,
+      onEffect: (effect) => this.#carryOut(effect),
+      onDiscarded: () => this.#discard(),
+    });
+    hosted.onCommitted((highWatermark) => this.#host.committed(highWatermark));
+    hosted.onFailed((error) => this.fail(error));
+  }
+
+  get hosted(): HostedPartition {
+    return this.#hosted;
+  }
+
+  /** Replays the log unless that is done. */
+  load(): void {
+    if (this.#host.isLoaded) return;
+    this.#host.load(recordsOf(this.#hosted));
+    this.tell({ type: "Loaded" });
+  }
+
+  /** Decides a request that is answered at once. */
+  ask<R extends GroupRequest>(request: R): Promise<GroupReplies[R["type"]]> {
+    const monoMs = this.#services.env.clock.monoMs();
+    return this.#host.submit({ request, monoMs }) as Promise<
+      GroupReplies[R["type"]]
+    >;
+  }
+
+  /** Decides a request whose answer may come much later. */
+  async askParked<R extends JoinReply | SyncReply>(
+    requestOf: (token: number) => GroupRequest,
+  ): Promise<R> {
+    const token = this.#nextToken++;
+    const later = Promise.withResolvers<JoinReply | SyncReply | KafkaError>();
+    this.#parked.set(token, later.resolve);
+    try {
+      const reply = await this.ask(requestOf(token)) ?? await later.promise;
+      if (reply instanceof KafkaError) throw reply;
+      return reply as R;
+    } finally {
+      this.#parked.delete(token);
+    }
+  }
+
+  /** Decides what nobody waits for; failures are traced. */
+  tell(request: GroupRequest): void {
+    this.ask(request).catch((error) => {
+      if (errorNameOf(error) === "COORDINATOR_LOAD_IN_PROGRESS") return;
+      this.#services.env.trace("warn", "A group coordinator failed", {
+        partition: this.#hosted.index,
+        error,
+      });
+    });
+  }
+
+  fail(error: unknown): void {
+    this.#host.fail(error);
+  }
+
+  #carryOut(effect: GroupEffect): void {
+    if (effect.type === "Reply") {
+      this.#parked.get(effect.token)?.(effect.reply);
+      return;
+    }
+    const { groupId, atMs } = effect;
+    this.#timers.get(groupId)?.();
+    const { clock } = this.#services.env;
+    const delayMs = Math.min(
+      TIMER_MS_MAX,
+      Math.max(0, Math.ceil(atMs - clock.monoMs())),
+    );
+    this.#timers.set(
+      groupId,
+      clock.timer(delayMs, () => {
+        this.#timers.delete(groupId);
+        this.tell({ type: "Timer", groupId });
+      }),
+    );
+  }
+
+  #discard(): void {
+    for (const cancel of this.#timers.values()) cancel();
+    this.#timers.clear();
+    const error = new KafkaError(
+      "NOT_COORDINATOR",
+      "Cannot answer: the group's coordinator lost its state",
+    );
+    for (const answer of this.#parked.values()) answer(error);
+    this.#parked.clear();
+  }
+}
+
+/**
+ * All group coordinators of one broker.
+ *
+ * Invariants:
+ * 1. At most one coordinator stands for a hosted partition.
+ */
+export class Groups {
+  readonly #services: Needs;
+  readonly #coordinators = new Map<number, GroupCoordinator>();
+  #creating: Promise<void> | undefined;
+  #cancelExpiry: Cancel | undefined;
+  #isClosed = false;
+
+  constructor(services: Needs) {
+    this.#services = services;
+  }
+
+  /** Loads what is hosted, and looks for expired offsets from now on. */
+  start(): void {
+    this.#all();
+    this.#scheduleExpiry();
+  }
+
+  /** Forgets everything; parked requests are refused. */
+  close(): void {
+    this.#isClosed = true;
+    this.#cancelExpiry?.();
+    for (const coordinator of this.#coordinators.values()) {
+      coordinator.fail(notCoordinator("the broker stops"));
+    }
+    this.#coordinators.clear();
+  }
+
+  /** Decides a request of the group's coordinator. */
+  ask<R extends GroupRequest & { readonly groupId: string }>(
+    request: R,
+  ): Promise<GroupReplies[R["type"]]> {
+    return this.#attempt(() => this.#of(request.groupId).ask(request));
+  }
+
+  /** The same for JoinGroup and SyncGroup, whose answers may be parked. */
+  askParked<R extends JoinReply | SyncReply>(
+    groupId: string,
+    requestOf: (token: number) => GroupRequest,
+  ): Promise<R> {
+    return this.#attempt(() => this.#of(groupId).askParked<R>(requestOf));
+  }
+
+  /** The groups of all coordinators here. */
+  async list(
+    states: readonly string[],
+  ): Promise<GroupReplies["ListGroups"]["groups"][number][]> {
+    const replies = await Promise.all(
+      this.#all().map((each) => each.ask({ type: "ListGroups", states })),
+    );
+    return replies.flatMap(({ groups }) => [...groups]);
+  }
+
+  /** Offsets of topics that are gone go too. */
+  topicsDeleted(topics: readonly string[]): void {
+    const lost = topics.includes(OFFSETS_TOPIC);
+    if (lost) this.#coordinators.clear();
+    else {for (const each of this.#all()) {
+        each.tell({ type: "TopicsDeleted", topics });
+      }}
+  }
+
+  /** The broker that coordinates `groupId`; creates the topic when needed. */
+  async coordinatorOf(groupId: string): Promise<number | undefined> {
+    const { image } = this.#services;
+    if (image.topic(OFFSETS_TOPIC) === undefined) {
+      this.#creating ??= this.#createTopic().finally(() => {
+        this.#creating = undefined;
+      });
+      await this.#creating;
+    }
+    const partitions = image.topic(OFFSETS_TOPIC)?.partitions;
+    if (partitions === undefined) return undefined;
+    const leader = partitions[coordinatorPartition(groupId, partitions.length)]!
+      .leader;
+    return leader === -1 ? undefined : leader;
+  }
+
+  async #createTopic(): Promise<void> {
+    const { config, env } = this.#services;
+    const reply = await this.#services.control({
+      type: "createTopics",
+      validateOnly: false,
+      topics: [{
+        name: OFFSETS_TOPIC,
+        numPartitions: config["offsets.topic.num.partitions"],
+        replicationFactor: config["offsets.topic.replication.factor"],
+        assignments: [],
+        configs: [
+          { name: "cleanup.policy", value: "compact" },
+          { name: "compression.type", value: "producer" },
+          {
+            name: "segment.bytes",
+            value: String(config["offsets.topic.segment.bytes"]),
+          },
+        ],
+      }],
+    });
+    if (reply.type !== "createTopics") return;
+    const { error, message } = reply.topics[0]!;
+    if (error !== "NONE" && error !== "TOPIC_ALREADY_EXISTS") {
+      env.trace("warn", `${OFFSETS_TOPIC} could not be created`, {
+        error,
+        message,
+      });
+    }
+  }
+
+  #of(groupId: string): GroupCoordinator {
+    const topic = this.#services.image.topic(OFFSETS_TOPIC);
+    if (topic === undefined) {
+      throw new KafkaError(
+        "COORDINATOR_NOT_AVAILABLE",
+        `Cannot coordinate "${groupId}": ${OFFSETS_TOPIC} does not exist yet`,
+      );
+    }
+    const index = coordinatorPartition(groupId, topic.partitions.length);
+    const hosted = this.#services.partitions.get(OFFSETS_TOPIC, index);
+    if (hosted === undefined || this.#isClosed) {
+      throw notCoordinator(`partition ${index} is not led here`);
+    }
+    return this.#at(hosted);
+  }
+
+  #at(hosted: HostedPartition): GroupCoordinator {
+    let coordinator = this.#coordinators.get(hosted.index);
+    if (coordinator?.hosted !== hosted) {
+      coordinator?.fail(notCoordinator("the partition was replaced"));
+      coordinator = new GroupCoordinator(this.#services, hosted);
+      this.#coordinators.set(hosted.index, coordinator);
+    }
+    coordinator.load();
+    return coordinator;
+  }
+
+  #all(): GroupCoordinator[] {
+    if (this.#isClosed) return [];
+    return this.#services.partitions.ofTopic(OFFSETS_TOPIC)
+      .map((hosted) => this.#at(hosted));
+  }
+
+  #scheduleExpiry(): void {
+    const { env, config } = this.#services;
+    const intervalMs = Math.min(
+      config["offsets.retention.check.interval.ms"],
+      TIMER_MS_MAX,
+    );
+    this.#cancelExpiry = env.clock.timer(intervalMs, () => {
+      for (const each of this.#all()) each.tell({ type: "ExpireOffsets" });
+      this.#scheduleExpiry();
+    });
+  }
+
+  async #attempt<T>(attempt: () => Promise<T>): Promise<T> {
+    try {
+      return await attempt();
+    } catch (error) {
+      const name = errorNameOf(error);
+      if (name === "UNKNOWN_SERVER_ERROR") {
+        this.#services.env.trace("error", "A group request failed", { error });
+      }
+      throw new KafkaError(
+        name,
+        error instanceof Error ? error.message : String(error),
+        { cause: error },
+      );
+    }
+  }
+}
+
+function notCoordinator(why: string): KafkaError {
+  return new KafkaError("NOT_COORDINATOR", `Cannot coordinate: ${why}`);
+}
+
+/** What a client is told of a failure to store its group. */
+function errorNameOf(error: unknown): ErrorName {
+  if (!(error instanceof Error)) return "UNKNOWN_SERVER_ERROR";
+  if (error.name === "DiskError") return "NOT_COORDINATOR";
+  if (!(error instanceof KafkaError)) return "UNKNOWN_SERVER_ERROR";
+  switch (error.error) {
+    case "UNKNOWN_TOPIC_OR_PARTITION":
+    case "NOT_ENOUGH_REPLICAS":
+    case "REQUEST_TIMED_OUT":
+      return "COORDINATOR_NOT_AVAILABLE";
+    case "NOT_LEADER_OR_FOLLOWER":
+    case "KAFKA_STORAGE_ERROR":
+      return "NOT_COORDINATOR";
+    case "MESSAGE_TOO_LARGE":
+    case "RECORD_LIST_TOO_LARGE":
+      return "UNKNOWN_SERVER_ERROR";
+    default:
+      return error.error;
+  }
+}
+
+function logOf(hosted: HostedPartition, { env }: Needs): CoordinatorLog {
+  const { partition } = hosted;
+  return {
+    get logEndOffset() {
+      return partition.log.logEndOffset;
+    },
+    get highWatermark() {
+      return partition.highWatermark;
+    },
+    append: (batch) => hosted.appendOwn(batch, env.clock.wallMs()),
+  };
+}
+
+function storedOf(record: GroupChange) {
+  return record.type === "GroupChanged" || record.type === "MemberHeard"
+    ? undefined
+    : encodeGroupRecord(record);
+}
+
+/** Every record of the partition that is understood, oldest first. */
+function* recordsOf({ partition }: HostedPartition): Generator<GroupRecord> {
+  const { log } = partition;
+  let offset = log.logStartOffset;
+  while (offset < log.logEndOffset) {
+    const bytes = partition.read(offset, {
+      maxBytes: LOAD_BYTES,
+      isolation: "log_end",
+      minOneBatch: true,
+    });
+    const before = offset;
+    for (const view of batchesOf(bytes)) {
+      offset = view.nextOffset;
+      if (view.isControl) continue;
+      for (const stored of decodeRecords(view)) {
+        const record = decodeGroupRecord(stored);
+        if (record.type !== "Unknown") yield record;
+      }
+    }
+    if (offset === before) return;
+  }
+}
+
+function groupConfigOf({ config }: Needs): GroupConfig {
+  return {
+    sessionTimeoutMinMs: config["group.min.session.timeout.ms"],
+    sessionTimeoutMaxMs: config["group.max.session.timeout.ms"],
+    initialRebalanceDelayMs: config["group.initial.rebalance.delay.ms"],
+    groupSizeMax: config["group.max.size"],
+    offsetMetadataBytesMax: config["offset.metadata.max.bytes"],
+    offsetsRetentionMs: config["offsets.retention.minutes"] * 60_000,
+  };
+}

@@ -1,0 +1,203 @@
+/**
+ * Produce: appends each partition's batch and answers when it is written
+ * (acks 1) or committed (acks −1). Owns the request's shape, not the append.
+ * It must consume the records before it returns: their memory is reused.
+ *
+ * @module
+ */
+import { ZERO_UUID } from "../../../core/bytes/uuid.ts";
+import { type ErrorName, ERRORS } from "../../../core/errors.ts";
+import {
+  PRODUCE,
+  type ProduceRequest,
+  type ProduceResponse,
+} from "../../wire/00_produce.ts";
+import type { Deadline } from "../deadlines.ts";
+import {
+  type Answer,
+  type HandlerEntry,
+  handles,
+  Later,
+  NO_RESPONSE,
+  type RequestContext,
+} from "../handler.ts";
+import type {
+  HostedPartition,
+  ProduceWait,
+  WaitEnd,
+} from "../hosted_partition.ts";
+import { findPartition, isInternalTopic, type Services } from "../services.ts";
+
+type TopicAnswer = NonNullable<ProduceResponse["responses"]>[number];
+type PartitionAnswer = NonNullable<TopicAnswer["partitionResponses"]>[number];
+type Mutable<T> = { -readonly [Key in keyof T]: T[Key] };
+type TopicData = ProduceRequest["topicData"][number];
+type PartitionData = TopicData["partitionData"][number];
+
+/** A client that may write internal topics: Kafka's own tools. */
+const ADMIN_CLIENT_ID = "__admin_client";
+
+/** An appended batch whose answer waits. */
+interface Appended {
+  readonly hosted: HostedPartition;
+  readonly lastOffset: number;
+  readonly answer: Mutable<PartitionAnswer>;
+}
+
+function refused(
+  index: number,
+  error: ErrorName,
+  errorMessage: string | null = null,
+): Mutable<PartitionAnswer> {
+  return { index, errorCode: ERRORS[error], baseOffset: -1, errorMessage };
+}
+
+function refusalOf(
+  request: ProduceRequest,
+  { clientId }: RequestContext,
+): (topic: string) => [ErrorName, string] | undefined {
+  const { acks, transactionalId } = request;
+  if (acks !== -1 && acks !== 0 && acks !== 1) {
+    return () => ["INVALID_REQUIRED_ACKS", `acks is ${acks}: not -1, 0 or 1`];
+  }
+  if (transactionalId !== null) {
+    return () => ["INVALID_TXN_STATE", "Transactions are not served"];
+  }
+  return (topic) =>
+    isInternalTopic(topic) && clientId !== ADMIN_CLIENT_ID
+      ? ["INVALID_TOPIC_EXCEPTION", `Clients may not write "${topic}"`]
+      : undefined;
+}
+
+/** Appends one partition's batch; what was appended joins `appended`. */
+function append(
+  hosted: HostedPartition,
+  { index, records }: PartitionData,
+  { request, context, appended }: {
+    readonly request: ProduceRequest;
+    readonly context: RequestContext;
+    readonly appended: Appended[];
+  },
+): Mutable<PartitionAnswer> {
+  const produced = hosted.produce(records, {
+    acks: request.acks,
+    nowMs: context.nowMs,
+    produceVersion: context.apiVersion,
+  });
+  if (!produced.ok) {
+    return {
+      ...refused(index, produced.error, produced.message),
+      recordErrors: (produced.recordErrors ?? []).map((
+        { batchIndex, message },
+      ) => ({ batchIndex, batchIndexErrorMessage: message })),
+    };
+  }
+  const answer: Mutable<PartitionAnswer> = {
+    index,
+    errorCode: 0,
+    baseOffset: produced.baseOffset,
+    logAppendTimeMs: produced.logAppendTimeMs,
+    logStartOffset: hosted.partition.log.logStartOffset,
+  };
+  appended.push({ hosted, lastOffset: produced.lastOffset, answer });
+  return answer;
+}
+
+/** Waits for all that was appended, then gives `response`. */
+function parked(
+  appended: readonly Appended[],
+  response: ProduceResponse,
+  { services, request }: {
+    readonly services: Services;
+    readonly request: ProduceRequest;
+  },
+): Later<ProduceResponse> {
+  const later = new Later<ProduceResponse>();
+  const needsCommit = request.acks === -1;
+  let left = appended.length;
+  for (const { hosted, lastOffset, answer } of appended) {
+    let deadline: Deadline | undefined;
+    const end = (error: ErrorName | undefined) => {
+      if (deadline !== undefined) services.deadlines.cancel(deadline);
+      if (error !== undefined) {
+        answer.errorCode = ERRORS[error];
+        answer.baseOffset = -1;
+      }
+      if (--left === 0) later.set(response);
+    };
+    const wait: ProduceWait = {
+      offset: lastOffset,
+      needsCommit,
+      onEnd: (how) => end(ERROR_OF[how]),
+      onParked: () => {
+        deadline = services.deadlines.add(request.timeoutMs, () => {
+          hosted.forgetProduce(wait);
+          end("REQUEST_TIMED_OUT");
+        });
+      },
+    };
+    hosted.awaitProduced(wait);
+  }
+  return later;
+}
+
+const ERROR_OF: Readonly<Record<WaitEnd, ErrorName | undefined>> = {
+  done: undefined,
+  storage: "KAFKA_STORAGE_ERROR",
+  gone: "UNKNOWN_TOPIC_OR_PARTITION",
+};
+
+/** The handler of Produce. */
+export function produceHandler(services: Services): HandlerEntry {
+  function handle(
+    request: ProduceRequest,
+    context: RequestContext,
+  ): Answer<ProduceResponse> | Later<ProduceResponse> {
+    const refusal = refusalOf(request, context);
+    const appended: Appended[] = [];
+    let problem: PartitionAnswer | undefined;
+    const appendTo = (topic: TopicData, data: PartitionData) => {
+      const found = findPartition(services, topic, data.index);
+      const name = typeof found === "string" ? topic.name : found.topic;
+      const refusedBy = refusal(name);
+      const answer = refusedBy !== undefined
+        ? refused(data.index, ...refusedBy)
+        : typeof found === "string"
+        ? refused(data.index, found)
+        : append(found, data, { request, context, appended });
+      if (answer.errorCode !== 0) problem ??= answer;
+      return answer;
+    };
+    const responses = request.topicData.map((topic) => ({
+      name: topic.name,
+      topicId: topic.topicId,
+      partitionResponses: topic.partitionData.map((data) =>
+        appendTo(topic, data)
+      ),
+    }));
+    if (request.acks === 0) {
+      // Without an answer, closing is the only way to tell of an error.
+      if (problem !== undefined) {
+        context.disconnect(
+          `a produce with acks=0 failed: ${problem.errorCode}`,
+        );
+      }
+      return NO_RESPONSE;
+    }
+    const response: ProduceResponse = { responses };
+    if (appended.length === 0) return response;
+    return parked(appended, response, { services, request });
+  }
+
+  return handles(PRODUCE, handle, (request, errorCode) => ({
+    responses: request.topicData.map(({ name, topicId, partitionData }) => ({
+      name,
+      topicId: topicId ?? ZERO_UUID,
+      partitionResponses: partitionData.map(({ index }) => ({
+        index,
+        errorCode,
+        baseOffset: -1,
+      })),
+    })),
+  }));
+}

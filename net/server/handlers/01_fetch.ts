@@ -1,0 +1,247 @@
+/**
+ * Fetch: reads partitions up to what the reader may see, waiting for
+ * `minBytes`. Owns reading in order under the limits and the parking; the
+ * session decides what is asked and what is said again.
+ *
+ * @module
+ */
+import { type ErrorName, ERRORS } from "../../../core/errors.ts";
+import { LIMITS } from "../../../core/limits.ts";
+import type { Isolation } from "../../../core/partition/partition.ts";
+import {
+  FETCH,
+  type FetchRequest,
+  type FetchResponse,
+} from "../../wire/01_fetch.ts";
+import type { Deadline } from "../deadlines.ts";
+import type {
+  FetchContext,
+  FetchResult,
+  FetchTarget,
+  PartitionAnswer,
+} from "../fetch_sessions.ts";
+import {
+  type HandlerEntry,
+  handles,
+  Later,
+  type RequestContext,
+} from "../handler.ts";
+import type { FetchWait, HostedPartition } from "../hosted_partition.ts";
+import { findPartition, type Services } from "../services.ts";
+
+const EMPTY = new Uint8Array(0);
+/** First version whose readers understand zstd. */
+const ZSTD_VERSION = 10;
+const ZSTD = 4;
+const CODEC_AT = 22;
+const CODEC_MASK = 7;
+
+/** What all partitions of one request were read to. */
+interface Reading {
+  readonly results: FetchResult[];
+  readonly bytes: number;
+  /** Whether the answer may not wait: an error or a divergence. */
+  readonly isUrgent: boolean;
+}
+
+/** One request on its way. */
+interface Asked {
+  readonly request: FetchRequest;
+  readonly context: RequestContext;
+  readonly session: FetchContext;
+  readonly isolation: Isolation;
+  readonly maxBytes: number;
+}
+
+function refused(target: FetchTarget, error: ErrorName): PartitionAnswer {
+  return {
+    partitionIndex: target.partition,
+    errorCode: ERRORS[error],
+    highWatermark: -1,
+    records: EMPTY,
+  };
+}
+
+/** A reader's last epoch that our log left earlier: where it must cut. */
+function divergence(
+  { partition }: HostedPartition,
+  { lastFetchedEpoch, fetchOffset }: FetchTarget,
+): { epoch: number; endOffset: number } | undefined {
+  if (lastFetchedEpoch < 0) return undefined;
+  const found = partition.log.endOffsetForEpoch(lastFetchedEpoch);
+  const isShared = found.epoch === lastFetchedEpoch &&
+    found.endOffset >= fetchOffset;
+  return isShared ? undefined : found;
+}
+
+function readOne(
+  hosted: HostedPartition,
+  target: FetchTarget,
+  { asked, bytesLeft, minOneBatch }: {
+    readonly asked: Asked;
+    readonly bytesLeft: number;
+    readonly minOneBatch: boolean;
+  },
+): PartitionAnswer {
+  const { partition } = hosted;
+  const epochError = partition.epochError(target.currentLeaderEpoch);
+  if (epochError !== undefined) return refused(target, epochError);
+  const base = {
+    partitionIndex: target.partition,
+    errorCode: 0,
+    highWatermark: partition.highWatermark,
+    lastStableOffset: partition.lastStableOffset,
+    logStartOffset: partition.log.logStartOffset,
+    abortedTransactions: asked.isolation === "read_committed" ? [] : null,
+  };
+  const diverging = divergence(hosted, target);
+  if (diverging !== undefined) {
+    return { ...base, divergingEpoch: diverging, records: EMPTY };
+  }
+  if (!partition.isInRange(target.fetchOffset)) {
+    return refused(target, "OFFSET_OUT_OF_RANGE");
+  }
+  const maxBytes = Math.min(target.partitionMaxBytes, bytesLeft);
+  const isPastBound = target.fetchOffset >= partition.bound(asked.isolation);
+  const records = isPastBound || (maxBytes <= 0 && !minOneBatch)
+    ? EMPTY
+    : partition.read(target.fetchOffset, {
+      maxBytes: Math.max(0, maxBytes),
+      isolation: asked.isolation,
+      minOneBatch,
+    });
+  if (asked.context.apiVersion < ZSTD_VERSION && holdsZstd(records)) {
+    return refused(target, "UNSUPPORTED_COMPRESSION_TYPE");
+  }
+  return { ...base, records };
+}
+
+function holdsZstd(records: Uint8Array): boolean {
+  return records.length > CODEC_AT &&
+    (records[CODEC_AT]! & CODEC_MASK) === ZSTD;
+}
+
+function readAll(asked: Asked, services: Services): Reading {
+  const results: FetchResult[] = [];
+  const isFollower = asked.request.replicaId >= 0 ||
+    asked.request.replicaState.replicaId >= 0;
+  let bytes = 0;
+  let isUrgent = false;
+  for (const target of asked.session.targets) {
+    const { topic: name, topicId, partition } = target;
+    const found = findPartition(services, { name, topicId }, partition);
+    const answer = typeof found === "string"
+      ? refused(target, found)
+      : isFollower
+      ? refused(target, "UNKNOWN_LEADER_EPOCH")
+      : readOne(found, target, {
+        asked,
+        bytesLeft: asked.maxBytes - bytes,
+        minOneBatch: bytes === 0,
+      });
+    bytes += answer.records?.length ?? 0;
+    isUrgent ||= answer.errorCode !== 0 || answer.divergingEpoch !== undefined;
+    results.push({ target, answer });
+  }
+  return { results, bytes, isUrgent };
+}
+
+type MutableTopic = {
+  topic: string;
+  topicId: string;
+  partitions: PartitionAnswer[];
+};
+
+function responseOf(asked: Asked, reading: Reading): FetchResponse {
+  const { sessionId, error, results } = asked.session.finish(reading.results);
+  if (error !== undefined) return { errorCode: ERRORS[error], sessionId: 0 };
+  const responses: MutableTopic[] = [];
+  for (const { target: { topic, topicId }, answer } of results) {
+    const last = responses.at(-1);
+    if (last?.topic === topic && last.topicId === topicId) {
+      last.partitions.push(answer);
+    } else responses.push({ topic, topicId, partitions: [answer] });
+  }
+  return { errorCode: 0, sessionId, responses };
+}
+
+/**
+ * A fetch that waits.
+ *
+ * Invariants:
+ * 1. It answers once, and then waits nowhere.
+ */
+class ParkedFetch implements FetchWait {
+  readonly later = new Later<FetchResponse>();
+  readonly #asked: Asked;
+  readonly #services: Services;
+  readonly #hosted: HostedPartition[] = [];
+  readonly #deadline: Deadline;
+  #missingBytes: number;
+  #isOver = false;
+
+  constructor(asked: Asked, services: Services, bytes: number) {
+    this.#asked = asked;
+    this.#services = services;
+    this.#missingBytes = asked.request.minBytes - bytes;
+    for (const { topic: name, topicId, partition } of asked.session.targets) {
+      const found = findPartition(services, { name, topicId }, partition);
+      if (typeof found !== "string") this.#hosted.push(found);
+    }
+    for (const hosted of this.#hosted) hosted.addFetch(this);
+    const { maxWaitMs } = asked.request;
+    this.#deadline = services.deadlines.add(maxWaitMs, () => this.#answer());
+  }
+
+  onProgress(bytes: number): void {
+    this.#missingBytes -= bytes;
+    if (this.#missingBytes <= 0 || this.#asked.context.isClosed()) {
+      this.#answer();
+    }
+  }
+
+  onFailure(): void {
+    this.#answer();
+  }
+
+  #answer(): void {
+    if (this.#isOver) return;
+    this.#isOver = true;
+    this.#services.deadlines.cancel(this.#deadline);
+    for (const hosted of this.#hosted) hosted.removeFetch(this);
+    if (this.#asked.context.isClosed()) return;
+    const reading = readAll(this.#asked, this.#services);
+    this.later.set(responseOf(this.#asked, reading));
+  }
+}
+
+/** The handler of Fetch. */
+export function fetchHandler(services: Services): HandlerEntry {
+  function handle(
+    request: FetchRequest,
+    context: RequestContext,
+  ): FetchResponse | Later<FetchResponse> {
+    const { apiVersion: version, nowMs } = context;
+    const session = services.sessions.open(request, { version, nowMs });
+    if (session.error !== undefined) {
+      return { errorCode: ERRORS[session.error], sessionId: 0 };
+    }
+    const asked: Asked = {
+      request,
+      context,
+      session,
+      isolation: request.isolationLevel === 1
+        ? "read_committed"
+        : "read_uncommitted",
+      maxBytes: Math.min(request.maxBytes, services.config["fetch.max.bytes"]),
+    };
+    const reading = readAll(asked, services);
+    const isDue = reading.isUrgent || request.maxWaitMs <= 0 ||
+      session.targets.length === 0 || reading.bytes >= request.minBytes ||
+      services.deadlines.count >= LIMITS.parkedRequestsMax;
+    if (isDue) return responseOf(asked, reading);
+    return new ParkedFetch(asked, services, reading.bytes).later;
+  }
+
+  return handles(FETCH, handle);
+}

@@ -1,0 +1,145 @@
+/**
+ * Metadata: brokers, topics and who leads what; creates unknown topics when
+ * both sides allow it. Owns the answer's shape; a created topic is answered
+ * once it can be written to, so that no client has to ask twice.
+ *
+ * @module
+ */
+import { ZERO_UUID } from "../../../core/bytes/uuid.ts";
+import { type ErrorName, ERRORS } from "../../../core/errors.ts";
+import type { TopicImage } from "../../../core/metadata/image.ts";
+import {
+  METADATA,
+  type MetadataRequest,
+  type MetadataResponse,
+} from "../../wire/03_metadata.ts";
+import { createMissing } from "../auto_create.ts";
+import { type HandlerEntry, handles, type RequestContext } from "../handler.ts";
+import { isInternalTopic, type Services } from "../services.ts";
+
+type Topic = NonNullable<MetadataResponse["topics"]>[number];
+type AskedTopic = NonNullable<MetadataRequest["topics"]>[number];
+
+/** Operations on a topic, as bits, that anyone may do without ACLs. */
+const TOPIC_OPERATIONS = 0b1101_1111_1000;
+/** Operations on the cluster, likewise. */
+const CLUSTER_OPERATIONS = 0b1_1111_1010_0000;
+/** First version in which no topics means none instead of all. */
+const EMPTY_MEANS_NONE_VERSION = 1;
+
+function describe(topic: TopicImage, request: MetadataRequest): Topic {
+  return {
+    errorCode: 0,
+    name: topic.name,
+    topicId: topic.id,
+    isInternal: isInternalTopic(topic.name),
+    partitions: topic.partitions.map((partition, partitionIndex) => ({
+      errorCode: partition.leader === -1 ? ERRORS.LEADER_NOT_AVAILABLE : 0,
+      partitionIndex,
+      leaderId: partition.leader,
+      leaderEpoch: partition.leaderEpoch,
+      replicaNodes: partition.replicas,
+      isrNodes: partition.isr,
+      offlineReplicas: [],
+    })),
+    ...(request.includeTopicAuthorizedOperations
+      ? { topicAuthorizedOperations: TOPIC_OPERATIONS }
+      : {}),
+  };
+}
+
+function missing({ name, topicId }: AskedTopic, error: ErrorName): Topic {
+  return {
+    errorCode: ERRORS[error],
+    name: topicId === ZERO_UUID ? name : null,
+    topicId,
+    isInternal: name !== null && isInternalTopic(name),
+    partitions: [],
+  };
+}
+
+/** The handler of Metadata. */
+export function metadataHandler(services: Services): HandlerEntry {
+  const { image } = services;
+
+  function response(
+    request: MetadataRequest,
+    topics: Topic[],
+    { local }: RequestContext,
+  ): MetadataResponse {
+    const live = [...image.brokers.values()].filter(({ isFenced }) =>
+      !isFenced
+    );
+    return {
+      brokers: live.map(({ id, rack }) => ({
+        nodeId: id,
+        ...services.endpointOf(id, local),
+        rack,
+      })),
+      clusterId: services.clusterId,
+      controllerId: services.nodeId,
+      topics,
+      ...(request.includeClusterAuthorizedOperations
+        ? { clusterAuthorizedOperations: CLUSTER_OPERATIONS }
+        : {}),
+    };
+  }
+
+  function answerOne(
+    request: MetadataRequest,
+    asked: AskedTopic,
+    refusals: ReadonlyMap<string, ErrorName>,
+  ): Topic {
+    const { name, topicId } = asked;
+    if (topicId !== ZERO_UUID) {
+      const topic = image.topicById(topicId);
+      return topic === undefined
+        ? missing(asked, "UNKNOWN_TOPIC_ID")
+        : describe(topic, request);
+    }
+    if (name === null) return missing(asked, "INVALID_REQUEST");
+    const topic = image.topic(name);
+    if (topic !== undefined) return describe(topic, request);
+    return missing(asked, refusals.get(name) ?? "UNKNOWN_TOPIC_OR_PARTITION");
+  }
+
+  function handle(
+    request: MetadataRequest,
+    context: RequestContext,
+  ): MetadataResponse | Promise<MetadataResponse> {
+    const asked = request.topics;
+    const wantsAll = asked === null ||
+      (asked.length === 0 && context.apiVersion < EMPTY_MEANS_NONE_VERSION);
+    if (wantsAll) {
+      const all = Array.from(
+        image.topics.values(),
+        (topic) => describe(topic, request),
+      );
+      return response(request, all, context);
+    }
+    const answer = (refusals: ReadonlyMap<string, ErrorName>) =>
+      response(
+        request,
+        asked.map((topic) => answerOne(request, topic, refusals)),
+        context,
+      );
+    const unknown = asked.flatMap(({ name, topicId }) =>
+      topicId === ZERO_UUID && name !== null && image.topic(name) === undefined
+        ? [name]
+        : []
+    );
+    if (unknown.length === 0) return answer(new Map());
+    return createMissing(services, unknown, {
+      isAllowed: request.allowAutoTopicCreation,
+    }).then(answer);
+  }
+
+  return handles(METADATA, handle, (request, errorCode) => ({
+    topics: (request.topics ?? []).map(({ name, topicId }) => ({
+      errorCode,
+      name: name ?? "",
+      topicId,
+    })),
+    errorCode,
+  }));
+}

@@ -1,0 +1,216 @@
+/**
+ * A partition with whoever waits for it: produce requests for its high
+ * watermark, fetches for new bytes, coordinators for what is committed. Owns
+ * the waiting; deciding what may be read or appended is `core/partition`.
+ *
+ * @module
+ */
+import type { Trace } from "../../core/env/env.ts";
+import type { Uuid } from "../../core/bytes/uuid.ts";
+import type {
+  Partition,
+  Produced,
+  ProduceOptions,
+} from "../../core/partition/partition.ts";
+import type { Turn, TurnJob } from "./turn.ts";
+
+/** Why a wait ended. */
+export type WaitEnd = "done" | "storage" | "gone";
+
+/** A fetch that waits for bytes. */
+export interface FetchWait {
+  /** `bytes` more can be read of one of its partitions. */
+  onProgress(bytes: number): void;
+  /** A partition of it is gone or failed: answer now. */
+  onFailure(): void;
+}
+
+/** A produce request that waits until `offset` is written or committed. */
+export interface ProduceWait {
+  readonly offset: number;
+  readonly needsCommit: boolean;
+  readonly onEnd: (end: WaitEnd) => void;
+  /** It did not end with its turn: a deadline is due. */
+  readonly onParked: () => void;
+}
+
+/**
+ * One hosted partition.
+ *
+ * Invariants:
+ * 1. Nobody is told "done" before the bytes were handed to the file.
+ * 2. Waits that need a commit end "done" only below the high watermark.
+ * 3. It asks for at most one end of turn at a time.
+ */
+export class HostedPartition implements TurnJob {
+  readonly partition: Partition;
+  readonly #turn: Turn;
+  readonly #trace: Trace;
+  readonly #fetchWaits = new Set<FetchWait>();
+  readonly #commitListeners: ((highWatermark: number) => void)[] = [];
+  readonly #failureListeners: ((error: unknown) => void)[] = [];
+  #produceWaits: ProduceWait[] = [];
+  #newWaits: ProduceWait[] = [];
+  #isTouched = false;
+  #isGone = false;
+  #newBytes = 0;
+  /** Where the log must end: a write that failed later takes records back. */
+  #expectedEnd: number;
+
+  constructor(
+    partition: Partition,
+    { turn, trace }: { readonly turn: Turn; readonly trace: Trace },
+  ) {
+    this.partition = partition;
+    this.#turn = turn;
+    this.#trace = trace;
+    this.#expectedEnd = partition.log.logEndOffset;
+    partition.log.onSettled(() => this.#touch());
+  }
+
+  get topic(): string {
+    return this.partition.topic;
+  }
+
+  get index(): number {
+    return this.partition.index;
+  }
+
+  get topicId(): Uuid {
+    return this.partition.topicId;
+  }
+
+  /** Appends a client's payload; waits start from here. */
+  produce(payload: Uint8Array | null, options: ProduceOptions): Produced {
+    this.#failLost();
+    const produced = this.partition.produce(payload, options);
+    this.#failLost();
+    this.#expectedEnd = this.partition.log.logEndOffset;
+    if (produced.ok) {
+      this.#newBytes += payload!.length;
+      this.#touch();
+    }
+    return produced;
+  }
+
+  /** Appends a coordinator's batch; gives its last offset. */
+  appendOwn(batch: Uint8Array, nowMs: number): number {
+    this.#failLost();
+    const lastOffset = this.partition.appendOwn(batch, nowMs);
+    this.#expectedEnd = this.partition.log.logEndOffset;
+    this.#newBytes += batch.length;
+    this.#touch();
+    return lastOffset;
+  }
+
+  /** Tells `onEnd` when `offset` is written, or committed too. */
+  awaitProduced(wait: ProduceWait): void {
+    this.#newWaits.push(wait);
+    this.#touch();
+  }
+
+  /** Forgets a wait whose deadline passed. */
+  forgetProduce(wait: ProduceWait): void {
+    const at = this.#produceWaits.indexOf(wait);
+    if (at >= 0) this.#produceWaits.splice(at, 1);
+  }
+
+  addFetch(wait: FetchWait): void {
+    this.#fetchWaits.add(wait);
+  }
+
+  removeFetch(wait: FetchWait): void {
+    this.#fetchWaits.delete(wait);
+  }
+
+  /** Calls `fn` whenever the high watermark moved. */
+  onCommitted(fn: (highWatermark: number) => void): void {
+    this.#commitListeners.push(fn);
+  }
+
+  /** Calls `fn` when appended bytes could not be written, or it is deleted. */
+  onFailed(fn: (error: unknown) => void): void {
+    this.#failureListeners.push(fn);
+  }
+
+  /** Records before the log's start are gone: whoever waits should look again. */
+  startMoved(): void {
+    this.#wakeFetches((wait) => wait.onFailure());
+  }
+
+  /** The partition is deleted: everyone who waits is told. */
+  retire(): void {
+    this.#isGone = true;
+    this.#endProduceWaits(() => "gone");
+    this.#wakeFetches((wait) => wait.onFailure());
+    const error = new Error(`${this.partition.name} was deleted`);
+    for (const fn of this.#failureListeners) fn(error);
+  }
+
+  endTurn(): void {
+    this.#isTouched = false;
+    if (this.#isGone) return;
+    try {
+      this.partition.log.writeStaged();
+    } catch (error) {
+      this.#trace("error", "Appended records could not be written", {
+        partition: this.partition.name,
+        error,
+      });
+    }
+    this.#failLost();
+    if (this.partition.advance()) {
+      const { highWatermark } = this.partition;
+      for (const fn of this.#commitListeners) fn(highWatermark);
+      const bytes = this.#newBytes;
+      this.#newBytes = 0;
+      this.#wakeFetches((wait) => wait.onProgress(bytes));
+    }
+    const { highWatermark } = this.partition;
+    this.#endProduceWaits(({ offset, needsCommit }) =>
+      !needsCommit || offset < highWatermark ? "done" : undefined
+    );
+  }
+
+  #touch(): void {
+    if (this.#isTouched || this.#isGone) return;
+    this.#isTouched = true;
+    this.#turn.settle(this);
+  }
+
+  /** Records that were taken back after a failed write: tells who waits. */
+  #failLost(): void {
+    const { logEndOffset } = this.partition.log;
+    if (logEndOffset >= this.#expectedEnd) return;
+    this.#expectedEnd = logEndOffset;
+    const error = new Error(`${this.partition.name} lost a write`);
+    for (const fn of this.#failureListeners) fn(error);
+    this.#endProduceWaits(({ offset }) =>
+      offset >= logEndOffset ? "storage" : undefined
+    );
+  }
+
+  #endProduceWaits(endOf: (wait: ProduceWait) => WaitEnd | undefined): void {
+    const parked = this.#produceWaits;
+    const fresh = this.#newWaits;
+    if (parked.length === 0 && fresh.length === 0) return;
+    this.#produceWaits = [];
+    this.#newWaits = [];
+    for (const wait of parked) this.#endOrKeep(wait, endOf(wait));
+    for (const wait of fresh) {
+      const end = endOf(wait);
+      this.#endOrKeep(wait, end);
+      if (end === undefined) wait.onParked();
+    }
+  }
+
+  #endOrKeep(wait: ProduceWait, end: WaitEnd | undefined): void {
+    if (end === undefined) this.#produceWaits.push(wait);
+    else wait.onEnd(end);
+  }
+
+  #wakeFetches(wake: (wait: FetchWait) => void): void {
+    if (this.#fetchWaits.size === 0) return;
+    for (const wait of [...this.#fetchWaits]) wake(wait);
+  }
+}

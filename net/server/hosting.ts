@@ -1,0 +1,165 @@
+/**
+ * Keeps the hosted partitions in step with the metadata: opens, widens,
+ * reconfigures and deletes logs as the image changes. Owns the table of
+ * partitions; changes flow from the metadata here and never back.
+ *
+ * @module
+ */
+import {
+  type BrokerConfig,
+  resolveTopicConfig,
+  type TopicConfig,
+} from "../../core/config/resolve.ts";
+import type { Env } from "../../core/env/env.ts";
+import type { LogFolder } from "../../core/log/log_folder.ts";
+import type { MetadataDelta } from "../../core/metadata/delta.ts";
+import {
+  type MetadataImage,
+  RESOURCE_TYPE,
+  type TopicImage,
+} from "../../core/metadata/image.ts";
+import { Partition } from "../../core/partition/partition.ts";
+import { PartitionTable } from "../../core/partition/partition_table.ts";
+import { HostedPartition } from "./hosted_partition.ts";
+import type { Turn } from "./turn.ts";
+
+/** What {@linkcode Hosting} is made of. */
+export interface HostingOptions {
+  readonly env: Env;
+  readonly turn: Turn;
+  readonly nodeId: number;
+  readonly folder: LogFolder;
+  readonly image: MetadataImage;
+  readonly config: () => BrokerConfig;
+}
+
+/**
+ * The partitions of this broker.
+ *
+ * Invariants:
+ * 1. A partition is in the table exactly while its log is open.
+ */
+export class Hosting {
+  readonly partitions = new PartitionTable<HostedPartition>();
+  readonly #options: HostingOptions;
+  #onTopicsRemoved: ((topics: readonly string[]) => void) | undefined;
+
+  constructor(options: HostingOptions) {
+    this.#options = options;
+  }
+
+  /** Calls `fn` with the names of topics that are gone. */
+  onTopicsRemoved(fn: (topics: readonly string[]) => void): void {
+    this.#onTopicsRemoved = fn;
+  }
+
+  /** The config of a topic's logs as it counts now. */
+  topicConfig(topic: string): TopicConfig {
+    const { image, config } = this.#options;
+    const texts = image.configs(RESOURCE_TYPE.TOPIC, topic);
+    return resolveTopicConfig(texts, config());
+  }
+
+  /** Hosts everything of the image that is ours: once, at the start. */
+  hostAll(): void {
+    const { image, folder } = this.#options;
+    for (const topic of image.topics.values()) {
+      for (const index of topic.partitions.keys()) this.#host(topic, index);
+    }
+    folder.removeStrays((topic, index) =>
+      this.partitions.get(topic, index) !== undefined
+    );
+  }
+
+  /** Follows what changed. */
+  apply(delta: MetadataDelta): void {
+    const { image } = this.#options;
+    const removed = delta.removedTopics.map(({ name }) => name);
+    for (const name of removed) this.#remove(name);
+    if (removed.length > 0) this.#onTopicsRemoved?.(removed);
+    for (const [name, indexes] of delta.partitions) {
+      const topic = image.topic(name);
+      if (topic === undefined) continue;
+      for (const index of indexes) this.#host(topic, index);
+    }
+    this.#reconfigure(delta);
+  }
+
+  /** Deletes what is too old or too much, and forgets silent producers. */
+  applyRetention(nowMs: number): void {
+    const expirationMs = this.#options.config()["producer.id.expiration.ms"];
+    for (const { partition } of this.partitions.all()) {
+      const { log, highWatermark } = partition;
+      log.applyRetention({ nowMs, highWatermark });
+      log.expireProducers(nowMs, expirationMs);
+      log.releaseIdle();
+    }
+  }
+
+  /** High watermarks for the checkpoint. */
+  highWatermarks(): Map<string, number> {
+    const marks = new Map<string, number>();
+    for (const { partition } of this.partitions.all()) {
+      marks.set(partition.name, partition.highWatermark);
+    }
+    return marks;
+  }
+
+  #host(topic: TopicImage, index: number): void {
+    const { env, turn, nodeId, folder } = this.#options;
+    const { replicas, isr, leaderEpoch } = topic.partitions[index]!;
+    if (!replicas.includes(nodeId)) return;
+    const known = this.partitions.get(topic.name, index);
+    if (known !== undefined) {
+      known.partition.update({ leaderEpoch, replicas, isr });
+      return;
+    }
+    const config = this.topicConfig(topic.name);
+    const log = folder.openLog({
+      topic: topic.name,
+      partition: index,
+      topicId: topic.id,
+      config,
+    });
+    const partition = new Partition({
+      log,
+      topicId: topic.id,
+      config,
+      replicas,
+      isr,
+      leaderEpoch,
+      highWatermark: folder.highWatermark(topic.name, index),
+    });
+    const hosted = new HostedPartition(partition, { turn, trace: env.trace });
+    this.partitions.add(hosted);
+  }
+
+  #remove(topic: string): void {
+    for (const hosted of this.partitions.removeTopic(topic)) {
+      hosted.retire();
+      this.#delete(topic, hosted.index);
+    }
+  }
+
+  #delete(topic: string, index: number): void {
+    const { env, folder } = this.#options;
+    env.tasks.spawn(
+      `delete ${topic}-${index}`,
+      () => folder.deleteLog(topic, index),
+    );
+  }
+
+  #reconfigure(delta: MetadataDelta): void {
+    const topics = new Set<string>();
+    let isEverything = false;
+    for (const { type, name } of delta.configs.values()) {
+      if (type === RESOURCE_TYPE.TOPIC) topics.add(name);
+      if (type === RESOURCE_TYPE.BROKER) isEverything = true;
+    }
+    for (const hosted of this.partitions.all()) {
+      if (isEverything || topics.has(hosted.topic)) {
+        hosted.partition.reconfigure(this.topicConfig(hosted.topic));
+      }
+    }
+  }
+}

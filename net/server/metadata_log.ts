@@ -1,0 +1,164 @@
+/**
+ * The cluster's metadata inside one broker: the quorum's log, the controller
+ * that decides over it, and the image of what is committed. Owns the order:
+ * a change is in the image and hosted before anyone is told that it is done.
+ *
+ * @module
+ */
+import type { BrokerConfig } from "../../core/config/resolve.ts";
+import { CoordinatorHost } from "../../core/coordinator/host.ts";
+import type { Env } from "../../core/env/env.ts";
+import {
+  Controller,
+  type ControllerInput,
+  type ControllerReply,
+} from "../../core/metadata/controller.ts";
+import type { MetadataDelta } from "../../core/metadata/delta.ts";
+import { MetadataImage } from "../../core/metadata/image.ts";
+import {
+  decodeMetadataRecord,
+  encodeMetadataRecord,
+  type MetadataRecord,
+} from "../../core/metadata/records.ts";
+import { snapshotRecords } from "../../core/metadata/snapshot.ts";
+import { type SnapshotPolicy, valuesOf } from "../../core/raft/snapshot.ts";
+import { batchesOf } from "../../core/record/batch.ts";
+import { Quorum, type RaftLog } from "../raft/quorum.ts";
+
+/** What a {@linkcode MetadataLog} is made of. */
+export interface MetadataLogOptions {
+  readonly env: Env;
+  readonly folder: string;
+  readonly log: RaftLog;
+  readonly nodeId: number;
+  readonly config: () => BrokerConfig;
+  readonly snapshots: SnapshotPolicy;
+  /** The log can't be made durable: the broker must stop. */
+  readonly onFailed: (error: unknown) => void;
+}
+
+const READ_BYTES = 1024 * 1024;
+
+/**
+ * Metadata of one broker.
+ *
+ * Invariants:
+ * 1. `image` holds exactly the committed records below `appliedOffset`.
+ * 2. A reply leaves after its records are in the image and `onChange` ran.
+ */
+export class MetadataLog {
+  readonly image = new MetadataImage();
+  readonly #options: MetadataLogOptions;
+  readonly #quorum: Quorum;
+  readonly #host: CoordinatorHost<
+    ControllerInput,
+    MetadataRecord,
+    ControllerReply,
+    never
+  >;
+  /** What was there at the start, until the controller has it too. */
+  #stored: MetadataRecord[];
+  #appliedOffset: number;
+  #onChange: ((delta: MetadataDelta) => void) | undefined;
+
+  /** Replays what is there; nothing is written before `start()`. */
+  constructor(options: MetadataLogOptions) {
+    const { env, folder, log, nodeId, snapshots, config } = options;
+    this.#options = options;
+    this.#quorum = new Quorum({
+      disk: env.disk,
+      clock: env.clock,
+      folder,
+      log,
+      nodeId,
+      snapshots,
+      onCommitted: (highWatermark) => this.#committed(highWatermark),
+      onFailed: (error) => this.#failed(error),
+    });
+    this.#host = new CoordinatorHost({
+      log: {
+        get logEndOffset() {
+          return log.logEndOffset;
+        },
+        highWatermark: 0,
+        append: (batch) => this.#quorum.append(batch),
+      },
+      clock: env.clock,
+      create: () => new Controller({ config, random: env.random }),
+      encode: (record) => ({
+        key: null,
+        value: encodeMetadataRecord(record),
+      }),
+      onEffect: () => {},
+      isBatchPerDecision: true,
+    });
+    this.#stored = Array.from(this.#quorum.replay(), decodeMetadataRecord);
+    for (const record of this.#stored) this.image.apply(record);
+    this.#appliedOffset = log.logEndOffset;
+  }
+
+  /** The offset up to which the image is applied. */
+  get appliedOffset(): number {
+    return this.#appliedOffset;
+  }
+
+  /** Becomes the leader and writes a new cluster's first records. */
+  async start(): Promise<void> {
+    await this.#quorum.start();
+    this.#host.load(this.#stored);
+    this.#stored = [];
+    this.#host.committed(this.#quorum.highWatermark);
+    await this.control({ type: "bootstrap" });
+  }
+
+  /** Hands committed changes to `onChange` from now on. */
+  follow(onChange: (delta: MetadataDelta) => void): void {
+    this.image.takeDelta();
+    this.#onChange = onChange;
+  }
+
+  /** Asks the controller; resolves when its answer is committed and applied. */
+  control(input: ControllerInput): Promise<ControllerReply> {
+    return this.#host.submit(input);
+  }
+
+  /** Waits for what is in flight and gives up leading. */
+  async close(): Promise<void> {
+    await this.#quorum.close();
+  }
+
+  #committed(highWatermark: number): void {
+    while (this.#appliedOffset < highWatermark) this.#applyNext(highWatermark);
+    this.#onChange?.(this.image.takeDelta());
+    this.#host.committed(highWatermark);
+    if (this.#quorum.isSnapshotDue) this.#snapshot();
+  }
+
+  #applyNext(upperOffset: number): void {
+    const bytes = this.#options.log.read(this.#appliedOffset, {
+      maxBytes: READ_BYTES,
+      upperOffset,
+      minOneBatch: true,
+    });
+    for (const view of batchesOf(bytes)) {
+      for (const value of valuesOf(view)) {
+        this.image.apply(decodeMetadataRecord(value));
+      }
+      this.#appliedOffset = view.nextOffset;
+    }
+  }
+
+  #snapshot(): void {
+    const values = function* (image: MetadataImage) {
+      for (const record of snapshotRecords(image)) {
+        yield encodeMetadataRecord(record);
+      }
+    };
+    this.#quorum.writeSnapshot(values(this.image), this.#appliedOffset);
+  }
+
+  #failed(error: unknown): void {
+    this.#host.fail(error);
+    this.#options.onFailed(error);
+  }
+}

@@ -1,0 +1,76 @@
+/**
+ * What handlers may use of the broker that they run in. Owns the type and the
+ * few look-ups that several handlers share; `broker.ts` makes the value.
+ *
+ * @module
+ */
+import { type Uuid, ZERO_UUID } from "../../core/bytes/uuid.ts";
+import type { BrokerConfig } from "../../core/config/resolve.ts";
+import type { Env } from "../../core/env/env.ts";
+import type { ErrorName } from "../../core/errors.ts";
+import type {
+  ControllerInput,
+  ControllerReply,
+} from "../../core/metadata/controller.ts";
+import type { MetadataImage } from "../../core/metadata/image.ts";
+import type { PartitionTable } from "../../core/partition/partition_table.ts";
+import type { Deadlines } from "./deadlines.ts";
+import type { FetchSessions } from "./fetch_sessions.ts";
+import type { HostedPartition } from "./hosted_partition.ts";
+import type { ProducerIds } from "./producer_ids.ts";
+
+/** The broker, as handlers see it. */
+export interface Services {
+  readonly env: Env;
+  readonly nodeId: number;
+  readonly clusterId: string;
+  /** The config that counts now, dynamic keys included. */
+  readonly config: BrokerConfig;
+  readonly image: MetadataImage;
+  /** The offset up to which the image is applied. */
+  readonly metadataOffset: number;
+  readonly partitions: PartitionTable<HostedPartition>;
+  readonly sessions: FetchSessions;
+  readonly deadlines: Deadlines;
+  readonly producerIds: ProducerIds;
+  /** Asks the controller; resolves when its answer is committed and applied. */
+  control(input: ControllerInput): Promise<ControllerReply>;
+  /** Where clients of the listener behind `local` reach `nodeId`. */
+  endpointOf(
+    nodeId: number,
+    local: { readonly host: string; readonly port: number },
+  ): { readonly host: string; readonly port: number };
+}
+
+const INTERNAL_TOPICS: ReadonlySet<string> = new Set([
+  "__consumer_offsets",
+  "__transaction_state",
+  "__share_group_state",
+]);
+
+/** Whether `topic` belongs to the brokers. */
+export function isInternalTopic(topic: string): boolean {
+  return INTERNAL_TOPICS.has(topic);
+}
+
+/** A topic as a request names it: by id when that is not zero. */
+export interface TopicReference {
+  readonly name: string;
+  readonly topicId: Uuid;
+}
+
+/** The hosted partition, or why there is none. */
+export function findPartition(
+  { partitions, image }: Pick<Services, "partitions" | "image">,
+  { name, topicId }: TopicReference,
+  index: number,
+): HostedPartition | ErrorName {
+  if (topicId === ZERO_UUID) {
+    return partitions.get(name, index) ?? "UNKNOWN_TOPIC_OR_PARTITION";
+  }
+  const found = partitions.getById(topicId, index);
+  if (found !== undefined) return found;
+  return image.topicById(topicId) === undefined
+    ? "UNKNOWN_TOPIC_ID"
+    : "UNKNOWN_TOPIC_OR_PARTITION";
+}

@@ -1,0 +1,63 @@
+/**
+ * The table of APIs that this broker serves and these clients send, by key.
+ * Owns the list and nothing else.
+ *
+ * @module
+ */
+import type { Api } from "./api.ts";
+import { PRODUCE } from "./00_produce.ts";
+import { FETCH } from "./01_fetch.ts";
+import { LIST_OFFSETS } from "./02_list_offsets.ts";
+import { METADATA } from "./03_metadata.ts";
+import { OFFSET_COMMIT } from "./08_offset_commit.ts";
+import { OFFSET_FETCH } from "./09_offset_fetch.ts";
+import { FIND_COORDINATOR } from "./10_find_coordinator.ts";
+import { JOIN_GROUP } from "./11_join_group.ts";
+import { HEARTBEAT } from "./12_heartbeat.ts";
+import { LEAVE_GROUP } from "./13_leave_group.ts";
+import { SYNC_GROUP } from "./14_sync_group.ts";
+import { DESCRIBE_GROUPS } from "./15_describe_groups.ts";
+import { LIST_GROUPS } from "./16_list_groups.ts";
+import { API_VERSIONS } from "./18_api_versions.ts";
+import { CREATE_TOPICS } from "./19_create_topics.ts";
+import { DELETE_TOPICS } from "./20_delete_topics.ts";
+import { DELETE_RECORDS } from "./21_delete_records.ts";
+import { INIT_PRODUCER_ID } from "./22_init_producer_id.ts";
+import { OFFSET_FOR_LEADER_EPOCH } from "./23_offset_for_leader_epoch.ts";
+import { DESCRIBE_CONFIGS } from "./32_describe_configs.ts";
+import { CREATE_PARTITIONS } from "./37_create_partitions.ts";
+import { DELETE_GROUPS } from "./42_delete_groups.ts";
+import { INCREMENTAL_ALTER_CONFIGS } from "./44_incremental_alter_configs.ts";
+import { DESCRIBE_CLUSTER } from "./60_describe_cluster.ts";
+
+export type { Api };
+
+/** Every API, by key, rising. */
+export const APIS: ReadonlyMap<number, Api> = new Map(
+  [
+    PRODUCE,
+    FETCH,
+    LIST_OFFSETS,
+    METADATA,
+    OFFSET_COMMIT,
+    OFFSET_FETCH,
+    FIND_COORDINATOR,
+    JOIN_GROUP,
+    HEARTBEAT,
+    LEAVE_GROUP,
+    SYNC_GROUP,
+    DESCRIBE_GROUPS,
+    LIST_GROUPS,
+    API_VERSIONS,
+    CREATE_TOPICS,
+    DELETE_TOPICS,
+    DELETE_RECORDS,
+    INIT_PRODUCER_ID,
+    OFFSET_FOR_LEADER_EPOCH,
+    DESCRIBE_CONFIGS,
+    CREATE_PARTITIONS,
+    DELETE_GROUPS,
+    INCREMENTAL_ALTER_CONFIGS,
+    DESCRIBE_CLUSTER,
+  ].map((api: Api) => [api.key, api]),
+);

@@ -1,0 +1,127 @@
+/**
+ * A real Apache Kafka for tests: fetched from Maven Central once, started as a
+ * single KRaft node on free loopback ports, stopped and removed at the end.
+ * Owns the process; says why when it can't be had.
+ *
+ * @module
+ */
+import { run } from "../fixtures.ts";
+
+const POM = new URL("./pom.xml", import.meta.url).pathname;
+const CLUSTER_ID = "AAAAAAAAAAAAAAAAAAAABA";
+const READY_MS_MAX = 90_000;
+
+/** A running broker. */
+export interface ApacheKafka extends AsyncDisposable {
+  /** `host:port`. */
+  readonly bootstrap: string;
+}
+
+/** The folder with the jars, or the reason why there is none. */
+export async function apacheKafkaJars(): Promise<
+  { folder: string } | { reason: string }
+> {
+  for (const program of ["java", "mvn"]) {
+    const found = await run(["which", program]);
+    if (found.code !== 0) return { reason: `${program} is not installed` };
+  }
+  const given = Deno.env.get("KF_TEST_KAFKA_LIBS");
+  if (given) return { folder: given };
+  const folder = "/tmp/kf-test-apache-kafka";
+  const fetched = await run([
+    "mvn",
+    "-q",
+    "-B",
+    "-f",
+    POM,
+    "dependency:copy-dependencies",
+    `-DoutputDirectory=${folder}`,
+  ], { timeoutMs: 600_000 });
+  if (fetched.code !== 0) {
+    return { reason: `mvn failed: ${fetched.stdout.slice(-400)}` };
+  }
+  return { folder };
+}
+
+/** Starts a broker with an empty log. */
+export async function startApacheKafka(jars: string): Promise<ApacheKafka> {
+  const home = Deno.makeTempDirSync({ prefix: "kf-test-kafka-" });
+  const port = freePort();
+  const properties = `${home}/server.properties`;
+  Deno.writeTextFileSync(properties, propertiesOf(home, port, freePort()));
+  const java = ["java", "-cp", `${jars}/*`];
+  const formatted = await run([
+    ...java,
+    "kafka.tools.StorageTool",
+    "format",
+    "-t",
+    CLUSTER_ID,
+    "-c",
+    properties,
+  ]);
+  if (formatted.code !== 0) {
+    throw new Error(`Cannot format the log: ${formatted.stderr}`);
+  }
+  const child = new Deno.Command("java", {
+    args: [
+      "-Xmx400m",
+      "-XX:+UseSerialGC",
+      "-XX:TieredStopAtLevel=1",
+      ...java.slice(1),
+      "kafka.Kafka",
+      properties,
+    ],
+    stdin: "null",
+    stdout: "null",
+    stderr: "null",
+  }).spawn();
+  const stop = async () => {
+    child.kill("SIGKILL");
+    await child.status;
+    Deno.removeSync(home, { recursive: true });
+  };
+  try {
+    await untilListening(port);
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+  return { bootstrap: `127.0.0.1:${port}`, [Symbol.asyncDispose]: stop };
+}
+
+function propertiesOf(home: string, port: number, controller: number): string {
+  return `process.roles=broker,controller
+node.id=1
+controller.quorum.voters=1@127.0.0.1:${controller}
+listeners=PLAINTEXT://127.0.0.1:${port},CONTROLLER://127.0.0.1:${controller}
+advertised.listeners=PLAINTEXT://127.0.0.1:${port}
+controller.listener.names=CONTROLLER
+log.dirs=${home}/data
+offsets.topic.replication.factor=1
+offsets.topic.num.partitions=3
+transaction.state.log.replication.factor=1
+transaction.state.log.min.isr=1
+share.coordinator.state.topic.replication.factor=1
+share.coordinator.state.topic.min.isr=1
+group.initial.rebalance.delay.ms=100
+`;
+}
+
+function freePort(): number {
+  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  return listener.addr.port;
+}
+
+async function untilListening(port: number): Promise<void> {
+  const deadlineMs = Date.now() + READY_MS_MAX;
+  for (;;) {
+    try {
+      const connection = await Deno.connect({ hostname: "127.0.0.1", port });
+      connection.close();
+      return;
+    } catch (error) {
+      if (Date.now() > deadlineMs) throw error;
+      await new Promise((resolve) => setTimeout(resolve, 100));
+    }
+  }
+}

@@ -1,0 +1,71 @@
+/**
+ * The examples in the documentation of the public API, and the README's,
+ * run as they stand: type-checked, against a real broker in place of
+ * `localhost:9092`.
+ *
+ * @module
+ */
+import { assert, assertEquals } from "@std/assert";
+import { run, startBrokerProcess, temporaryFolder } from "./fixtures.ts";
+
+const ROOT = new URL("../", import.meta.url);
+const API = ["mod.ts", "net/client.ts", "net/broker.ts"];
+
+interface Example {
+  readonly where: string;
+  readonly code: string;
+}
+
+/** Blocks of TypeScript in doc comments or Markdown. */
+function examplesOf(path: string): Example[] {
+  const text = Deno.readTextFileSync(new URL(path, ROOT));
+  const isCode = path.endsWith(".ts");
+  const block = isCode
+    ? /^ *\* ```ts[^\n]*\n([^]*?)^ *\* ```$/gm
+    : /^```ts[^\n]*\n([^]*?)^```$/gm;
+  return [...text.matchAll(block)].map((match, i) => ({
+    where: `${path} example ${i + 1}`,
+    code: isCode ? match[1]!.replace(/^ *\* ?/gm, "") : match[1]!,
+  }));
+}
+
+/** What the public entries re-export may carry examples, too. */
+function apiFiles(): string[] {
+  const files = new Set(API);
+  for (const path of API) {
+    const text = Deno.readTextFileSync(new URL(path, ROOT));
+    for (const match of text.matchAll(/from "(\.[^"]+)"/g)) {
+      const url = new URL(match[1]!, new URL(path, ROOT)).href;
+      files.add(url.slice(ROOT.href.length));
+    }
+  }
+  return [...files];
+}
+
+Deno.test("examples of the public API and the README run as they stand", async () => {
+  const examples = [...apiFiles(), "README.md"].flatMap(examplesOf);
+  assert(examples.length > 0, "there is no example at all");
+  using folder = temporaryFolder();
+  await using broker = await startBrokerProcess({
+    data: `${folder.path}/data`,
+  });
+  for (const { where, code } of examples) {
+    const path = `${folder.path}/example.ts`;
+    Deno.writeTextFileSync(
+      path,
+      code
+        .replaceAll("localhost:9092", broker.address)
+        .replaceAll(/"(\.\/|@kf\/|kf\/?)(mod\.ts)?"/g, `"${ROOT.href}mod.ts"`),
+    );
+    const { code: exit, stderr } = await run([
+      Deno.execPath(),
+      "run",
+      "-A",
+      "--check",
+      "--config",
+      new URL("deno.json", ROOT).pathname,
+      path,
+    ], { timeoutMs: 60_000 });
+    assertEquals(exit, 0, `${where}: ${stderr}`);
+  }
+});

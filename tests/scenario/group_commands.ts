@@ -1,0 +1,260 @@
+/**
+ * The words of group scenarios: each command becomes a request, each answer a
+ * line. Owns the wording only.
+ *
+ * @module
+ */
+import { KafkaError } from "../../core/errors.ts";
+import type {
+  GroupReply,
+  GroupRequest,
+  JoinReply,
+  SyncReply,
+} from "../../core/group/inputs.ts";
+import type { Command } from "./datadriven.ts";
+import { GroupWorld } from "./group_world.ts";
+
+const UTF8 = new TextEncoder();
+const TEXT = new TextDecoder();
+
+/** Runs group commands against a fresh coordinator. */
+export class GroupCommands {
+  #world = new GroupWorld();
+  #lines: string[] = [];
+  #nextMember = 1;
+
+  /** What the command made happen, a line each. */
+  async run(command: Command): Promise<string[]> {
+    this.#lines = [];
+    await this.#dispatch(command);
+    await this.#world.settle();
+    return this.#lines;
+  }
+
+  async #dispatch(command: Command): Promise<void> {
+    const { name, words, args } = command;
+    switch (name) {
+      case "config":
+        this.#world = new GroupWorld(
+          Object.fromEntries([...args].map(([k, v]) => [k, Number(v)])),
+        );
+        return;
+      case "join":
+        return this.#join(command);
+      case "sync":
+        return this.#sync(command);
+      case "advance":
+        return await this.#world.advance(Number(words[0]));
+      case "hold":
+        return this.#world.hold(true);
+      case "commit-log":
+        return this.#world.hold(false);
+      case "restart":
+        return this.#world.restart();
+      case "show":
+        return this.#show(args.get("group") ?? "g");
+      case "log":
+        return this.#printLog(Number(words[0] ?? 0));
+      default:
+        return this.#ask(command, requestOf(command));
+    }
+  }
+
+  #ask({ name, words }: Command, request: GroupRequest): void {
+    const who = words[0] === undefined ? name : `${words[0]}: ${name}`;
+    this.#world.submit(request, (reply) => {
+      for (const line of replyLines(reply)) this.#lines.push(`${who} ${line}`);
+    });
+  }
+
+  #join({ words, args }: Command): void {
+    const who = words[0]!;
+    const onReply = (reply: GroupReply | KafkaError) => {
+      if (reply === null) return;
+      this.#lines.push(`${who}: join ${joinLine(reply as JoinReply)}`);
+    };
+    const version = Number(args.get("version") ?? 9);
+    const session = Number(args.get("session") ?? 10_000);
+    const request: GroupRequest = {
+      type: "JoinGroup",
+      groupId: args.get("group") ?? "g",
+      token: this.#world.token(onReply),
+      ...reference(args),
+      clientId: who,
+      clientHost: "/h",
+      sessionTimeoutMs: session,
+      rebalanceTimeoutMs: Number(args.get("rebalance") ?? 30_000),
+      protocolType: args.get("type") ?? "consumer",
+      protocols: pairs(args.get("protocols") ?? `range:${who}`)
+        .map(([name, text]) => ({ name, metadata: UTF8.encode(text) })),
+      newMemberSuffix: String(this.#nextMember++),
+      requiresKnownMemberId: version >= 4,
+      canSkipAssignment: version >= 9,
+    };
+    this.#world.submit(request, onReply);
+  }
+
+  #sync({ words, args }: Command): void {
+    const memberId = words[0]!;
+    const onReply = (reply: GroupReply | KafkaError) => {
+      if (reply === null) return;
+      const { error, assignment } = reply as SyncReply;
+      this.#lines.push(
+        `${memberId}: sync ${error}` +
+          (error === "NONE" ? ` assignment=${TEXT.decode(assignment)}` : ""),
+      );
+    };
+    this.#world.submit({
+      type: "SyncGroup",
+      groupId: args.get("group") ?? "g",
+      token: this.#world.token(onReply),
+      memberId,
+      groupInstanceId: args.get("instance") ?? null,
+      generationId: Number(args.get("gen")),
+      protocolType: args.get("type") ?? null,
+      protocolName: args.get("protocol") ?? null,
+      assignments: pairs(args.get("assign") ?? "")
+        .map(([id, text]) => ({ memberId: id, assignment: UTF8.encode(text) })),
+    }, onReply);
+  }
+
+  #show(groupId: string): void {
+    const group = this.#world.machine.group(groupId);
+    if (group === undefined) {
+      this.#lines.push("no group");
+      return;
+    }
+    const { state, generation, protocol, leader } = group;
+    this.#lines.push(
+      `${state} generation=${generation} protocol=${protocol} leader=${leader}`,
+    );
+    for (const member of group.members.values()) {
+      const instance = member.groupInstanceId;
+      this.#lines.push(
+        `  ${member.memberId}` + (instance === null ? "" : ` (${instance})`) +
+          ` assignment=${TEXT.decode(member.assignment)}`,
+      );
+    }
+  }
+
+  #printLog(from: number): void {
+    let offset = 0;
+    for (const { type, key, value } of this.#world.log.records()) {
+      if (offset++ < from) continue;
+      const name = `${offset - 1} ${type} ${Object.values(key).join("/")}`;
+      if (value === null) this.#lines.push(`${name} tombstone`);
+      else if ("members" in value) {
+        const ids = value.members.map(({ memberId }) => memberId).join(",");
+        this.#lines.push(
+          `${name} generation=${value.generation} members=${ids}`,
+        );
+      } else this.#lines.push(`${name} offset=${value.offset}`);
+    }
+  }
+}
+
+function pairs(text: string): [string, string][] {
+  return text.split(",").filter((each) => each !== "").map((each) => {
+    const [name = "", value = ""] = each.split(":");
+    return [name, value];
+  });
+}
+
+function reference(args: ReadonlyMap<string, string>) {
+  return {
+    memberId: args.get("member") ?? "",
+    groupInstanceId: args.get("instance") ?? null,
+  };
+}
+
+function joinLine(reply: JoinReply | KafkaError): string {
+  if (reply instanceof KafkaError) return reply.error;
+  const { error, memberId, generationId, protocolName, leader } = reply;
+  if (error !== "NONE") return `${error} member=${memberId}`;
+  const members = reply.members
+    .map((each) => `${each.memberId}:${TEXT.decode(each.metadata)}`).join(",");
+  return `NONE member=${memberId} generation=${generationId} ` +
+    `protocol=${protocolName} leader=${leader} members=[${members}]` +
+    (reply.skipAssignment ? " skipAssignment" : "");
+}
+
+function requestOf({ name, words, args }: Command): GroupRequest {
+  const groupId = args.get("group") ?? "g";
+  const generationId = Number(args.get("gen") ?? -1);
+  const groupInstanceId = args.get("instance") ?? null;
+  switch (name) {
+    case "heartbeat":
+      return {
+        type: "Heartbeat",
+        groupId,
+        generationId,
+        memberId: words[0]!,
+        groupInstanceId,
+      };
+    case "leave": {
+      const ids = words.length === 0 ? [""] : words;
+      const members = ids.map((memberId) => ({ memberId, groupInstanceId }));
+      return { type: "LeaveGroup", groupId, members };
+    }
+    case "commit":
+      return {
+        type: "OffsetCommit",
+        groupId,
+        generationId,
+        memberId: words[0] ?? "",
+        groupInstanceId,
+        knowsMissingGroup: Number(args.get("version") ?? 9) >= 9,
+        offsets: pairs(args.get("offsets")!).map(([at, offset]) => ({
+          topic: at.split("-")[0]!,
+          partition: Number(at.split("-")[1]),
+          offset: Number(offset),
+          leaderEpoch: -1,
+          metadata: "x".repeat(Number(args.get("metadata") ?? 0)),
+        })),
+      };
+    case "fetch":
+      return { type: "OffsetFetch", groupId, topics: null };
+    case "expire":
+      return { type: "ExpireOffsets" };
+    case "list":
+      return { type: "ListGroups", states: words };
+    case "describe":
+      return { type: "DescribeGroup", groupId };
+    case "delete":
+      return { type: "DeleteGroup", groupId };
+    default:
+      throw new Error(`Unknown command "${name}"`);
+  }
+}
+
+function replyLines(reply: GroupReply | KafkaError): string[] {
+  if (reply === null) return [];
+  if (reply instanceof KafkaError) return [reply.error];
+  if ("errors" in reply) return [reply.errors.join(" ")];
+  if ("topics" in reply) {
+    return reply.topics.flatMap(({ topic, partitions }) =>
+      partitions.map(({ partition, committed }) =>
+        `${topic}-${partition} = ${committed?.offset}`
+      )
+    );
+  }
+  if ("groups" in reply) {
+    return reply.groups.map(({ groupId, state, protocolType }) =>
+      `${groupId} ${state} type=${protocolType}`
+    );
+  }
+  if ("group" in reply) {
+    const { group } = reply;
+    if (group === undefined) return ["no group"];
+    return [
+      `${group.state} ${group.protocolType}/${group.protocolData} ` +
+      group.members.map(({ memberId }) => memberId).join(","),
+    ];
+  }
+  if ("members" in reply && !("memberId" in reply)) {
+    return reply.members.map(({ memberId, groupInstanceId, error }) =>
+      `${memberId || groupInstanceId} ${error}`
+    );
+  }
+  return [reply.error];
+}

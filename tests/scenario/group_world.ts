@@ -1,0 +1,186 @@
+/**
+ * A group coordinator on virtual time over a log in memory, told what to do in
+ * words. Owns the clock, the log and the words; what happens is the product's.
+ *
+ * @module
+ */
+import {
+  CoordinatorHost,
+  type CoordinatorLog,
+} from "../../core/coordinator/host.ts";
+import { KafkaError } from "../../core/errors.ts";
+import type {
+  GroupChange,
+  GroupConfig,
+  GroupEffect,
+  GroupInput,
+  GroupReply,
+  GroupRequest,
+  JoinReply,
+  SyncReply,
+} from "../../core/group/inputs.ts";
+import { GroupMachine } from "../../core/group/machine.ts";
+import {
+  decodeGroupRecord,
+  encodeGroupRecord,
+  type GroupRecord,
+} from "../../core/group/records.ts";
+import { batchesOf, BatchView } from "../../core/record/batch.ts";
+import { decodeRecords } from "../../core/record/record.ts";
+
+const START_MS = 1_700_000_000_000;
+
+/** Kafka's defaults. */
+export const DEFAULTS: GroupConfig = {
+  sessionTimeoutMinMs: 6000,
+  sessionTimeoutMaxMs: 1_800_000,
+  initialRebalanceDelayMs: 3000,
+  groupSizeMax: 1000,
+  offsetMetadataBytesMax: 4096,
+  offsetsRetentionMs: 7 * 24 * 3_600_000,
+};
+
+/** A log that commits at once, unless it is held. */
+class MemoryLog implements CoordinatorLog {
+  readonly batches: Uint8Array[] = [];
+  logEndOffset = 0;
+  highWatermark = 0;
+  isHeld = false;
+  failure: Error | undefined;
+
+  append(batch: Uint8Array): number {
+    if (this.failure !== undefined) throw this.failure;
+    const view = new BatchView(batch);
+    view.setBaseOffset(this.logEndOffset);
+    this.batches.push(batch);
+    this.logEndOffset += view.recordCount;
+    if (!this.isHeld) this.highWatermark = this.logEndOffset;
+    return this.logEndOffset - 1;
+  }
+
+  *records(): Generator<GroupRecord> {
+    for (const bytes of this.batches) {
+      for (const view of batchesOf(bytes)) {
+        for (const stored of decodeRecords(view)) {
+          const record = decodeGroupRecord(stored);
+          if (record.type !== "Unknown") yield record;
+        }
+      }
+    }
+  }
+}
+
+/** One coordinator and everything around it. */
+export class GroupWorld {
+  readonly log = new MemoryLog();
+  readonly printed: string[] = [];
+  machine: GroupMachine;
+  nowMs = 0;
+  readonly #config: GroupConfig;
+  readonly #host: CoordinatorHost<
+    GroupInput,
+    GroupChange,
+    GroupReply,
+    GroupEffect
+  >;
+  readonly #timers = new Map<string, number>();
+  readonly #parked = new Map<number, (reply: JoinReply | SyncReply) => void>();
+  #turnJobs: (() => void)[] = [];
+  #nextToken = 1;
+
+  constructor(config: Partial<GroupConfig> = {}) {
+    this.#config = { ...DEFAULTS, ...config };
+    this.machine = new GroupMachine(this.#config);
+    this.#host = new CoordinatorHost({
+      log: this.log,
+      clock: {
+        wallMs: () => START_MS + this.nowMs,
+        endOfTurn: (fn) => this.#turnJobs.push(fn),
+      },
+      create: () => this.machine = new GroupMachine(this.#config),
+      encode: (record) =>
+        record.type === "GroupChanged" || record.type === "MemberHeard"
+          ? undefined
+          : encodeGroupRecord(record),
+      onEffect: (effect) => this.#carryOut(effect),
+      onDiscarded: () => {
+        this.#timers.clear();
+        this.#parked.clear();
+      },
+    });
+    this.#host.load([]);
+  }
+
+  /** A number that names a parked request. */
+  token(onReply: (reply: JoinReply | SyncReply) => void): number {
+    const token = this.#nextToken++;
+    this.#parked.set(token, onReply);
+    return token;
+  }
+
+  /** Submits; `onReply` is told the reply (null: parked) or the failure. */
+  submit(
+    request: GroupRequest,
+    onReply: (reply: GroupReply | KafkaError) => void,
+  ): void {
+    this.#host.submit({ request, monoMs: this.nowMs }).then(
+      onReply,
+      (error) => {
+        if (!(error instanceof KafkaError)) throw error;
+        onReply(error);
+      },
+    );
+  }
+
+  /** Ends turns until nothing is left to do. */
+  async settle(): Promise<void> {
+    for (let idle = 0; idle < 3; idle++) {
+      for (const job of this.#turnJobs.splice(0)) {
+        job();
+        idle = 0;
+      }
+      await Promise.resolve();
+      await Promise.resolve();
+    }
+  }
+
+  /** Lets time pass, timer by timer. */
+  async advance(ms: number): Promise<void> {
+    const endMs = this.nowMs + ms;
+    while (true) {
+      const due = [...this.#timers].sort((a, b) => a[1] - b[1])[0];
+      if (due === undefined || due[1] > endMs) break;
+      this.#timers.delete(due[0]);
+      this.nowMs = Math.max(this.nowMs, due[1]);
+      this.submit({ type: "Timer", groupId: due[0] }, () => {});
+      await this.settle();
+    }
+    this.nowMs = endMs;
+  }
+
+  /** Everything appended is committed from now on, or nothing more is. */
+  hold(isHeld: boolean): void {
+    this.log.isHeld = isHeld;
+    if (isHeld) return;
+    this.log.highWatermark = this.log.logEndOffset;
+    this.#host.committed(this.log.highWatermark);
+  }
+
+  /** The state is lost and read back from the log. */
+  restart(): void {
+    this.#host.fail(
+      new KafkaError("NOT_COORDINATOR", "The coordinator restarts"),
+    );
+    this.#host.load(this.log.records());
+    this.submit({ type: "Loaded" }, () => {});
+  }
+
+  #carryOut(effect: GroupEffect): void {
+    if (effect.type === "SetTimer") {
+      this.#timers.set(effect.groupId, effect.atMs);
+      return;
+    }
+    this.#parked.get(effect.token)?.(effect.reply);
+    this.#parked.delete(effect.token);
+  }
+}
