@@ -17,7 +17,8 @@
 #include <sys/epoll.h>
 #include <sys/socket.h>
 
-#define BUFFER (2 << 20)
+#define IN (256 << 10) /* what kf reads into, too: it stays in the cache */
+#define OUT (2 << 20)
 #define GATHER_BELOW 16384
 
 struct connection {
@@ -130,7 +131,7 @@ static int flush_out(struct connection *c) {
 
 static void work(struct connection *c) {
   size_t at = 0;
-  while (c->in_length - at >= 4 && c->out_length < BUFFER / 2) {
+  while (c->in_length - at >= 4 && c->out_length < OUT / 2) {
     size_t size = get32(c->in + at);
     if (c->in_length - at - 4 < size) break;
     uint8_t *frame = c->in + at + 4;
@@ -139,7 +140,7 @@ static void work(struct connection *c) {
     if (get16(frame) == 0) {
       c->out_length += answer_produce(c->out + c->out_length, correlation, body);
     } else {
-      c->out_length += answer_fetch(c->out + c->out_length, BUFFER - c->out_length, correlation, body);
+      c->out_length += answer_fetch(c->out + c->out_length, OUT - c->out_length, correlation, body);
     }
     at += 4 + size;
   }
@@ -160,7 +161,7 @@ static void serve(struct connection *c) {
   for (;;) {
     if (flush_out(c) < 0) return drop(c);
     if (c->out_length) return;
-    ssize_t n = read(c->fd, c->in + c->in_length, BUFFER - c->in_length);
+    ssize_t n = read(c->fd, c->in + c->in_length, IN - c->in_length);
     if (n == 0 || (n < 0 && errno != EAGAIN)) return drop(c);
     if (n > 0) c->in_length += (size_t)n;
     size_t before = c->in_length;
@@ -193,8 +194,8 @@ int main(int argc, char **argv) {
       }
       struct connection *c = calloc(1, sizeof *c);
       c->fd = accept4(listener, NULL, NULL, SOCK_NONBLOCK);
-      c->in = malloc(BUFFER);
-      c->out = malloc(BUFFER);
+      c->in = malloc(IN);
+      c->out = malloc(OUT);
       setsockopt(c->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
       event = (struct epoll_event){.events = EPOLLIN | EPOLLOUT | EPOLLET, .data.ptr = c};
       epoll_ctl(loop, EPOLL_CTL_ADD, c->fd, &event);

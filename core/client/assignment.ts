@@ -7,6 +7,7 @@
 import { assignorNamed } from "../assign/assignors.ts";
 import type { Assignor } from "../assign/assignor.ts";
 import {
+  decodeAssignment,
   decodeSubscription,
   encodeAssignment,
   encodeSubscription,
@@ -83,6 +84,14 @@ export async function assignAll(
     memberId,
     assignment: encodeAssignment({ assignedPartitions: byTopic(partitions) }),
   }));
+}
+
+/** The partitions in a member's assignment; none in an empty one. */
+export function assignedPartitions(bytes: Uint8Array): TopicPartition[] {
+  if (bytes.length === 0) return [];
+  return decodeAssignment(bytes).assignedPartitions.flatMap((
+    { topic, partitions },
+  ) => partitions.map((partition) => ({ topic, partition })));
 }
 
 function assignor(protocol: string): Assignor {

@@ -60,13 +60,16 @@ export class PartitionQueue {
   append(
     record: RecordInput,
     callback: DeliveryCallback | undefined,
-    options: BatchOptions & { readonly createdMs: number },
+    options: BatchOptions & { readonly nowMs: () => number },
   ): ProducerBatch | undefined {
-    const last = this.#waiting.at(-1);
+    const last = this.#waiting[this.#waiting.length - 1];
     if (last && last.ordinal < 0 && last.tryAppend(record, callback)) {
       return undefined;
     }
-    const batch = new ProducerBatch(this.topic, this.partition, options);
+    const batch = new ProducerBatch(this.topic, this.partition, {
+      ...options,
+      createdMs: options.nowMs(),
+    });
     invariant(batch.tryAppend(record, callback), "an empty batch takes any");
     this.#waiting.push(batch);
     return batch;
@@ -74,7 +77,7 @@ export class PartitionQueue {
 
   /** The size of the batch that the last record went to. */
   get openBytes(): number {
-    return this.#waiting.at(-1)?.sizeInBytes ?? 0;
+    return this.#waiting[this.#waiting.length - 1]?.heldBytes ?? 0;
   }
 
   /**

@@ -29,6 +29,15 @@ export interface BatchOptions {
   readonly batchSizeBytes: number;
 }
 
+interface Run {
+  readonly callback: DeliveryCallback | undefined;
+  readonly timestamp: number;
+  count: number;
+}
+
+/** What a run and the closure behind it take, about. */
+const RUN_BYTES = 128;
+
 /**
  * A batch.
  *
@@ -48,8 +57,8 @@ export class ProducerBatch {
   /** Whether the end came: callbacks were called. */
   isSettled = false;
   readonly #builder: BatchBuilder;
-  readonly #timestamps: number[] = [];
-  readonly #callbacks: (DeliveryCallback | undefined)[] = [];
+  /** Runs of equal callbacks and timestamps, so that equal ones cost nothing. */
+  readonly #runs: Run[] = [];
   #bytes: Uint8Array | undefined;
 
   constructor(
@@ -78,6 +87,11 @@ export class ProducerBatch {
     return this.#builder.sizeInBytes;
   }
 
+  /** Bytes that it holds in memory, callbacks included. */
+  get heldBytes(): number {
+    return this.#builder.sizeInBytes + this.#runs.length * RUN_BYTES;
+  }
+
   /** Bytes to send; the batch is closed by asking. */
   get bytes(): Uint8Array {
     return this.#bytes ??= this.#builder.build();
@@ -86,10 +100,12 @@ export class ProducerBatch {
   /** Adds a record; false when the batch is full or closed. */
   tryAppend(record: RecordInput, callback?: DeliveryCallback): boolean {
     if (this.#bytes || !this.#builder.tryAppend(record)) return false;
-    if (callback) {
-      const index = this.#builder.recordCount - 1;
-      this.#callbacks[index] = callback;
-      this.#timestamps[index] = record.timestamp;
+    const { timestamp } = record;
+    const last = this.#runs[this.#runs.length - 1];
+    if (last?.callback === callback && last?.timestamp === timestamp) {
+      last.count++;
+    } else {
+      this.#runs.push({ callback, timestamp, count: 1 });
     }
     return true;
   }
@@ -110,15 +126,10 @@ export class ProducerBatch {
     onThrow: (error: unknown) => void,
   ): void {
     const { topic, partition } = this;
-    this.#settle((callback, index) => {
-      callback(undefined, {
-        topic,
-        partition,
-        offset: baseOffset < 0 ? -1 : baseOffset + index,
-        timestamp: logAppendTimeMs >= 0
-          ? logAppendTimeMs
-          : this.#timestamps[index]!,
-      });
+    this.#settle((callback, index, recordMs) => {
+      const offset = baseOffset < 0 ? -1 : baseOffset + index;
+      const timestamp = logAppendTimeMs >= 0 ? logAppendTimeMs : recordMs;
+      callback(undefined, { topic, partition, offset, timestamp });
     }, onThrow);
   }
 
@@ -133,20 +144,26 @@ export class ProducerBatch {
   }
 
   #settle(
-    tell: (callback: DeliveryCallback, index: number) => void,
+    tell: (
+      callback: DeliveryCallback,
+      index: number,
+      timestamp: number,
+    ) => void,
     onThrow: (error: unknown) => void,
   ): void {
     if (this.isSettled) return;
     this.isSettled = true;
-    for (let index = 0; index < this.#callbacks.length; index++) {
-      const callback = this.#callbacks[index];
-      if (!callback) continue;
-      try {
-        tell(callback, index);
-      } catch (error) {
-        onThrow(error);
+    let index = 0;
+    for (const { callback, timestamp, count } of this.#runs) {
+      const end = index + count;
+      for (; index < end; index++) {
+        if (!callback) continue;
+        try {
+          tell(callback, index, timestamp);
+        } catch (error) {
+          onThrow(error);
+        }
       }
     }
-    this.#callbacks.length = 0;
   }
 }

@@ -10,6 +10,7 @@ import type {
   Decision,
   Machine,
 } from "../coordinator/machine.ts";
+import type { TopicPartition } from "../ids.ts";
 import { Draft, joinRefusal, syncRefusal } from "./draft.ts";
 import {
   emptyGroup,
@@ -87,8 +88,7 @@ export class GroupMachine
   /** The offset as it is now, for tests and tools. */
   offset(
     groupId: string,
-    topic: string,
-    partition: number,
+    { topic, partition }: TopicPartition,
   ): CommittedOffset | undefined {
     return this.#offsets.get(groupId)?.get(topic)?.get(partition);
   }
@@ -213,11 +213,10 @@ export class GroupMachine
     if (problem !== undefined) {
       return only({ errors: offsets.map(() => problem) });
     }
-    const { records, errors } = commitRecords(
-      request,
-      this.#config,
-      context.nowMs,
-    );
+    const { records, errors } = commitRecords(request, {
+      ...this.#config,
+      nowMs: context.nowMs,
+    });
     const changes: GroupChange[] = records;
     if (group?.members.has(memberId)) {
       changes.push(heard(group, memberId, context));
@@ -277,7 +276,7 @@ export class GroupMachine
     for (const [groupId, offsets] of this.#offsets) {
       for (const topic of topics) {
         for (const partition of offsets.get(topic)?.keys() ?? []) {
-          records.push(offsetTombstone(groupId, topic, partition));
+          records.push(offsetTombstone(groupId, { topic, partition }));
         }
       }
     }

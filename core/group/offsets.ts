@@ -7,6 +7,7 @@
 import { decodeSubscription } from "../assign/protocol.ts";
 import { DecodeError } from "../bytes/reader.ts";
 import type { ErrorName } from "../errors.ts";
+import type { TopicPartition } from "../ids.ts";
 import { findMember } from "./draft.ts";
 import { type Group, metadataOf } from "./group.ts";
 import type {
@@ -54,8 +55,9 @@ export function commitProblem(
 /** The records of a commit, and one error per offset. */
 export function commitRecords(
   { groupId, offsets }: CommitInput,
-  { offsetMetadataBytesMax }: GroupConfig,
-  nowMs: number,
+  { offsetMetadataBytesMax, nowMs }:
+    & Pick<GroupConfig, "offsetMetadataBytesMax">
+    & { readonly nowMs: number },
 ): { records: OffsetCommitRecord[]; errors: ErrorName[] } {
   const records: OffsetCommitRecord[] = [];
   const errors = offsets.map((each): ErrorName => {
@@ -124,8 +126,7 @@ export function fetchOffsets(
 /** Tombstone of one offset. */
 export function offsetTombstone(
   group: string,
-  topic: string,
-  partition: number,
+  { topic, partition }: TopicPartition,
 ): OffsetCommitRecord {
   return {
     type: "OffsetCommit",
@@ -141,7 +142,7 @@ export function allTombstones(
 ): OffsetCommitRecord[] {
   return [...offsets ?? []].flatMap(([topic, partitions]) =>
     [...partitions.keys()]
-      .map((partition) => offsetTombstone(groupId, topic, partition))
+      .map((partition) => offsetTombstone(groupId, { topic, partition }))
   );
 }
 
@@ -165,7 +166,7 @@ export function expiredTombstones(
         ? sinceMs + retentionMs
         : expireTimestampMs;
       if (dueMs > nowMs) continue;
-      expired.push(offsetTombstone(group.groupId, topic, partition));
+      expired.push(offsetTombstone(group.groupId, { topic, partition }));
     }
   }
   return expired;

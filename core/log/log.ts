@@ -293,7 +293,10 @@ export class Log {
     this.writeStaged();
     for (const segment of this.#segments) {
       if (segment.maxTimestamp < timestamp) continue;
-      const bytes = segment.batchForTimestamp(timestamp);
+      const bytes = segment.batchForTimestamp(
+        timestamp,
+        this.#logStartOffset,
+      );
       if (bytes === undefined) continue;
       for (const record of decodeRecords(new BatchView(bytes))) {
         if (

@@ -167,7 +167,7 @@ export class LogFolder {
     const log = this.#logs.get(name);
     if (log === undefined) return;
     this.#logs.delete(name);
-    await log.close({ clean: false });
+    const closing = log.close({ clean: false });
     for (
       const offsets of [
         this.#recoveryPoints,
@@ -175,7 +175,9 @@ export class LogFolder {
         this.#highWatermarks,
       ]
     ) offsets.delete(name);
+    // At once: a new topic of that name may want the place this very turn.
     this.#setAside(name);
+    await closing;
   }
 
   /** Partition folders that no topic of the metadata claims any more. */

@@ -171,11 +171,18 @@ export class Segment {
     return this.size;
   }
 
-  /** The first batch with a record at or after `timestamp`, whole. */
-  batchForTimestamp(timestamp: number): Uint8Array | undefined {
+  /**
+   * The first batch with a record at or after `timestamp`, whole; batches that
+   * end before `startOffset` don't count.
+   */
+  batchForTimestamp(
+    timestamp: number,
+    startOffset: number,
+  ): Uint8Array | undefined {
     const from = this.offsetIndex.lookup(this.timeIndex.lookup(timestamp));
     for (const { position, batch } of this.batchesFrom(from)) {
       if (batch.maxTimestamp < timestamp || batch.isControl) continue;
+      if (batch.lastOffset < startOffset) continue;
       const bytes = new Uint8Array(batch.sizeInBytes);
       this.pread(bytes, position);
       return bytes;

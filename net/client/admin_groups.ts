@@ -4,7 +4,7 @@
  *
  * @module
  */
-import { decodeAssignment } from "../../core/assign/protocol.ts";
+import { assignedPartitions } from "../../core/client/assignment.ts";
 import { ERRORS, KafkaError } from "../../core/errors.ts";
 import type { TopicPartition } from "../../core/ids.ts";
 import { DESCRIBE_GROUPS } from "../wire/15_describe_groups.ts";
@@ -165,8 +165,5 @@ function assignmentOf(
   protocolType: string,
   bytes: Uint8Array,
 ): TopicPartition[] {
-  if (protocolType !== "consumer" || bytes.length === 0) return [];
-  return decodeAssignment(bytes).assignedPartitions.flatMap((
-    { topic, partitions },
-  ) => partitions.map((partition) => ({ topic, partition })));
+  return protocolType === "consumer" ? assignedPartitions(bytes) : [];
 }

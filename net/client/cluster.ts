@@ -309,7 +309,7 @@ export function kafkaError(
 }
 
 /** Reads `host:port`, with brackets around an IPv6 address. */
-export function parseAddress(text: string): Address {
+function parseAddress(text: string): Address {
   const match = /^(?:\[([^\]]+)\]|([^:\s]+)):(\d{1,5})$/.exec(text.trim());
   const port = Number(match?.[3]);
   if (!match || port < 1 || port > 65535) {

@@ -7,10 +7,10 @@
  */
 import {
   assignAll,
+  assignedPartitions,
   type EncodedAssignment,
   subscriptionFor,
 } from "../../core/client/assignment.ts";
-import { decodeAssignment } from "../../core/assign/protocol.ts";
 import type { ConsumerValues } from "../../core/config/client_keys.ts";
 import type { Cancel } from "../../core/env/env.ts";
 import { errorName, ERRORS, KafkaError } from "../../core/errors.ts";
@@ -221,12 +221,7 @@ export class GroupMember {
     });
     this.#refuse(answer.errorCode, "sync with");
     this.#ownedGeneration = this.#generationId;
-    if (answer.assignment.length === 0) return { protocol, assigned: [] };
-    const assigned = decodeAssignment(answer.assignment).assignedPartitions
-      .flatMap(({ topic, partitions }) =>
-        partitions.map((partition) => ({ topic, partition }))
-      );
-    return { protocol, assigned };
+    return { protocol, assigned: assignedPartitions(answer.assignment) };
   }
 
   /** The leader's part: who gets what. */

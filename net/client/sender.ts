@@ -55,7 +55,7 @@ const EPOCH_MAX = 32767;
 /**
  * The sending half of a producer.
  *
- * 1. `bufferedBytes` is the sum of the sizes of `#incomplete`.
+ * 1. `bufferedBytes` is the sum of what is held by `#incomplete`.
  * 2. `#active` holds exactly the queues that are not empty.
  */
 export class Sender {
@@ -64,6 +64,7 @@ export class Sender {
   readonly #cluster: Cluster;
   readonly #values: ProducerValues;
   readonly #options: SenderOptions;
+  readonly #batches: BatchOptions & { readonly nowMs: () => number };
   readonly #queues = new Map<string, PartitionQueue>();
   readonly #active = new Set<PartitionQueue>();
   readonly #nodes = new Map<number, Node>();
@@ -83,6 +84,8 @@ export class Sender {
     this.#cluster = cluster;
     this.#values = values;
     this.#options = options;
+    const { clock } = cluster.env;
+    this.#batches = { ...options.batches, nowMs: () => clock.monoMs() };
   }
 
   /** The queue of a partition. */
@@ -103,15 +106,12 @@ export class Sender {
     callback: DeliveryCallback | undefined,
   ): void {
     const before = queue.openBytes;
-    const begun = queue.append(record, callback, {
-      ...this.#options.batches,
-      createdMs: this.#nowMs(),
-    });
+    const begun = queue.append(record, callback, this.#batches);
     if (!begun) {
       this.bufferedBytes += queue.openBytes - before;
       return;
     }
-    this.bufferedBytes += begun.sizeInBytes;
+    this.bufferedBytes += begun.heldBytes;
     this.#incomplete.add(begun);
     this.#active.add(queue);
     this.wake();
@@ -405,7 +405,7 @@ export class Sender {
 
   #done(queue: PartitionQueue, batch: ProducerBatch): void {
     if (!this.#incomplete.delete(batch)) return;
-    this.bufferedBytes -= batch.sizeInBytes;
+    this.bufferedBytes -= batch.heldBytes;
     if (queue.size === 0) this.#active.delete(queue);
     for (const flush of [...this.#flushes]) {
       flush.left.delete(batch);

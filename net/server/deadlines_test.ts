@@ -1,4 +1,6 @@
 /**
+ * Deadlines under a clock that is moved by hand.
+ *
  * @module
  */
 import { assertEquals } from "@std/assert";

@@ -55,8 +55,6 @@ export interface FetchContext {
   readonly targets: readonly FetchTarget[];
   /** A refusal of the whole request. */
   readonly error: ErrorName | undefined;
-  /** Whether an answer without changes holds nothing. */
-  readonly isIncremental: boolean;
   /** Chooses what is sent, and remembers it. */
   finish(results: readonly FetchResult[]): {
     readonly sessionId: number;
@@ -162,7 +160,6 @@ export class FetchSessions {
     return {
       targets,
       error: undefined,
-      isIncremental: false,
       finish: (results) => ({
         sessionId: this.#create(results, moment),
         error: undefined,
@@ -187,7 +184,6 @@ export class FetchSessions {
     return {
       targets: Array.from(session.cached.values(), ({ target }) => target),
       error: undefined,
-      isIncremental: true,
       finish: (results) => {
         if (session.epoch !== expected) {
           const error = "INVALID_FETCH_SESSION_EPOCH";
@@ -252,7 +248,6 @@ function sessionless(targets: FetchTarget[]): FetchContext {
   return {
     targets,
     error: undefined,
-    isIncremental: false,
     finish: (results) => ({ sessionId: 0, error: undefined, results }),
   };
 }
@@ -261,7 +256,6 @@ function refused(error: ErrorName): FetchContext {
   return {
     targets: [],
     error,
-    isIncremental: false,
     finish: () => ({ sessionId: 0, error, results: [] }),
   };
 }

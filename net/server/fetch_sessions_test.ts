@@ -1,4 +1,6 @@
 /**
+ * Fetch sessions (KIP-227), request by request.
+ *
  * @module
  */
 import { assertEquals } from "@std/assert";

@@ -80,7 +80,7 @@ export class Hosting {
     for (const [name, indexes] of delta.partitions) {
       const topic = image.topic(name);
       if (topic === undefined) continue;
-      for (const index of indexes) this.#host(topic, index);
+      for (const index of indexes) this.#tryHost(topic, index);
     }
     this.#reconfigure(delta);
   }
@@ -103,6 +103,18 @@ export class Hosting {
       marks.set(partition.name, partition.highWatermark);
     }
     return marks;
+  }
+
+  /** A disk that refuses one partition's log must not stop the metadata. */
+  #tryHost(topic: TopicImage, index: number): void {
+    try {
+      this.#host(topic, index);
+    } catch (error) {
+      this.#options.env.trace("error", "A partition could not be opened", {
+        partition: `${topic.name}-${index}`,
+        error,
+      });
+    }
   }
 
   #host(topic: TopicImage, index: number): void {

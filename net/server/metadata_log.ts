@@ -59,6 +59,7 @@ export class MetadataLog {
   /** What was there at the start, until the controller has it too. */
   #stored: MetadataRecord[];
   #appliedOffset: number;
+  #isFailed = false;
   #onChange: ((delta: MetadataDelta) => void) | undefined;
 
   /** Replays what is there; nothing is written before `start()`. */
@@ -90,6 +91,7 @@ export class MetadataLog {
         value: encodeMetadataRecord(record),
       }),
       onEffect: () => {},
+      onDiscarded: () => this.#reload(),
       isBatchPerDecision: true,
     });
     this.#stored = Array.from(this.#quorum.replay(), decodeMetadataRecord);
@@ -157,7 +159,14 @@ export class MetadataLog {
     this.#quorum.writeSnapshot(values(this.image), this.#appliedOffset);
   }
 
+  /** An append was refused: the controller begins again from the log. */
+  #reload(): void {
+    if (this.#isFailed) return;
+    this.#host.load(Array.from(this.#quorum.replay(), decodeMetadataRecord));
+  }
+
   #failed(error: unknown): void {
+    this.#isFailed = true;
     this.#host.fail(error);
     this.#options.onFailed(error);
   }

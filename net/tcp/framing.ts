@@ -12,8 +12,6 @@ import type { Connection } from "./transport.ts";
 
 const QUIET_BYTES = 1024;
 const SIZE_BYTES = 4;
-/** A read of at least this much marks a connection as busy. */
-const BUSY_BYTES = 8192;
 const HEAP_START_BYTES = 512 * 1024;
 
 /** A length that no frame may have; the connection must be closed. */
@@ -113,11 +111,6 @@ export class FrameReader {
     this.#frameBytesMax = options.frameBytesMax;
   }
 
-  /** Whether part of a frame has arrived and the rest has not. */
-  get isMidFrame(): boolean {
-    return this.#end > this.#start;
-  }
-
   /** The next whole frame, without its size, or undefined when none is here. */
   take(): Uint8Array | undefined {
     const total = this.#frameTotal();
@@ -137,7 +130,8 @@ export class FrameReader {
     const n = await this.#connection.read(into);
     if (n === null || this.#isClosed) return false;
     this.#end += n;
-    this.#isBusy = n >= BUSY_BYTES || n === QUIET_BYTES;
+    // Who fills the quiet buffer has more to say: the next read is a large one.
+    this.#isBusy = n >= QUIET_BYTES;
     return true;
   }
 

@@ -1,4 +1,6 @@
 /**
+ * Frames over scripted connections, cut at every place.
+ *
  * @module
  */
 import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";

@@ -250,7 +250,14 @@ Deno.test("acknowledged records, sequences and commits survive kill -9", async (
       writers.every((writer) => writer.acknowledged.size > 0),
       "every producer made progress",
     );
+    assert(reader.committed.size > 0, "the group made progress");
     await checkGroup(address, reader);
+    const total = writers.reduce(
+      (sum, { acknowledged }) => sum + acknowledged.size,
+      0,
+    );
+    // deno-lint-ignore no-console
+    console.log(`kill -9: ${total} records acknowledged, all there`);
     assertEquals(await broker.end("SIGTERM"), 0);
   } finally {
     await broker[Symbol.asyncDispose]();

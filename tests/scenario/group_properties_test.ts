@@ -17,6 +17,8 @@ import type { Group } from "../../core/group/group.ts";
 import { GroupMachine } from "../../core/group/machine.ts";
 import { DEFAULTS, GroupWorld } from "./group_world.ts";
 
+const T0 = { topic: "t", partition: 0 };
+
 interface Client {
   memberId: string;
   generation: number;
@@ -69,7 +71,7 @@ class RandomGroup {
     assert(group.generation >= this.generation, "generations grow");
     this.generation = group.generation;
     assert(group.leader === null || group.members.has(group.leader));
-    const offset = this.world.machine.offset("g", "t", 0)?.offset;
+    const offset = this.world.machine.offset("g", T0)?.offset;
     assertEquals(offset, this.committed);
   }
 
@@ -79,8 +81,8 @@ class RandomGroup {
     for (const record of this.world.log.records()) replayed.apply(record);
     const live = this.world.machine.group("g");
     assertEquals(
-      replayed.offset("g", "t", 0),
-      this.world.machine.offset("g", "t", 0),
+      replayed.offset("g", T0),
+      this.world.machine.offset("g", T0),
     );
     if (live?.state !== "Stable") return;
     assertEquals(stored(replayed.group("g")!), stored(live));

@@ -7,7 +7,10 @@
  */
 import { ZERO_UUID } from "../../../core/bytes/uuid.ts";
 import { type ErrorName, ERRORS } from "../../../core/errors.ts";
-import type { TopicImage } from "../../../core/metadata/image.ts";
+import type {
+  MetadataImage,
+  TopicImage,
+} from "../../../core/metadata/image.ts";
 import {
   METADATA,
   type MetadataRequest,
@@ -58,56 +61,62 @@ function missing({ name, topicId }: AskedTopic, error: ErrorName): Topic {
   };
 }
 
+function response(
+  request: MetadataRequest,
+  topics: Topic[],
+  { local, services }: {
+    readonly local: RequestContext["local"];
+    readonly services: Services;
+  },
+): MetadataResponse {
+  const { image } = services;
+  const live = [...image.brokers.values()].filter(({ isFenced }) => !isFenced);
+  return {
+    brokers: live.map(({ id, rack }) => ({
+      nodeId: id,
+      ...services.endpointOf(id, local),
+      rack,
+    })),
+    clusterId: services.clusterId,
+    controllerId: services.nodeId,
+    topics,
+    ...(request.includeClusterAuthorizedOperations
+      ? { clusterAuthorizedOperations: CLUSTER_OPERATIONS }
+      : {}),
+  };
+}
+
+function answerOne(
+  request: MetadataRequest,
+  asked: AskedTopic,
+  { image, refusals }: {
+    readonly image: MetadataImage;
+    readonly refusals: ReadonlyMap<string, ErrorName>;
+  },
+): Topic {
+  const { name, topicId } = asked;
+  if (topicId !== ZERO_UUID) {
+    const topic = image.topicById(topicId);
+    return topic === undefined
+      ? missing(asked, "UNKNOWN_TOPIC_ID")
+      : describe(topic, request);
+  }
+  if (name === null) return missing(asked, "INVALID_REQUEST");
+  const topic = image.topic(name);
+  if (topic !== undefined) return describe(topic, request);
+  return missing(asked, refusals.get(name) ?? "UNKNOWN_TOPIC_OR_PARTITION");
+}
+
 /** The handler of Metadata. */
 export function metadataHandler(services: Services): HandlerEntry {
   const { image } = services;
-
-  function response(
-    request: MetadataRequest,
-    topics: Topic[],
-    { local }: RequestContext,
-  ): MetadataResponse {
-    const live = [...image.brokers.values()].filter(({ isFenced }) =>
-      !isFenced
-    );
-    return {
-      brokers: live.map(({ id, rack }) => ({
-        nodeId: id,
-        ...services.endpointOf(id, local),
-        rack,
-      })),
-      clusterId: services.clusterId,
-      controllerId: services.nodeId,
-      topics,
-      ...(request.includeClusterAuthorizedOperations
-        ? { clusterAuthorizedOperations: CLUSTER_OPERATIONS }
-        : {}),
-    };
-  }
-
-  function answerOne(
-    request: MetadataRequest,
-    asked: AskedTopic,
-    refusals: ReadonlyMap<string, ErrorName>,
-  ): Topic {
-    const { name, topicId } = asked;
-    if (topicId !== ZERO_UUID) {
-      const topic = image.topicById(topicId);
-      return topic === undefined
-        ? missing(asked, "UNKNOWN_TOPIC_ID")
-        : describe(topic, request);
-    }
-    if (name === null) return missing(asked, "INVALID_REQUEST");
-    const topic = image.topic(name);
-    if (topic !== undefined) return describe(topic, request);
-    return missing(asked, refusals.get(name) ?? "UNKNOWN_TOPIC_OR_PARTITION");
-  }
 
   function handle(
     request: MetadataRequest,
     context: RequestContext,
   ): MetadataResponse | Promise<MetadataResponse> {
     const asked = request.topics;
+    const { local } = context;
     const wantsAll = asked === null ||
       (asked.length === 0 && context.apiVersion < EMPTY_MEANS_NONE_VERSION);
     if (wantsAll) {
@@ -115,13 +124,13 @@ export function metadataHandler(services: Services): HandlerEntry {
         image.topics.values(),
         (topic) => describe(topic, request),
       );
-      return response(request, all, context);
+      return response(request, all, { local, services });
     }
     const answer = (refusals: ReadonlyMap<string, ErrorName>) =>
       response(
         request,
-        asked.map((topic) => answerOne(request, topic, refusals)),
-        context,
+        asked.map((topic) => answerOne(request, topic, { image, refusals })),
+        { local, services },
       );
     const unknown = asked.flatMap(({ name, topicId }) =>
       topicId === ZERO_UUID && name !== null && image.topic(name) === undefined

@@ -34,55 +34,6 @@ export function offsetFetchHandler(
   { image }: Pick<Services, "image">,
   groups: Groups,
 ): HandlerEntry {
-  async function fetchByName(
-    groupId: string,
-    topics: FetchOffsetsInput["topics"],
-  ) {
-    const fetched = await groups.ask({ type: "OffsetFetch", groupId, topics });
-    return fetched.topics.map(({ topic, partitions }) => ({
-      name: topic,
-      topicId: image.topic(topic)?.id ?? ZERO_UUID,
-      partitions: partitions.map(({ partition, committed }) =>
-        answerOf(partition, committed)
-      ),
-    }));
-  }
-
-  async function fetchGroup(
-    { groupId, topics }: GroupRequest,
-    apiVersion: number,
-  ): Promise<GroupAnswer> {
-    const isById = apiVersion >= TOPIC_ID_VERSION;
-    const unknown = isById && topics !== null
-      ? topics.filter(({ topicId }) => image.topicById(topicId) === undefined)
-      : [];
-    const known = topics?.filter((topic) => !unknown.includes(topic)) ?? null;
-    try {
-      const answers = await fetchByName(
-        groupId,
-        known?.map(({ name, topicId, partitionIndexes }) => ({
-          topic: isById ? image.topicById(topicId)!.name : name,
-          partitions: partitionIndexes,
-        })) ?? null,
-      );
-      const refused = unknown.map(({ topicId, partitionIndexes }) => ({
-        topicId,
-        partitions: partitionIndexes.map((partition) => ({
-          ...answerOf(partition, undefined),
-          errorCode: ERRORS.UNKNOWN_TOPIC_ID,
-        })),
-      }));
-      // A deleted topic has no id to be named by.
-      const named = isById
-        ? answers.filter(({ topicId }) => topicId !== ZERO_UUID)
-        : answers;
-      return { groupId, topics: [...named, ...refused] };
-    } catch (error) {
-      if (!(error instanceof KafkaError)) throw error;
-      return { groupId, topics: [], errorCode: error.code };
-    }
-  }
-
   async function handle(
     request: OffsetFetchRequest,
     { apiVersion }: RequestContext,
@@ -90,7 +41,9 @@ export function offsetFetchHandler(
     if (apiVersion >= GROUPS_VERSION) {
       return {
         groups: await Promise.all(
-          request.groups.map((group) => fetchGroup(group, apiVersion)),
+          request.groups.map((group) =>
+            fetchGroup({ image, groups, apiVersion }, group)
+          ),
         ),
       };
     }
@@ -99,7 +52,10 @@ export function offsetFetchHandler(
       partitions: partitionIndexes,
     })) ?? null;
     try {
-      return { topics: await fetchByName(request.groupId, topics) };
+      const { groupId } = request;
+      return {
+        topics: await fetchByName({ image, groups }, { groupId, topics }),
+      };
     } catch (error) {
       if (!(error instanceof KafkaError)) throw error;
       return refusal(request, error.code, apiVersion);
@@ -107,6 +63,59 @@ export function offsetFetchHandler(
   }
 
   return handles(OFFSET_FETCH, handle);
+}
+
+interface Sources {
+  readonly image: Services["image"];
+  readonly groups: Groups;
+}
+
+async function fetchByName(
+  { image, groups }: Sources,
+  wanted: Pick<FetchOffsetsInput, "groupId" | "topics">,
+) {
+  const fetched = await groups.ask({ type: "OffsetFetch", ...wanted });
+  return fetched.topics.map(({ topic, partitions }) => ({
+    name: topic,
+    topicId: image.topic(topic)?.id ?? ZERO_UUID,
+    partitions: partitions.map(({ partition, committed }) =>
+      answerOf(partition, committed)
+    ),
+  }));
+}
+
+async function fetchGroup(
+  sources: Sources & { readonly apiVersion: number },
+  { groupId, topics }: GroupRequest,
+): Promise<GroupAnswer> {
+  const { image, apiVersion } = sources;
+  const isById = apiVersion >= TOPIC_ID_VERSION;
+  const unknown = isById && topics !== null
+    ? topics.filter(({ topicId }) => image.topicById(topicId) === undefined)
+    : [];
+  const known = topics?.filter((topic) => !unknown.includes(topic)) ?? null;
+  const asked = known?.map(({ name, topicId, partitionIndexes }) => ({
+    topic: isById ? image.topicById(topicId)!.name : name,
+    partitions: partitionIndexes,
+  })) ?? null;
+  try {
+    const answers = await fetchByName(sources, { groupId, topics: asked });
+    const refused = unknown.map(({ topicId, partitionIndexes }) => ({
+      topicId,
+      partitions: partitionIndexes.map((partition) => ({
+        ...answerOf(partition, undefined),
+        errorCode: ERRORS.UNKNOWN_TOPIC_ID,
+      })),
+    }));
+    // A deleted topic has no id to be named by.
+    const named = isById
+      ? answers.filter(({ topicId }) => topicId !== ZERO_UUID)
+      : answers;
+    return { groupId, topics: [...named, ...refused] };
+  } catch (error) {
+    if (!(error instanceof KafkaError)) throw error;
+    return { groupId, topics: [], errorCode: error.code };
+  }
 }
 
 function refusal(

@@ -1,0 +1,135 @@
+/**
+ * Order, retries and sequences of one partition's batches.
+ *
+ * @module
+ */
+import { assertEquals } from "@std/assert";
+import { KafkaError } from "../errors.ts";
+import { BatchView } from "../record/batch.ts";
+import { PartitionQueue } from "./partition_queue.ts";
+import type { ProducerBatch } from "./producer_batch.ts";
+
+const BATCHES = {
+  codec: "none",
+  batchSizeBytes: 0,
+  nowMs: () => 0,
+} as const;
+const READY = {
+  lingerMs: 5,
+  batchSizeBytes: 0,
+  isFlushing: false,
+  inFlightMax: 5,
+};
+const ID = { producerId: 7, producerEpoch: 0 };
+const NEWER_ID = { producerId: 7, producerEpoch: 1 };
+
+function record(value: string) {
+  return {
+    timestamp: 1,
+    key: null,
+    value: new TextEncoder().encode(value),
+  };
+}
+
+/** A queue whose records are a batch each. */
+function queueOf(...values: string[]): PartitionQueue {
+  const queue = new PartitionQueue("t", 0);
+  for (const value of values) queue.append(record(value), undefined, BATCHES);
+  return queue;
+}
+
+function stampOf(batch: ProducerBatch): [number, number] {
+  const view = new BatchView(batch.bytes);
+  return [view.producerEpoch, view.baseSequence];
+}
+
+Deno.test("readyAtMs() waits linger.ms for a batch that is not full", () => {
+  const queue = new PartitionQueue("t", 0);
+  const options = { ...BATCHES, batchSizeBytes: 1000, nowMs: () => 100 };
+  queue.append(record("a"), undefined, options);
+  const ready = { ...READY, batchSizeBytes: 1000 };
+  assertEquals(queue.readyAtMs(ready), 105);
+  assertEquals(queue.readyAtMs({ ...ready, isFlushing: true }), 0);
+});
+
+Deno.test("append() begins a batch when the last one is full or was sent", () => {
+  const queue = new PartitionQueue("t", 0);
+  const options = { ...BATCHES, batchSizeBytes: 1000 };
+  queue.append(record("a"), undefined, options);
+  assertEquals(queue.append(record("b"), undefined, options), undefined);
+  const batch = queue.take(undefined);
+  assertEquals(batch.recordCount, 2);
+  queue.retry(batch, 0);
+  const begun = queue.append(record("c"), undefined, options);
+  assertEquals(begun?.recordCount, 1);
+});
+
+Deno.test("take() gives sequences that count records", () => {
+  const queue = queueOf("a", "b", "c");
+  assertEquals(stampOf(queue.take(ID)), [0, 0]);
+  assertEquals(stampOf(queue.take(ID)), [0, 1]);
+  assertEquals(stampOf(queue.take(ID)), [0, 2]);
+});
+
+Deno.test("retries go out in their first order, one after the other", () => {
+  const queue = queueOf("a", "b", "c");
+  const [a, b, c] = [queue.take(ID), queue.take(ID), queue.take(ID)];
+  queue.retry(a, 50);
+  queue.retry(c, 50);
+  queue.retry(b, 50);
+  assertEquals(queue.waiting, [a, b, c]);
+  assertEquals(queue.readyAtMs(READY), 50);
+  assertEquals(queue.take(ID), a);
+  assertEquals(queue.readyAtMs(READY), Infinity);
+  assertEquals(stampOf(a), [0, 0]);
+  queue.acknowledge(a);
+  assertEquals(queue.take(ID), b);
+});
+
+Deno.test("isNext() tells a lost batch from one that came too early", () => {
+  const queue = queueOf("a", "b");
+  const [a, b] = [queue.take(ID), queue.take(ID)];
+  assertEquals([queue.isNext(a), queue.isNext(b)], [true, false]);
+  queue.acknowledge(a);
+  assertEquals(queue.isNext(b), true);
+});
+
+Deno.test("a given-up batch makes the rest begin anew under a newer epoch", () => {
+  const queue = queueOf("a", "b", "c");
+  const [a, b] = [queue.take(ID), queue.take(ID)];
+  queue.drop(a);
+  assertEquals(queue.hasGap, true);
+  assertEquals(queue.readyAtMs(READY), Infinity, "b is still in flight");
+  queue.retry(b, 0);
+  assertEquals(queue.isStale(ID), true);
+  assertEquals(queue.isStale(NEWER_ID), false);
+  assertEquals(stampOf(queue.take(NEWER_ID)), [1, 0]);
+  assertEquals(stampOf(queue.take(NEWER_ID)), [1, 1]);
+  assertEquals(queue.hasGap, false);
+});
+
+Deno.test("no more than inFlightMax batches are taken", () => {
+  const queue = queueOf("a", "b");
+  queue.take(undefined);
+  assertEquals(queue.readyAtMs({ ...READY, inFlightMax: 1 }), Infinity);
+});
+
+Deno.test("callbacks are called once, with offsets by position", () => {
+  const queue = new PartitionQueue("t", 3);
+  const told: unknown[] = [];
+  const options = { ...BATCHES, batchSizeBytes: 1000 };
+  queue.append(record("a"), (_, m) => told.push(m), options);
+  queue.append(record("b"), () => {
+    throw new Error("thrown by the user");
+  }, options);
+  queue.append(record("c"), (_, m) => told.push(m?.offset), options);
+  const batch = queue.take(undefined);
+  const thrown: unknown[] = [];
+  batch.succeed(10, -1, (error) => thrown.push(error));
+  batch.fail(() => new KafkaError("NETWORK_EXCEPTION", ""), () => {});
+  assertEquals(told, [
+    { topic: "t", partition: 3, offset: 10, timestamp: 1 },
+    12,
+  ]);
+  assertEquals(thrown.length, 1);
+});
