@@ -19,6 +19,8 @@ export async function runBroker(
   const interrupts = takeInterrupts();
   const ended = Promise.withResolvers<void>();
   interrupts.signal.addEventListener("abort", () => ended.resolve());
+  // It may fail while nobody awaits it yet: while the broker starts.
+  ended.promise.catch(() => {});
   try {
     const broker = await startBroker({
       config,
@@ -36,7 +38,8 @@ export async function runBroker(
     try {
       await ended.promise;
     } catch (error) {
-      await broker.stop();
+      // What failed is the disk: a stop that fails too says nothing more.
+      await broker.stop().catch(() => {});
       throw error;
     }
     say("stopping; once more to abort", settings);

@@ -38,12 +38,19 @@ export function columns(): number {
   }
 }
 
+/**
+ * What one write hands over at most: a pipe's default capacity. Deno's stdout
+ * buffers behind a partial write and then fails without saying how much
+ * arrived, so only whole writes can be counted.
+ */
+const WRITE_BYTES_MAX = 64 * 1024;
+
 /** Writes all of `bytes` to stdout, blocking; throws {@linkcode BrokenPipe}. */
 export function writeOut(bytes: Uint8Array): void {
   let at = 0;
   while (at < bytes.length) {
     try {
-      at += Deno.stdout.writeSync(at === 0 ? bytes : bytes.subarray(at));
+      at += Deno.stdout.writeSync(bytes.subarray(at, at + WRITE_BYTES_MAX));
     } catch (error) {
       if (error instanceof Deno.errors.BrokenPipe) throw new BrokenPipe(at);
       if (error instanceof Deno.errors.WouldBlock) continue;

@@ -150,9 +150,6 @@ export const ERRORS = {
 /** The name of one of Kafka's errors. */
 export type ErrorName = keyof typeof ERRORS;
 
-/** One of Kafka's error codes. */
-export type ErrorCode = typeof ERRORS[ErrorName];
-
 const NAMES = new Map<number, ErrorName>(
   Object.entries(ERRORS).map(([name, code]) => [code, name as ErrorName]),
 );

@@ -11,6 +11,8 @@ import { invariant } from "./invariant.ts";
 export const LIMITS = {
   /** Largest request frame: default of `socket.request.max.bytes`. */
   frameBytesMax: 100 * 1024 * 1024,
+  /** Silence within a frame after which its connection is closed. */
+  frameStallMsMax: 30_000,
   /** Largest record batch: default of `message.max.bytes`. */
   batchBytesMax: 1048588,
   /** What one compressed batch may inflate to while it is checked. */

@@ -23,11 +23,12 @@ const AMBIENT: ReadonlySet<string> = new Set([
   "setTimeout",
 ]);
 
-/** Files that are seams, and what each may import of `node:`. */
+/** Files that are seams, and the single names that others may use. */
 const SEAMS = /\/(core\/env\/deno_env|net\/tcp\/deno_tcp|cli\/terminal)\.ts$/;
-const NODE_SEAMS: readonly (readonly [RegExp, string])[] = [
+/** Codecs are loaded from the runtime at first use, synchronously. */
+const NAMED_SEAMS: readonly (readonly [RegExp, string])[] = [
   [/\/core\/record\/compression\.ts$/, "node:zlib"],
-  [/\/core\/record\/compression\.ts$/, "node:module"],
+  [/\/core\/record\/compression\.ts$/, "process"],
 ];
 const OTHERS = /(_test\.ts|\/tests\/|\/bench\/|_build\.ts)/;
 
@@ -99,18 +100,18 @@ const noAmbient: Deno.lint.Rule = {
   create(context) {
     const file = context.filename.replaceAll("\\", "/");
     if (SEAMS.test(file) || OTHERS.test(file)) return {};
+    const mayName = (wanted: string) =>
+      NAMED_SEAMS.some(([path, name]) => path.test(file) && name === wanted);
     const checkSource = (node: Deno.lint.Node, source: unknown) => {
       if (typeof source !== "string" || !source.startsWith("node:")) return;
-      const isFine = NODE_SEAMS.some(([path, name]) =>
-        path.test(file) && name === source
-      );
-      if (!isFine) {
+      if (!mayName(source)) {
         context.report({ node, message: `"${source}" outside a seam` });
       }
     };
     return {
       Identifier(node) {
         if (!AMBIENT.has(node.name) || !isReference(node)) return;
+        if (mayName(node.name)) return;
         context.report({ node, message: `${node.name} outside a seam` });
       },
       MemberExpression(node) {

@@ -217,10 +217,6 @@ const LOG_KEYS = {
     update: "cluster-wide",
     doc: "Default of the topic key message.timestamp.type.",
   }),
-  "log.preallocate": bool(false, {
-    update: "cluster-wide",
-    doc: "Default of the topic key preallocate.",
-  }),
   "log.retention.bytes": long(-1, {
     min: -1,
     update: "cluster-wide",
@@ -296,5 +292,23 @@ export const BROKER_KEYS = {
 /** Values of the broker keys, by Kafka's name. */
 export type BrokerValues = ConfigValues<typeof BROKER_KEYS>;
 
-/** One of the broker keys. */
-export type BrokerKeyName = keyof typeof BROKER_KEYS;
+const ONE_LOOP = "one event loop serves everything";
+const ONE_NODE = "this version runs as one node, broker and controller in one";
+
+/**
+ * Keys that stand in Kafka's own `server.properties` and that nothing here
+ * would honour, with the reason that a refusal gives.
+ */
+export const REFUSED_KEYS: readonly (readonly [RegExp, string])[] = [
+  [/^num\.(network|io|recovery|replica)\..*|^background\.threads$/, ONE_LOOP],
+  [/^process\.roles$|^broker\.id|^controller\.|^zookeeper\./, ONE_NODE],
+  [/^(inter\.broker|early\.start)\.|^listener\.|^security\./, ONE_NODE],
+  [/^replica\./, ONE_NODE],
+  [/^socket\.(send|receive)\.buffer\./, "the system sizes socket buffers"],
+  [/^(transaction|transactional)\./, "transactions are not served"],
+  [
+    /^share\.|^group\.(share|streams|consumer)\./,
+    "only classic groups are served",
+  ],
+  [/^(ssl|sasl)\.|^authorizer\./, "only PLAINTEXT is served"],
+];

@@ -1,3 +1,8 @@
+/**
+ * Java's properties syntax as `server.properties` uses it.
+ *
+ * @module
+ */
 import { assertEquals } from "@std/assert";
 import { parseProperties } from "./properties.ts";
 

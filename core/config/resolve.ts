@@ -6,7 +6,7 @@
  * @module
  */
 import { KafkaError } from "../errors.ts";
-import { BROKER_KEYS, type BrokerValues } from "./broker_keys.ts";
+import { BROKER_KEYS, type BrokerValues, REFUSED_KEYS } from "./broker_keys.ts";
 import {
   ADMIN_KEYS,
   type AdminValues,
@@ -56,7 +56,6 @@ export interface TopicConfig {
   readonly messageTimestampBeforeMaxMs: number;
   readonly messageTimestampType: TopicValues["message.timestamp.type"];
   readonly minInsyncReplicas: number;
-  readonly preallocate: boolean;
   readonly retentionBytes: number;
   readonly retentionMs: number;
   readonly segmentBytes: number;
@@ -142,7 +141,6 @@ export function resolveTopicConfig(
       "message.timestamp.type",
     ) as TopicConfig["messageTimestampType"],
     minInsyncReplicas: number("min.insync.replicas"),
-    preallocate: get("preallocate") as boolean,
     retentionBytes: number("retention.bytes"),
     retentionMs: number("retention.ms"),
     segmentBytes: number("segment.bytes"),
@@ -212,6 +210,10 @@ export function configProblem(
 ): string | undefined {
   const key = Object.hasOwn(table, name) ? table[name] : undefined;
   if (key === undefined) {
+    const why = scope === "broker" ? refusedBecause(name) : undefined;
+    if (why !== undefined) {
+      return `Kafka's broker config "${name}" would change nothing: ${why}; leave it out`;
+    }
     const near = nearest(name, Object.keys(table));
     const hint = near === undefined ? "" : `: did you mean "${near}"?`;
     return `Unknown ${scope} config "${name}"${hint}`;
@@ -223,6 +225,10 @@ export function configProblem(
     if (!(cause instanceof TypeError)) throw cause;
     return `Invalid value "${text}" for ${scope} config "${name}": it ${cause.message}`;
   }
+}
+
+function refusedBecause(name: string): string | undefined {
+  return REFUSED_KEYS.find(([pattern]) => pattern.test(name))?.[1];
 }
 
 function refuseBad(table: KeyTable, texts: ConfigText, scope: string): void {

@@ -1,3 +1,8 @@
+/**
+ * Layers, bounds and refusals of the config tables.
+ *
+ * @module
+ */
 import { assertEquals, assertStringIncludes, assertThrows } from "@std/assert";
 import { KafkaError } from "../errors.ts";
 import { BROKER_KEYS } from "./broker_keys.ts";
@@ -92,6 +97,23 @@ Deno.test("unknown keys are refused with a hint, all in one error", () => {
   assertStringIncludes(message, "is not a whole number");
 });
 
+Deno.test("what Kafka's own server.properties asks in vain is refused with the reason", () => {
+  const message = refusal(() =>
+    resolveBrokerConfig(text({
+      "process.roles": "broker,controller",
+      "controller.quorum.bootstrap.servers": "localhost:9093",
+      "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT",
+      "num.network.threads": "3",
+      "socket.send.buffer.bytes": "102400",
+      "transaction.state.log.min.isr": "1",
+      "log.retention.hours": "168",
+    }))
+  );
+  const lines = message.split("\n");
+  assertEquals(lines.length, 6, "each key has its line, and no other");
+  for (const line of lines) assertStringIncludes(line, "leave it out");
+});
+
 Deno.test("values out of bounds are refused with the bound", () => {
   const broker = resolveBrokerConfig();
   const topic = (name: string, value: string) =>
@@ -99,7 +121,6 @@ Deno.test("values out of bounds are refused with the bound", () => {
   assertStringIncludes(topic("retention.ms", "-2"), "at least -1");
   assertStringIncludes(topic("cleanup.policy", "drop"), "is none of");
   assertStringIncludes(topic("cleanup.policy", ""), "compact, delete or both");
-  assertStringIncludes(topic("preallocate", "yes"), "neither true nor false");
   assertStringIncludes(topic("constructor", "1"), "Unknown topic config");
   assertStringIncludes(topic("flush.ms", "9999999999999999999"), "64 bits");
 });

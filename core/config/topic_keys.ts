@@ -6,7 +6,6 @@
  * @module
  */
 import {
-  bool,
   choice,
   type ConfigValues,
   int,
@@ -120,10 +119,6 @@ export const TOPIC_KEYS = {
     min: 1,
     synonyms: by("min.insync.replicas"),
     doc: "In-sync replicas that must exist for an acks=all produce.",
-  }),
-  "preallocate": bool(false, {
-    synonyms: by("log.preallocate"),
-    doc: "Whether a new segment's file gets its full size at once.",
   }),
   "retention.bytes": long(-1, {
     min: -1,

@@ -88,6 +88,8 @@ export interface CommitInput extends MemberReference {
   readonly generationId: number;
   /** Whether the client knows GROUP_ID_NOT_FOUND here (version 9 on). */
   readonly knowsMissingGroup: boolean;
+  /** How long to keep them (versions 2 to 4); absent: the broker's time. */
+  readonly retentionMs?: number;
   readonly offsets: readonly OffsetToCommit[];
 }
 

@@ -54,7 +54,7 @@ export function commitProblem(
 
 /** The records of a commit, and one error per offset. */
 export function commitRecords(
-  { groupId, offsets }: CommitInput,
+  { groupId, offsets, retentionMs }: CommitInput,
   { offsetMetadataBytesMax, nowMs }:
     & Pick<GroupConfig, "offsetMetadataBytesMax">
     & { readonly nowMs: number },
@@ -72,6 +72,7 @@ export function commitRecords(
         leaderEpoch: each.leaderEpoch,
         metadata: each.metadata,
         commitTimestamp: nowMs,
+        expireTimestamp: retentionMs === undefined ? -1 : nowMs + retentionMs,
       }),
     });
     return "NONE";

@@ -93,6 +93,8 @@ const GROUP_METADATA_TYPE = 2;
 
 /** Written in both: version 4 only adds what old tools cannot read. */
 const VALUE_VERSION = 3;
+/** The one version of an offset that says when it expires. */
+const EXPIRING_VERSION = 1;
 const KEY_VERSION = 0;
 
 /** Which group committed for which partition. */
@@ -146,14 +148,21 @@ export function encodeGroupRecord(
   record: GroupRecord,
 ): { key: Uint8Array<ArrayBuffer>; value: Uint8Array<ArrayBuffer> | null } {
   if (record.type === "OffsetCommit") {
+    const expires = (record.value?.expireTimestamp ?? -1) !== -1;
     return {
       key: keyBytes(OFFSET_COMMIT_TYPE, OFFSET_COMMIT_KEY, record.key),
-      value: valueBytes(OFFSET_COMMIT_VALUE, record.value),
+      value: valueBytes(OFFSET_COMMIT_VALUE, {
+        value: record.value,
+        version: expires ? EXPIRING_VERSION : VALUE_VERSION,
+      }),
     };
   }
   return {
     key: keyBytes(GROUP_METADATA_TYPE, GROUP_METADATA_KEY, record.key),
-    value: valueBytes(GROUP_METADATA_VALUE, record.value),
+    value: valueBytes(GROUP_METADATA_VALUE, {
+      value: record.value,
+      version: VALUE_VERSION,
+    }),
   };
 }
 
@@ -197,12 +206,15 @@ function keyBytes<M extends Message>(
 
 function valueBytes<M extends Message>(
   schema: M,
-  value: Input<M> | null,
+  { value, version }: {
+    readonly value: Input<M> | null;
+    readonly version: number;
+  },
 ): Uint8Array<ArrayBuffer> | null {
   if (value === null) return null;
   const writer = new Writer();
-  writer.int16(VALUE_VERSION);
-  encodeInto(writer, schema, VALUE_VERSION, value);
+  writer.int16(version);
+  encodeInto(writer, schema, version, value);
   return writer.view();
 }
 

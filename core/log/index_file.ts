@@ -12,7 +12,7 @@ import { invariant } from "../invariant.ts";
 const FIRST_CAPACITY = 16;
 
 /** Where an index lies and how long an entry is. */
-export interface IndexOptions {
+interface IndexOptions {
   readonly disk: Disk;
   readonly path: string;
   readonly entryBytes: number;
@@ -25,7 +25,7 @@ export interface IndexOptions {
  * 1. Entries [0, saved) lie in the file, all others in memory.
  * 2. A frozen index has nothing in memory.
  */
-export class IndexFile {
+class IndexFile {
   readonly path: string;
   readonly #disk: Disk;
   readonly #entryBytes: number;

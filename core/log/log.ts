@@ -14,7 +14,7 @@ import { invariant } from "../invariant.ts";
 import { BATCH_OVERHEAD, batchesOf, BatchView } from "../record/batch.ts";
 import { decodeRecords } from "../record/record.ts";
 import { Flusher } from "./flusher.ts";
-import { LeaderEpochCache } from "./leader_epoch_cache.ts";
+import type { LeaderEpochCache } from "./leader_epoch_cache.ts";
 import type { ProducerStates } from "./producer_state.ts";
 import { ReadHints } from "./read_hints.ts";
 import { type OpenedLog, openLog, rebuildProducers } from "./recovery.ts";

@@ -22,6 +22,10 @@ const RECOVERY = "recovery-point-offset-checkpoint";
 const REPLICATION = "replication-offset-checkpoint";
 const START = "log-start-offset-checkpoint";
 const METADATA_TOPIC = "__cluster_metadata";
+const CHECKPOINTS = ["recovery", "start", "replication"] as const;
+/** One of the offset checkpoints of a data folder. */
+type Checkpoint = typeof CHECKPOINTS[number];
+
 /** A data folder that can't be used, in words for the person who named it. */
 export class LogFolderError extends Error {
   override readonly name = "LogFolderError";
@@ -104,6 +108,11 @@ export class LogFolder {
     this.#lock = lock;
     const meta = readMeta(options);
     this.isNew = meta === undefined;
+    if (this.isNew && this.#partitionFolders().length > 0) {
+      throw new LogFolderError(
+        `Cannot use data folder "${path}": it holds partitions and no ${META}, so nothing tells whose they are; put the file back or name another folder`,
+      );
+    }
     const { clusterId, directoryId } = meta ?? writeMeta(options);
     this.clusterId = clusterId;
     this.directoryId = directoryId;
@@ -119,6 +128,13 @@ export class LogFolder {
         disk.removeDirectory(`${path}/${name}`);
       }
     }
+  }
+
+  /** Whether partitions are here besides the metadata's own. */
+  get holdsTopics(): boolean {
+    return this.#partitionFolders().some((name) =>
+      !name.startsWith(`${METADATA_TOPIC}-`)
+    );
   }
 
   /** The open logs by `topic-partition`. */
@@ -192,7 +208,10 @@ export class LogFolder {
   }
 
   /** Writes recovery points, log starts and high watermarks that changed. */
-  checkpoint(highWatermarks: ReadonlyMap<string, number>): void {
+  checkpoint(
+    highWatermarks: ReadonlyMap<string, number>,
+    which: readonly Checkpoint[] = CHECKPOINTS,
+  ): void {
     const recovery: Entry[] = [];
     const start: Entry[] = [];
     const replication: Entry[] = [];
@@ -205,9 +224,9 @@ export class LogFolder {
       const offset = highWatermarks.get(name);
       if (offset !== undefined) replication.push({ topic, partition, offset });
     }
-    this.#replace(RECOVERY, recovery);
-    this.#replace(START, start);
-    this.#replace(REPLICATION, replication);
+    if (which.includes("recovery")) this.#replace(RECOVERY, recovery);
+    if (which.includes("start")) this.#replace(START, start);
+    if (which.includes("replication")) this.#replace(REPLICATION, replication);
   }
 
   /** Closes every log; a clean close needs no scan at the next start. */
@@ -236,6 +255,12 @@ export class LogFolder {
       this.#logs.clear();
       this.#lock.release();
     }
+  }
+
+  #partitionFolders(): string[] {
+    return this.#env.disk.list(this.path)
+      .filter(({ name, isDirectory }) => isDirectory && /-\d+$/.test(name))
+      .map(({ name }) => name);
   }
 
   /** From the first open log on, a crash leaves an unclean folder. */

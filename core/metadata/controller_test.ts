@@ -1,3 +1,9 @@
+/**
+ * The controller's decisions: Kafka's answers to good and bad requests, and
+ * that deciding changes nothing.
+ *
+ * @module
+ */
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import fc from "fast-check";
 import { ZERO_UUID } from "../bytes/uuid.ts";

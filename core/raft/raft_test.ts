@@ -1,3 +1,8 @@
+/**
+ * The quorum's state machine with one voter.
+ *
+ * @module
+ */
 import { assertEquals, assertThrows } from "@std/assert";
 import { KafkaError } from "../errors.ts";
 import { Raft, type RaftOptions } from "./raft.ts";

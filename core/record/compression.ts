@@ -116,6 +116,6 @@ function plain(buffer: Uint8Array): Uint8Array {
  * milliseconds. An `import()` could not be waited for here.
  */
 function nodeZlib(): typeof zlib {
-  // deno-lint-ignore no-process-global seams/no-ambient -- lazy and synchronous
+  // deno-lint-ignore no-process-global -- lazy and synchronous
   return process.getBuiltinModule("node:zlib");
 }

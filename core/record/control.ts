@@ -17,7 +17,7 @@ import { buildBatch, type BuildOptions } from "./builder.ts";
 import { decodeRecords } from "./record.ts";
 
 /** Ids of control records, as their keys carry them. */
-export const CONTROL_TYPES = {
+const CONTROL_TYPES = {
   ABORT: 0,
   COMMIT: 1,
   LEADER_CHANGE: 2,

@@ -37,7 +37,7 @@ const UTF8 = new TextDecoder();
 const NO_HEADERS: readonly RecordHeader[] = Object.freeze([]);
 
 /** The records section, inflated when it is compressed. */
-export function inflatedRecords(
+function inflatedRecords(
   view: BatchView,
   maxBytes: number = LIMITS.inflatedBatchBytesMax,
 ): Uint8Array {

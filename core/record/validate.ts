@@ -14,6 +14,7 @@ import {
   ATTRIBUTE,
   BATCH_OVERHEAD,
   BatchView,
+  LOG_OVERHEAD,
   type TimestampType,
 } from "./batch.ts";
 import { BatchBuilder, replaceRecords } from "./builder.ts";
@@ -120,44 +121,46 @@ export function validateProduced(
 
 const NO_BYTES = new Uint8Array(0);
 
+/**
+ * Why a payload is not exactly one batch of magic 2, as far as its envelope
+ * tells: Kafka refuses a whole request for that. Batches that are cut short
+ * or damaged are not told from good ones here.
+ */
+export function payloadFault(bytes: Uint8Array | null): string | undefined {
+  if (bytes === null || bytes.length === 0) {
+    return "the payload holds no record batch";
+  }
+  if (bytes.length < MAGIC_END) return undefined;
+  const magic = bytes[AT.magic]!;
+  if (magic !== 2) return `the batch has magic ${magic}, not 2`;
+  if (bytes.length < BATCH_OVERHEAD) return undefined;
+  const follow = bytes.length - LOG_OVERHEAD -
+    (bytes[8]! << 24 | bytes[9]! << 16 | bytes[10]! << 8 | bytes[11]!);
+  const isWhole = bytes.length - follow >= BATCH_OVERHEAD;
+  return isWhole && follow > 0
+    ? `${follow} bytes follow the batch: a payload holds exactly one`
+    : undefined;
+}
+
 /** Exactly one whole batch of magic 2 with the right CRC. */
 function checkEnvelope(
   bytes: Uint8Array | null,
   options: ValidateOptions,
 ): Refusal | undefined {
-  if (bytes === null || bytes.length === 0) {
-    return refuse("INVALID_RECORD", "the payload holds no record batch");
-  }
-  if (bytes.length < MAGIC_END) {
+  const fault = payloadFault(bytes);
+  if (fault !== undefined) return refuse("INVALID_RECORD", fault);
+  if (bytes!.length < BATCH_OVERHEAD) {
     return refuse(
       "CORRUPT_MESSAGE",
-      `a batch of ${bytes.length} bytes is cut short`,
+      `a batch of ${bytes!.length} bytes is cut short`,
     );
   }
-  const magic = bytes[AT.magic]!;
-  if (magic !== 2) {
-    return refuse("INVALID_RECORD", `the batch has magic ${magic}, not 2`);
-  }
-  if (bytes.length < BATCH_OVERHEAD) {
-    return refuse(
-      "CORRUPT_MESSAGE",
-      `a batch of ${bytes.length} bytes is cut short`,
-    );
-  }
-  const view = new BatchView(bytes);
+  const view = new BatchView(bytes!);
   const size = view.sizeInBytes;
-  if (size < BATCH_OVERHEAD || size > bytes.length) {
+  if (size < BATCH_OVERHEAD || size > bytes!.length) {
     return refuse(
       "CORRUPT_MESSAGE",
-      `the batch claims ${size} bytes and the payload holds ${bytes.length}`,
-    );
-  }
-  if (size < bytes.length) {
-    return refuse(
-      "INVALID_RECORD",
-      `${
-        bytes.length - size
-      } bytes follow the batch: a payload holds exactly one`,
+      `the batch claims ${size} bytes and the payload holds ${bytes!.length}`,
     );
   }
   const tooLarge = checkSize(size, options);

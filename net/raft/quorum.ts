@@ -13,9 +13,9 @@ import { invariant } from "../../core/invariant.ts";
 import { type ElectionState, Raft } from "../../core/raft/raft.ts";
 import {
   decodeQuorumState,
-  encodeControlValue,
   encodeQuorumState,
 } from "../../core/raft/records.ts";
+import { leaderChangeBatch, storedBatches } from "../../core/raft/batches.ts";
 import {
   decodeSnapshot,
   encodeSnapshot,
@@ -24,10 +24,7 @@ import {
   type SnapshotId,
   snapshotName,
   type SnapshotPolicy,
-  valuesOf,
 } from "../../core/raft/snapshot.ts";
-import { batchesOf } from "../../core/record/batch.ts";
-import { controlBatch } from "../../core/record/control.ts";
 
 /** The log that raft needs; a partition's log satisfies it. */
 export interface RaftLog {
@@ -40,6 +37,8 @@ export interface RaftLog {
     batch: Uint8Array,
     options: { readonly leaderEpoch: number; readonly nowMs: number },
   ): { readonly lastOffset: number };
+  /** Hands what is appended to the file; throws when the disk refuses it. */
+  writeStaged(): void;
   assignEpoch(epoch: number): void;
   /** Whole batches from the one that contains `offset`. */
   read(offset: number, options: {
@@ -143,11 +142,11 @@ export class Quorum {
         minOneBatch: true,
       });
       const before = offset;
-      for (const view of batchesOf(bytes)) {
-        offset = view.nextOffset;
-        if (view.baseOffset < from) continue;
-        this.#bytesSinceSnapshot += view.sizeInBytes;
-        yield* valuesOf(view);
+      for (const batch of storedBatches(bytes)) {
+        offset = batch.nextOffset;
+        if (batch.baseOffset < from) continue;
+        this.#bytesSinceSnapshot += batch.sizeInBytes;
+        yield* batch.values;
       }
       invariant(offset > before, "a read below the end gives a batch");
     }
@@ -234,6 +233,8 @@ export class Quorum {
       leaderEpoch: this.epoch,
       nowMs: clock.wallMs(),
     });
+    // A full disk refuses this change; found out at the sync it would end us.
+    log.writeStaged();
     this.#bytesSinceSnapshot += batch.length;
     this.#raft.step({ type: "appended", endOffset: log.logEndOffset });
     return lastOffset;
@@ -241,15 +242,7 @@ export class Quorum {
 
   #leaderChange(): Uint8Array {
     const { nodeId, clock } = this.#options;
-    const voters = [{ voterId: nodeId }];
-    const value = encodeControlValue("LEADER_CHANGE", {
-      leaderId: nodeId,
-      voters,
-      grantingVoters: voters,
-    });
-    return controlBatch([{ type: "LEADER_CHANGE", value }], {
-      timestamp: clock.wallMs(),
-    });
+    return leaderChangeBatch(nodeId, clock.wallMs());
   }
 
   /** Syncs until all is durable. A failed sync is never tried again. */

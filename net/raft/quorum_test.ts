@@ -1,3 +1,8 @@
+/**
+ * The metadata log on disk: starts, crashes, snapshots.
+ *
+ * @module
+ */
 import { assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { denoEnv } from "../../core/env/deno_env.ts";
 import { KafkaError } from "../../core/errors.ts";
@@ -26,6 +31,7 @@ class MemoryLog implements RaftLog {
     return { lastOffset: view.lastOffset };
   }
 
+  writeStaged(): void {}
   assignEpoch(epoch: number): void {
     this.latestEpoch = epoch;
   }

@@ -6,6 +6,7 @@
  * @module
  */
 import type { Cancel, Env } from "../../core/env/env.ts";
+import { LIMITS } from "../../core/limits.ts";
 import type { Connection, Listener } from "../tcp/transport.ts";
 import { ClientConnection, type ConnectionOptions } from "./connection.ts";
 
@@ -140,9 +141,14 @@ export class Acceptor {
 
   #sweep(): void {
     const { env, limits } = this.#options;
-    const sinceMs = env.clock.monoMs() - limits().idleMs;
+    const nowMs = env.clock.monoMs();
+    const idleSinceMs = nowMs - limits().idleMs;
+    const stalledSinceMs = nowMs - LIMITS.frameStallMsMax;
     for (const connection of [...this.#connections]) {
-      if (connection.isIdleSince(sinceMs)) connection.close("it was idle");
+      if (connection.isIdleSince(idleSinceMs)) connection.close("it was idle");
+      else if (connection.isStalledSince(stalledSinceMs)) {
+        connection.close("it sent half a frame");
+      }
     }
   }
 }

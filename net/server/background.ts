@@ -15,6 +15,8 @@ export interface Chore {
   readonly round: (nowMs: number) => void;
 }
 
+/** The least that one timer waits, should a key say 0. */
+const TIMER_MS_MIN = 10;
 /** The longest that one timer waits. */
 const TIMER_MS_MAX = 2 ** 31 - 1;
 
@@ -40,7 +42,10 @@ export class Background {
 
   #schedule(chore: Chore): void {
     const { clock } = this.#env;
-    const ms = Math.min(chore.everyMs(), TIMER_MS_MAX);
+    const ms = Math.min(
+      Math.max(chore.everyMs(), TIMER_MS_MIN),
+      TIMER_MS_MAX,
+    );
     this.#timers.set(
       chore,
       clock.timer(ms, () => {

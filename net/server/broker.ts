@@ -19,7 +19,7 @@ import {
 import type { Env } from "../../core/env/env.ts";
 import { invariant } from "../../core/invariant.ts";
 import { LIMITS } from "../../core/limits.ts";
-import { LogFolder } from "../../core/log/log_folder.ts";
+import { LogFolder, LogFolderError } from "../../core/log/log_folder.ts";
 import type { MetadataDelta } from "../../core/metadata/delta.ts";
 import { RESOURCE_TYPE } from "../../core/metadata/image.ts";
 import { ReceiveMemory } from "../tcp/framing.ts";
@@ -67,6 +67,11 @@ const METADATA_LOG_CONFIG = new Map([
   ["flush.ms", "9223372036854775807"],
 ]);
 
+/** How often a partition that the disk refused is tried again. */
+const REOPEN_MS = 1_000;
+/** How often the age of the metadata snapshot is looked at. */
+const SNAPSHOT_CHECK_MS = 60_000;
+
 /** Undoes what a start did, last first. */
 type Undo = () => void | Promise<void>;
 
@@ -84,6 +89,7 @@ export class Broker {
   #stopping: Promise<void> | undefined;
   #address: Address = { host: "", port: 0 };
   #clusterId = "";
+  #isFailed = false;
   /** What the folder is closed with; a broken start is never a clean stop. */
   #lastState: () => LastState = () => ({
     clean: false,
@@ -147,6 +153,7 @@ export class Broker {
     this.#address = listener.address;
     const folder = this.#openFolder();
     const metadata = this.#openMetadata(folder);
+    this.#checkOneCluster(folder, metadata);
     await metadata.start();
     this.#undo.push(() => metadata.close());
     const registered = await this.#register(metadata, folder);
@@ -172,10 +179,10 @@ export class Broker {
     this.#undo.push(() => groups.close());
     hosting.onTopicsRemoved((topics) => groups.topicsDeleted(topics));
     groups.start();
-    this.#startChores(folder, hosting);
+    this.#startChores({ folder, hosting, metadata });
     this.#accept({ listener, services, groups, turn });
     this.#lastState = () => ({
-      clean: true,
+      clean: !this.#isFailed,
       brokerEpoch,
       highWatermarks: hosting.highWatermarks(),
     });
@@ -216,6 +223,21 @@ export class Broker {
       },
       onFailed: (error) => this.#fail(error),
     });
+  }
+
+  /** Folder and metadata log must be of the same cluster: no topic is lost. */
+  #checkOneCluster(folder: LogFolder, { image }: MetadataLog): void {
+    const registered = image.broker(this.nodeId)?.logDirs;
+    const isOurs = registered?.includes(folder.directoryId) ??
+      !folder.holdsTopics;
+    if (isOurs) return;
+    const why = registered === undefined
+      ? "it holds topics that its metadata log knows nothing of"
+      : `its metadata log is of directory ${registered.join(", ")}, ` +
+        `its meta.properties of ${folder.directoryId}`;
+    throw new LogFolderError(
+      `Cannot use data folder "${folder.path}": ${why}; it was put together from two clusters`,
+    );
   }
 
   /** Registers this incarnation; it stays fenced until its logs are open. */
@@ -313,8 +335,16 @@ export class Broker {
     return { host: endpoint?.host ?? "", port: endpoint?.port ?? -1 };
   }
 
-  #startChores(folder: LogFolder, hosting: Hosting): void {
+  #startChores(
+    { folder, hosting, metadata }: {
+      readonly folder: LogFolder;
+      readonly hosting: Hosting;
+      readonly metadata: MetadataLog;
+    },
+  ): void {
     const config = () => this.#config;
+    const checkpoint = (which: "recovery" | "start" | "replication") =>
+      folder.checkpoint(hosting.highWatermarks(), [which]);
     const background = new Background(this.#options.env, [
       {
         name: "retention",
@@ -322,14 +352,31 @@ export class Broker {
         round: (nowMs) => hosting.applyRetention(nowMs),
       },
       {
-        name: "checkpoints",
+        name: "partitions that could not be opened",
+        everyMs: () => REOPEN_MS,
+        round: () => hosting.retryUnopened(),
+      },
+      {
+        name: "metadata snapshot",
+        everyMs: () => SNAPSHOT_CHECK_MS,
+        round: () => metadata.snapshotIfDue(),
+      },
+      {
+        name: "high watermark checkpoint",
         everyMs: () =>
-          Math.min(
-            config()["replica.high.watermark.checkpoint.interval.ms"],
-            config()["log.flush.offset.checkpoint.interval.ms"],
-            config()["log.flush.start.offset.checkpoint.interval.ms"],
-          ),
-        round: () => folder.checkpoint(hosting.highWatermarks()),
+          config()["replica.high.watermark.checkpoint.interval.ms"],
+        round: () => checkpoint("replication"),
+      },
+      {
+        name: "recovery point checkpoint",
+        everyMs: () => config()["log.flush.offset.checkpoint.interval.ms"],
+        round: () => checkpoint("recovery"),
+      },
+      {
+        name: "log start checkpoint",
+        everyMs: () =>
+          config()["log.flush.start.offset.checkpoint.interval.ms"],
+        round: () => checkpoint("start"),
       },
     ]);
     background.start();
@@ -377,8 +424,14 @@ export class Broker {
     );
   }
 
-  #fail(error: unknown): void {
-    this.#options.env.trace("error", "The metadata log failed", { error });
+  #fail(cause: unknown): void {
+    if (this.#isFailed) return;
+    this.#isFailed = true;
+    const why = cause instanceof Error ? cause.message : String(cause);
+    const error = new Error(
+      `Cannot go on as broker ${this.nodeId}: its metadata log failed: ${why}`,
+      { cause },
+    );
     this.#options.onFatal?.(error);
   }
 }

@@ -6,13 +6,19 @@
  */
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { until } from "../../tests/fixtures.ts";
+import {
+  create,
+  fetch,
+  latest,
+  produce,
+  records,
+  running,
+  start,
+} from "../../tests/raw_broker.ts";
 import { RawClient } from "../../tests/raw_client.ts";
-import { resolveBrokerConfig } from "../../core/config/resolve.ts";
-import { denoEnv } from "../../core/env/deno_env.ts";
-import { buildBatch, type RecordInput } from "../../core/record/builder.ts";
+import { buildBatch } from "../../core/record/builder.ts";
 import { BatchView } from "../../core/record/batch.ts";
 import { type ErrorName, ERRORS } from "../../core/errors.ts";
-import { denoTransport } from "../tcp/deno_tcp.ts";
 import { PRODUCE } from "../wire/00_produce.ts";
 import { FETCH } from "../wire/01_fetch.ts";
 import { LIST_OFFSETS } from "../wire/02_list_offsets.ts";
@@ -25,102 +31,6 @@ import { INIT_PRODUCER_ID } from "../wire/22_init_producer_id.ts";
 import { DESCRIBE_CONFIGS } from "../wire/32_describe_configs.ts";
 import { CREATE_PARTITIONS } from "../wire/37_create_partitions.ts";
 import { INCREMENTAL_ALTER_CONFIGS } from "../wire/44_incremental_alter_configs.ts";
-import { Broker } from "./broker.ts";
-
-interface Running extends AsyncDisposable {
-  readonly broker: Broker;
-  readonly port: number;
-  readonly folder: string;
-}
-
-/** A broker on a free port and a temporary folder, gone with the scope. */
-async function running(
-  config: Readonly<Record<string, string>> = {},
-  folder = Deno.makeTempDirSync({ prefix: "kf-test-" }),
-): Promise<Running> {
-  const env = denoEnv({ traceLevel: "error" });
-  const broker = await start(folder, { env, config });
-  return {
-    broker,
-    port: broker.address.port,
-    folder,
-    async [Symbol.asyncDispose]() {
-      await broker.stop();
-      await env.tasks.settled();
-      Deno.removeSync(folder, { recursive: true });
-    },
-  };
-}
-
-function start(
-  folder: string,
-  { env = denoEnv({ traceLevel: "error" }), config = {} } = {},
-): Promise<Broker> {
-  return Broker.start({
-    env,
-    transport: denoTransport(),
-    config: resolveBrokerConfig(
-      new Map(Object.entries({
-        "listeners": "PLAINTEXT://127.0.0.1:0",
-        "log.dirs": folder,
-        ...config,
-      })),
-    ),
-  });
-}
-
-const TEXT = new TextEncoder();
-const latest = <A extends { versions: { max: number } }>(api: A) => ({
-  api,
-  version: api.versions.max,
-});
-
-function records(...values: string[]): RecordInput[] {
-  return values.map((value) => ({
-    timestamp: Date.now(),
-    key: null,
-    value: TEXT.encode(value),
-  }));
-}
-
-async function create(client: RawClient, name: string, partitions = 1) {
-  const { topics } = await client.call(latest(CREATE_TOPICS), {
-    topics: [{ name, numPartitions: partitions, replicationFactor: 1 }],
-  });
-  return topics[0]!;
-}
-
-async function produce(
-  client: RawClient,
-  batch: Uint8Array | null,
-  { topic = "t", index = 0, acks = -1, version = 12 } = {},
-) {
-  const { responses } = await client.call({ api: PRODUCE, version }, {
-    acks,
-    timeoutMs: 1000,
-    topicData: [{ name: topic, partitionData: [{ index, records: batch }] }],
-  });
-  return responses[0]!.partitionResponses[0]!;
-}
-
-async function fetch(
-  client: RawClient,
-  { offset = 0, maxWaitMs = 0, minBytes = 1, topic = "t" } = {},
-) {
-  const { responses } = await client.call({ api: FETCH, version: 12 }, {
-    maxWaitMs,
-    minBytes,
-    topics: [{
-      topic,
-      partitions: [{
-        partition: 0,
-        fetchOffset: offset,
-        partitionMaxBytes: 1_000_000,
-      }],
-    }],
-  });
-  return responses[0]!.partitions[0]!;
-}
 
 Deno.test("what is produced can be fetched, bytes as they were", async () => {
   await using at = await running();

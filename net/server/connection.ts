@@ -97,6 +97,11 @@ export class ClientConnection {
     return this.#replies.length === 0 || this.#isWriting;
   }
 
+  /** Whether a frame was begun and nothing more of it came since `sinceMs`. */
+  isStalledSince(sinceMs: number): boolean {
+    return this.#lastActiveMs <= sinceMs && this.#frames.isAwaitingRest;
+  }
+
   /** Reads and hands on frames until either side closes. */
   async run(): Promise<void> {
     try {

@@ -10,7 +10,7 @@ import {
   resolveTopicConfig,
   type TopicConfig,
 } from "../../core/config/resolve.ts";
-import type { Env } from "../../core/env/env.ts";
+import type { Env, TraceLevel } from "../../core/env/env.ts";
 import type { LogFolder } from "../../core/log/log_folder.ts";
 import type { MetadataDelta } from "../../core/metadata/delta.ts";
 import {
@@ -38,10 +38,13 @@ export interface HostingOptions {
  *
  * Invariants:
  * 1. A partition is in the table exactly while its log is open.
+ * 2. What is ours and not in the table is in `#unopened`, and tried again.
  */
 export class Hosting {
   readonly partitions = new PartitionTable<HostedPartition>();
   readonly #options: HostingOptions;
+  /** Partitions whose log the disk refused, by topic. */
+  readonly #unopened = new Map<string, Set<number>>();
   #onTopicsRemoved: ((topics: readonly string[]) => void) | undefined;
 
   constructor(options: HostingOptions) {
@@ -80,9 +83,19 @@ export class Hosting {
     for (const [name, indexes] of delta.partitions) {
       const topic = image.topic(name);
       if (topic === undefined) continue;
-      for (const index of indexes) this.#tryHost(topic, index);
+      for (const index of indexes) this.#tryHost(topic, index, "error");
     }
     this.#reconfigure(delta);
+  }
+
+  /** Tries again to open what the disk refused. */
+  retryUnopened(): void {
+    for (const [name, indexes] of this.#unopened) {
+      const topic = this.#options.image.topic(name);
+      this.#unopened.delete(name);
+      if (topic === undefined) continue;
+      for (const index of indexes) this.#tryHost(topic, index, "debug");
+    }
   }
 
   /** Deletes what is too old or too much, and forgets silent producers. */
@@ -106,12 +119,15 @@ export class Hosting {
   }
 
   /** A disk that refuses one partition's log must not stop the metadata. */
-  #tryHost(topic: TopicImage, index: number): void {
+  #tryHost(topic: TopicImage, index: number, level: TraceLevel): void {
     try {
       this.#host(topic, index);
     } catch (error) {
-      this.#options.env.trace("error", "A partition could not be opened", {
-        partition: `${topic.name}-${index}`,
+      const { name } = topic;
+      const waiting = this.#unopened.get(name) ?? new Set();
+      this.#unopened.set(name, waiting.add(index));
+      this.#options.env.trace(level, "A partition could not be opened", {
+        partition: `${name}-${index}`,
         error,
       });
     }

@@ -8,6 +8,7 @@
 import type { BrokerConfig } from "../../core/config/resolve.ts";
 import { CoordinatorHost } from "../../core/coordinator/host.ts";
 import type { Env } from "../../core/env/env.ts";
+import { KafkaError } from "../../core/errors.ts";
 import {
   Controller,
   type ControllerInput,
@@ -21,8 +22,8 @@ import {
   type MetadataRecord,
 } from "../../core/metadata/records.ts";
 import { snapshotRecords } from "../../core/metadata/snapshot.ts";
-import { type SnapshotPolicy, valuesOf } from "../../core/raft/snapshot.ts";
-import { batchesOf } from "../../core/record/batch.ts";
+import { storedBatches } from "../../core/raft/batches.ts";
+import type { SnapshotPolicy } from "../../core/raft/snapshot.ts";
 import { Quorum, type RaftLog } from "../raft/quorum.ts";
 
 /** What a {@linkcode MetadataLog} is made of. */
@@ -133,6 +134,11 @@ export class MetadataLog {
     while (this.#appliedOffset < highWatermark) this.#applyNext(highWatermark);
     this.#onChange?.(this.image.takeDelta());
     this.#host.committed(highWatermark);
+    this.snapshotIfDue();
+  }
+
+  /** Writes a snapshot when enough changed, or long enough ago. */
+  snapshotIfDue(): void {
     if (this.#quorum.isSnapshotDue) this.#snapshot();
   }
 
@@ -142,11 +148,11 @@ export class MetadataLog {
       upperOffset,
       minOneBatch: true,
     });
-    for (const view of batchesOf(bytes)) {
-      for (const value of valuesOf(view)) {
+    for (const { values, nextOffset } of storedBatches(bytes)) {
+      for (const value of values) {
         this.image.apply(decodeMetadataRecord(value));
       }
-      this.#appliedOffset = view.nextOffset;
+      this.#appliedOffset = nextOffset;
     }
   }
 
@@ -156,7 +162,12 @@ export class MetadataLog {
         yield encodeMetadataRecord(record);
       }
     };
-    this.#quorum.writeSnapshot(values(this.image), this.#appliedOffset);
+    try {
+      this.#quorum.writeSnapshot(values(this.image), this.#appliedOffset);
+    } catch (error) {
+      // The log says the same: a later commit tries again.
+      this.#options.env.trace("error", "A metadata snapshot failed", { error });
+    }
   }
 
   /** An append was refused: the controller begins again from the log. */
@@ -165,9 +176,14 @@ export class MetadataLog {
     this.#host.load(Array.from(this.#quorum.replay(), decodeMetadataRecord));
   }
 
-  #failed(error: unknown): void {
+  #failed(cause: unknown): void {
     this.#isFailed = true;
-    this.#host.fail(error);
-    this.#options.onFailed(error);
+    const why = cause instanceof Error ? cause.message : String(cause);
+    this.#host.fail(
+      new KafkaError("KAFKA_STORAGE_ERROR", `The metadata log failed: ${why}`, {
+        cause,
+      }),
+    );
+    this.#options.onFailed(cause);
   }
 }

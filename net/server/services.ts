@@ -65,12 +65,14 @@ export function findPartition(
   { name, topicId }: TopicReference,
   index: number,
 ): HostedPartition | ErrorName {
-  if (topicId === ZERO_UUID) {
-    return partitions.get(name, index) ?? "UNKNOWN_TOPIC_OR_PARTITION";
-  }
-  const found = partitions.getById(topicId, index);
+  const isById = topicId !== ZERO_UUID;
+  const found = isById
+    ? partitions.getById(topicId, index)
+    : partitions.get(name, index);
   if (found !== undefined) return found;
-  return image.topicById(topicId) === undefined
-    ? "UNKNOWN_TOPIC_ID"
-    : "UNKNOWN_TOPIC_OR_PARTITION";
+  const topic = isById ? image.topicById(topicId) : image.topic(name);
+  if (topic === undefined && isById) return "UNKNOWN_TOPIC_ID";
+  // It is ours, and the disk would not open its log so far.
+  if (topic?.partitions[index] !== undefined) return "KAFKA_STORAGE_ERROR";
+  return "UNKNOWN_TOPIC_OR_PARTITION";
 }

@@ -12,7 +12,8 @@ import type { Connection } from "./transport.ts";
 
 const QUIET_BYTES = 1024;
 const SIZE_BYTES = 4;
-const HEAP_START_BYTES = 512 * 1024;
+/** Where a frame begins that found no slot; twice as much each time. */
+const HEAP_START_BYTES = 16 * 1024;
 
 /** A length that no frame may have; the connection must be closed. */
 export class FrameError extends Error {
@@ -103,12 +104,18 @@ export class FrameReader {
   #start = 0;
   #end = 0;
   #isBusy = false;
+  #isReading = false;
   #isClosed = false;
 
   constructor(connection: Connection, options: FrameReaderOptions) {
     this.#connection = connection;
     this.#memory = options.memory;
     this.#frameBytesMax = options.frameBytesMax;
+  }
+
+  /** Whether the other side owes the rest of a frame. */
+  get isAwaitingRest(): boolean {
+    return this.#isReading && this.#end > this.#start;
   }
 
   /** The next whole frame, without its size, or undefined when none is here. */
@@ -127,7 +134,9 @@ export class FrameReader {
     const into = this.#end === 0 && this.#slot !== undefined
       ? this.#bytes
       : this.#bytes.subarray(this.#end);
+    this.#isReading = true;
     const n = await this.#connection.read(into);
+    this.#isReading = false;
     if (n === null || this.#isClosed) return false;
     this.#end += n;
     // Who fills the quiet buffer has more to say: the next read is a large one.
@@ -184,31 +193,26 @@ export class FrameReader {
     const total = this.#frameTotal();
     const held = this.#end - this.#start;
     if (this.#heapTaken > 0 && held < this.#bytes.length) return true;
-    if (this.#slot === undefined && this.#heapTaken === 0) {
-      const slot = await this.#waitForSlot();
-      if (slot === undefined) return false;
+    const slot = this.#slotForMore(held);
+    if (slot !== undefined) {
       slot.bytes.set(this.#bytes.subarray(this.#start, this.#end));
       this.#slot = slot;
       this.#bytes = slot.bytes;
-    } else if (this.#slot !== undefined) {
-      this.#bytes.copyWithin(0, this.#start, this.#end);
-    }
+    } else this.#bytes.copyWithin(0, this.#start, this.#end);
     this.#start = 0;
     this.#end = held;
     if (total <= this.#bytes.length) return true;
     return held < this.#bytes.length || await this.#grow(total);
   }
 
-  async #waitForSlot(): Promise<Slot | undefined> {
-    for (;;) {
-      if (this.#isClosed) {
-        this.#memory.wakeNext();
-        return undefined;
-      }
-      const slot = this.#memory.acquire();
-      if (slot !== undefined) return slot;
-      await this.#memory.changed();
-    }
+  /**
+   * A slot for the rest of a frame, if there is one to be had: halves of
+   * frames that never end may not take them all, the heap is left then.
+   */
+  #slotForMore(held: number): Slot | undefined {
+    if (this.#slot !== undefined || this.#heapTaken > 0) return undefined;
+    const isEnough = held < this.#quiet.length && !this.#memory.hasPlenty;
+    return isEnough ? undefined : this.#memory.acquire();
   }
 
   /** Moves a frame that outgrew its memory to a heap buffer twice as large. */

@@ -7,6 +7,7 @@
  */
 import { ZERO_UUID } from "../../../core/bytes/uuid.ts";
 import { type ErrorName, ERRORS } from "../../../core/errors.ts";
+import { payloadFault } from "../../../core/record/validate.ts";
 import {
   PRODUCE,
   type ProduceRequest,
@@ -52,6 +53,17 @@ function refused(
   return { index, errorCode: ERRORS[error], baseOffset: -1, errorMessage };
 }
 
+/** A payload that is not one batch spoils its whole request, as in Kafka. */
+function shapeFault({ topicData }: ProduceRequest): string | undefined {
+  for (const { partitionData } of topicData) {
+    for (const { records } of partitionData) {
+      const fault = payloadFault(records);
+      if (fault !== undefined) return fault;
+    }
+  }
+  return undefined;
+}
+
 function refusalOf(
   request: ProduceRequest,
   { clientId }: RequestContext,
@@ -63,6 +75,8 @@ function refusalOf(
   if (transactionalId !== null) {
     return () => ["INVALID_TXN_STATE", "Transactions are not served"];
   }
+  const fault = shapeFault(request);
+  if (fault !== undefined) return () => ["INVALID_RECORD", fault];
   return (topic) =>
     isInternalTopic(topic) && clientId !== ADMIN_CLIENT_ID
       ? ["INVALID_TOPIC_EXCEPTION", `Clients may not write "${topic}"`]

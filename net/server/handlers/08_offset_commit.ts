@@ -74,6 +74,9 @@ export function offsetCommitHandler(
       memberId: request.memberId,
       groupInstanceId: request.groupInstanceId,
       knowsMissingGroup: apiVersion >= MISSING_GROUP_VERSION,
+      ...(request.retentionTimeMs >= 0
+        ? { retentionMs: request.retentionTimeMs }
+        : {}),
       offsets,
     });
     errors.forEach((error, i) => waiting[i]!.errorCode = ERRORS[error]);
