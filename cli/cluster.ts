@@ -8,7 +8,7 @@ import type { Admin } from "../net/client.ts";
 import { clientProperties, type Settings } from "./settings.ts";
 
 /** People wait less long than programs: Kafka's own default is a minute. */
-const TIMEOUT_MS = 10_000;
+const TIMEOUT_MS = 5_000;
 
 /** Runs `use` with an admin client. */
 export async function withAdmin<T>(

@@ -37,7 +37,9 @@ export async function printAnswer(
     );
     printOut(lines.join(""));
   } else if (answer.rows.length === 0) {
-    if (!settings.isQuiet) printErr(`${answer.whenEmpty ?? "nothing"}\n`);
+    if (!settings.isQuiet && answer.whenEmpty !== undefined) {
+      printErr(`${answer.whenEmpty}\n`);
+    }
   } else {
     printOut(await table(answer, settings.color.stdout));
   }
@@ -55,7 +57,12 @@ export function throwFailed(
 ): void {
   const failed = items.filter((item) => item.error !== undefined);
   for (const item of failed) {
-    printErr(`kf: Cannot ${what} "${item.name}": ${sentenceOf(item.error)}\n`);
+    const why = sentenceOf(item.error);
+    // The client's sentences name the item already; some brokers' don't.
+    const said = why.startsWith("Cannot ")
+      ? why
+      : `Cannot ${what} "${item.name}": ${why}`;
+    printErr(`kf: ${said}\n`);
   }
   if (failed.length > 0) throw new ItemsFailed(`${failed.length} failed`);
 }

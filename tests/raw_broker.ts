@@ -40,6 +40,17 @@ export async function running(
   };
 }
 
+/** Real seams on which time passes `factor` times as fast. */
+export function hurried(factor: number): Env {
+  const real = denoEnv({ traceLevel: "error" });
+  const clock = {
+    ...real.clock,
+    monoMs: () => real.clock.monoMs() * factor,
+    timer: (ms: number, fn: () => void) => real.clock.timer(ms / factor, fn),
+  };
+  return { ...real, clock };
+}
+
 /** How {@linkcode start} starts a broker. */
 export interface StartOptions {
   readonly env?: Env;

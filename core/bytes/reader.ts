@@ -5,6 +5,7 @@
  *
  * @module
  */
+import { int16At, int32At, uint32At } from "./big_endian.ts";
 import { type Uuid, uuidFromBytes } from "./uuid.ts";
 
 /** Input that does not parse: what was expected and where. */
@@ -15,6 +16,14 @@ export class DecodeError extends Error {
 // Without ignoreBOM a leading U+FEFF would be dropped from the text.
 const UTF8 = new TextDecoder("utf-8", { ignoreBOM: true });
 const TWO_32 = 4294967296;
+/** Longest text that is looked up among the recent ones. */
+const SHORT_TEXT_BYTES = 64;
+const RECENT_TEXTS = 256;
+/**
+ * Topic names and client ids come again with every request: a text that was
+ * read before is found by its bytes, not built anew.
+ */
+const recentTexts: string[] = new Array(RECENT_TEXTS).fill("");
 
 /** A cursor over bytes. All reads throw {@linkcode DecodeError} past the end. */
 export class Reader {
@@ -24,13 +33,11 @@ export class Reader {
   position: number;
   /** One past the last readable position. */
   readonly end: number;
-  readonly #view: DataView;
 
   constructor(bytes: Uint8Array, start = 0, end: number = bytes.length) {
     this.bytes = bytes;
     this.position = start;
     this.end = end;
-    this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   }
 
   /** Bytes left. */
@@ -55,23 +62,23 @@ export class Reader {
   }
 
   int8(): number {
-    return this.#view.getInt8(this.advance(1));
+    return this.bytes[this.advance(1)]! << 24 >> 24;
   }
 
   int16(): number {
-    return this.#view.getInt16(this.advance(2));
+    return int16At(this.bytes, this.advance(2));
   }
 
   uint16(): number {
-    return this.#view.getUint16(this.advance(2));
+    return int16At(this.bytes, this.advance(2)) & 0xffff;
   }
 
   int32(): number {
-    return this.#view.getInt32(this.advance(4));
+    return int32At(this.bytes, this.advance(4));
   }
 
   uint32(): number {
-    return this.#view.getUint32(this.advance(4));
+    return uint32At(this.bytes, this.advance(4));
   }
 
   /**
@@ -80,8 +87,8 @@ export class Reader {
    */
   int64(): number {
     const at = this.advance(8);
-    const high = this.#view.getInt32(at);
-    const low = this.#view.getUint32(at + 4);
+    const high = int32At(this.bytes, at);
+    const low = uint32At(this.bytes, at + 4);
     if (high >= -0x200000 && high < 0x200000) {
       const value = high * TWO_32 + low;
       if (value >= -Number.MAX_SAFE_INTEGER) return value;
@@ -92,7 +99,8 @@ export class Reader {
   }
 
   float64(): number {
-    return this.#view.getFloat64(this.advance(8));
+    const { buffer, byteOffset } = this.bytes;
+    return new DataView(buffer, byteOffset).getFloat64(this.advance(8));
   }
 
   uuid(): Uuid {
@@ -146,16 +154,27 @@ export class Reader {
   /** The next `n` bytes decoded as UTF-8 (malformed bytes become U+FFFD). */
   utf8(n: number): string {
     const at = this.advance(n);
-    if (n < 24) {
-      let text = "";
-      for (let i = at; i < at + n; i++) {
-        const byte = this.bytes[i]!;
-        if (byte > 127) return UTF8.decode(this.bytes.subarray(at, at + n));
-        text += String.fromCharCode(byte);
-      }
-      return text;
+    if (n > SHORT_TEXT_BYTES) {
+      return UTF8.decode(this.bytes.subarray(at, at + n));
     }
-    return UTF8.decode(this.bytes.subarray(at, at + n));
+    let hash = n;
+    for (let i = at; i < at + n; i++) hash = hash * 31 + this.bytes[i]! | 0;
+    const slot = (hash ^ hash >>> 16) & (RECENT_TEXTS - 1);
+    const recent = recentTexts[slot]!;
+    if (this.#isText(recent, at, n)) return recent;
+    const text = UTF8.decode(this.bytes.subarray(at, at + n));
+    // As many characters as bytes: ASCII, which compares byte by byte.
+    if (text.length === n) recentTexts[slot] = text;
+    return text;
+  }
+
+  /** Whether `text`, which is ASCII, stands in the `n` bytes from `at` on. */
+  #isText(text: string, at: number, n: number): boolean {
+    if (text.length !== n) return false;
+    for (let i = 0; i < n; i++) {
+      if (text.charCodeAt(i) !== this.bytes[at + i]) return false;
+    }
+    return true;
   }
 
   /** A string behind an int16 length; −1 is null. */

@@ -128,3 +128,14 @@ Deno.test("what the writer writes is what the reader reads", () => {
     },
   ));
 });
+
+Deno.test("a text that was read before is not taken for another one's bytes", () => {
+  const read = (bytes: number[]) =>
+    new Reader(new Uint8Array(bytes)).utf8(bytes.length);
+  assertEquals(read([0xc3, 0xa9, 0x61]), "éa");
+  assertEquals(read([0xe9, 0x61]), "\ufffda");
+  assertEquals(read([0xe9, 0x61]), "\ufffda");
+  assertEquals(read([0x6b, 0x66]), "kf");
+  assertEquals(read([0x6b, 0x66]), "kf");
+  assertEquals(read([0x6b, 0x66, 0x00]), "kf\0");
+});

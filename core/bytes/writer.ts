@@ -58,6 +58,11 @@ export class Writer {
     return this.#length + this.#keptLength;
   }
 
+  /** Bytes of the buffer, written or not. */
+  get capacity(): number {
+    return this.#bytes.length;
+  }
+
   /** Forgets what was written and keeps the buffer. */
   reset(): void {
     this.#length = 0;

@@ -206,9 +206,17 @@ function failed(verb: string, path: string, error: unknown): DiskError {
   );
 }
 
+/**
+ * An open file.
+ *
+ * Invariants:
+ * 1. `#position` is where the handle stands, −1 when that isn't known: what
+ *    goes on where the last call ended needs no seek.
+ */
 class DenoFile implements DiskFile {
   readonly path: string;
   readonly #file: Deno.FsFile;
+  #position = 0;
   #isOpen = true;
 
   constructor(path: string, mode: OpenMode) {
@@ -222,28 +230,41 @@ class DenoFile implements DiskFile {
   }
 
   pread(into: Uint8Array, position: number): number {
-    return attempt("read", this.path, () => {
-      this.#file.seekSync(position, Deno.SeekMode.Start);
+    try {
+      this.#seek(position);
       let at = 0;
       while (at < into.length) {
         const n = this.#file.readSync(at === 0 ? into : into.subarray(at));
         if (n === null) break;
         at += n;
       }
+      this.#position = position + at;
       return at;
-    });
+    } catch (error) {
+      throw failed("read", this.path, error);
+    }
   }
 
   pwriteAll(bytes: Uint8Array, position: number): void {
-    attempt("write", this.path, () => {
-      this.#file.seekSync(position, Deno.SeekMode.Start);
+    try {
+      this.#seek(position);
       let at = 0;
       while (at < bytes.length) {
         const n = this.#file.writeSync(at === 0 ? bytes : bytes.subarray(at));
         if (n === 0) throw new Error("the disk took no bytes");
         at += n;
       }
-    });
+      this.#position = position + at;
+    } catch (error) {
+      throw failed("write", this.path, error);
+    }
+  }
+
+  /** Leaves the position unknown until the call that follows has succeeded. */
+  #seek(position: number): void {
+    const isThere = this.#position === position;
+    this.#position = -1;
+    if (!isThere) this.#file.seekSync(position, Deno.SeekMode.Start);
   }
 
   async syncData(): Promise<void> {

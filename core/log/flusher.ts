@@ -47,6 +47,11 @@ export class Flusher {
     });
   }
 
+  /** Resolves when no sync is in flight: files may be closed then. */
+  async idle(): Promise<void> {
+    while (this.#running !== undefined) await this.#running.catch(() => {});
+  }
+
   /** The log was emptied and goes on at `offset`. */
   reset(offset: number): void {
     this.#flushedOffset = offset;

@@ -128,6 +128,8 @@ export class Log {
   #failure: KafkaError | undefined;
   /** Deleted segments whose files are still there for slow readers. */
   readonly #deletions = new Set<() => void>();
+  /** Ends when the handles of deleted segments are closed. */
+  #closing = Promise.resolve();
   #isTurnEndDue = false;
   #cancelFlushTimer: Cancel | undefined;
   #isClosed = false;
@@ -351,6 +353,7 @@ export class Log {
     for (const segment of gone) {
       for (const file of segment.markDeleted()) this.#env.disk.unlink(file);
     }
+    this.#closeWhenSynced(gone);
     this.#epochs.clear();
     this.#producers.clear();
     this.#logStartOffset = offset;
@@ -404,6 +407,8 @@ export class Log {
       }
     } finally {
       this.#isClosed = true;
+      await this.#flusher.idle();
+      await this.#closing;
       for (const remove of [...this.#deletions]) remove();
       this.#staging.release();
       for (const segment of this.#segments) segment.close();
@@ -688,12 +693,21 @@ export class Log {
       : segment.size;
   }
 
+  /** A handle that is closed under a sync would fail the whole log. */
+  #closeWhenSynced(segments: readonly Segment[]): void {
+    this.#closing = this.#closing.then(async () => {
+      await this.#flusher.idle();
+      for (const segment of segments) segment.close();
+    });
+  }
+
   #deleteSegments(count: number): void {
     if (count === 0) return;
     this.#hints.clear();
     const { clock, disk, trace } = this.#env;
     const gone = this.#segments.splice(0, count);
     const files = gone.flatMap((segment) => segment.markDeleted());
+    this.#closeWhenSynced(gone);
     removeSnapshotsBefore(disk, this.folder, this.#segments[0]!.baseOffset);
     const remove = () => {
       this.#deletions.delete(remove);

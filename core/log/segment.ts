@@ -261,9 +261,12 @@ export class Segment {
     this.closeWriter();
   }
 
-  /** Renames the files so that a restart does not see them; gives their names. */
+  /**
+   * Renames the files so that a restart does not see them; gives their names.
+   * The append handle stays, for a sync may be in flight.
+   */
   markDeleted(): string[] {
-    this.close();
+    this.release();
     const marked: string[] = [];
     for (const suffix of [...SEGMENT_SUFFIXES, ".txnindex"]) {
       const path = `${this.path}${suffix}`;

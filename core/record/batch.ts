@@ -179,7 +179,9 @@ export class BatchView {
 
   /** The whole batch. */
   get bytes(): Uint8Array {
-    return this.#bytes.subarray(this.#at, this.#at + this.sizeInBytes);
+    const size = this.sizeInBytes;
+    if (this.#at === 0 && size === this.#bytes.length) return this.#bytes;
+    return this.#bytes.subarray(this.#at, this.#at + size);
   }
 
   /** Whether the CRC-32C of the batch is the one that it claims. */

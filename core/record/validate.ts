@@ -99,10 +99,11 @@ export function validateProduced(
   bytes: Uint8Array | null,
   options: ValidateOptions,
 ): Validated {
-  const shapeRefusal = checkEnvelope(bytes, options);
-  if (shapeRefusal !== undefined) return shapeRefusal;
+  const fault = payloadFault(bytes);
+  if (fault !== undefined) return refuse("INVALID_RECORD", fault);
   const view = new BatchView(bytes!);
-  const refusal = checkHeader(view, options);
+  const refusal = checkEnvelope(view, bytes!.length, options) ??
+    checkHeader(view, options);
   if (refusal !== undefined) return refusal;
   let records: Uint8Array;
   let walked: Walked | Refusal;
@@ -144,23 +145,21 @@ export function payloadFault(bytes: Uint8Array | null): string | undefined {
 
 /** Exactly one whole batch of magic 2 with the right CRC. */
 function checkEnvelope(
-  bytes: Uint8Array | null,
+  view: BatchView,
+  payloadBytes: number,
   options: ValidateOptions,
 ): Refusal | undefined {
-  const fault = payloadFault(bytes);
-  if (fault !== undefined) return refuse("INVALID_RECORD", fault);
-  if (bytes!.length < BATCH_OVERHEAD) {
+  if (payloadBytes < BATCH_OVERHEAD) {
     return refuse(
       "CORRUPT_MESSAGE",
-      `a batch of ${bytes!.length} bytes is cut short`,
+      `a batch of ${payloadBytes} bytes is cut short`,
     );
   }
-  const view = new BatchView(bytes!);
   const size = view.sizeInBytes;
-  if (size < BATCH_OVERHEAD || size > bytes!.length) {
+  if (size < BATCH_OVERHEAD || size > payloadBytes) {
     return refuse(
       "CORRUPT_MESSAGE",
-      `the batch claims ${size} bytes and the payload holds ${bytes!.length}`,
+      `the batch claims ${size} bytes and the payload holds ${payloadBytes}`,
     );
   }
   const tooLarge = checkSize(size, options);

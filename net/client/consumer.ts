@@ -93,6 +93,7 @@ export class Consumer {
   #protocol = "";
   #wake: (() => void) | undefined;
   #isStale = false;
+  #isOut = false;
   #isRefreshing = false;
   #lookup: Promise<void> | undefined;
   #lookupError: KafkaError | undefined;
@@ -594,13 +595,17 @@ export class Consumer {
       await this.#cluster.refresh(topics, {
         allowCreate: this.#values["allow.auto.create.topics"],
       });
+      this.#isOut = false;
       this.#noteTopicErrors();
       if (before !== undefined && before !== this.#shape() && this.#member) {
         this.#member.needsJoin = true;
       }
     } catch (error) {
       if (!(error instanceof KafkaError) || this.#isClosed) return;
-      this.#env.trace("warn", "Cannot get metadata", { error: error.message });
+      // One warning per outage: a line per try would bury the rest.
+      const level = this.#isOut ? "debug" : "warn";
+      this.#isOut = true;
+      this.#env.trace(level, "Cannot get metadata", { error: error.message });
       if (!isTransient(error)) this.#lookupError = error;
       this.#isStale = true;
       await this.#cluster.pause(this.#cluster.retryMs(1)).catch(() => {});

@@ -49,6 +49,7 @@ export class TopicWaits {
   readonly #waits = new Map<string, Wait>();
   readonly #inUse = new Set<string>();
   #isStale = false;
+  #isOut = false;
   #isRunning = false;
   #ageTimer: Cancel | undefined;
   #settled: (() => void)[] = [];
@@ -134,12 +135,16 @@ export class TopicWaits {
       let failure: KafkaError | undefined;
       try {
         await this.#cluster.refresh([...this.#inUse], { allowCreate: true });
+        this.#isOut = false;
         this.#armAge();
       } catch (error) {
         if (!(error instanceof KafkaError)) throw error;
         failure = error;
         this.#isStale = isTransient(error);
-        this.#cluster.env.trace("warn", "Cannot get metadata", {
+        // One warning per outage: a line per try would bury the rest.
+        const level = this.#isOut ? "debug" : "warn";
+        this.#isOut = true;
+        this.#cluster.env.trace(level, "Cannot get metadata", {
           error: error.message,
         });
       }

@@ -441,7 +441,12 @@ async function dial(options: LinkOptions): Promise<Connection> {
     return await transport.dial(address, controller.signal);
   } catch (error) {
     const step = error instanceof DialError ? error.step : "tcp";
-    const why = `${STEP_TEXT[step]}: ${message(error)}`;
+    // The transport's text names the same address: said once is enough.
+    const said = `Cannot connect to ${address.host}:${address.port}: `;
+    const reason = message(error);
+    const why = `${STEP_TEXT[step]}: ${
+      reason.startsWith(said) ? reason.slice(said.length) : reason
+    }`;
     throw new LinkError(
       isAdvertised ? "advertised" : step,
       isAdvertised

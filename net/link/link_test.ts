@@ -186,4 +186,5 @@ Deno.test("a dial that fails names the advertised address", async () => {
     "advertise",
   );
   assertEquals(error.step, "advertised");
+  assertEquals(error.message.split("Cannot connect to").length, 2);
 });

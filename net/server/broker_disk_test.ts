@@ -14,6 +14,7 @@ import { temporaryFolder, until } from "../../tests/fixtures.ts";
 import {
   create,
   fetch,
+  hurried,
   produce,
   records,
   start,
@@ -315,4 +316,29 @@ Deno.test("a folder put together from two clusters is refused, and nothing of it
   assertEquals((await fetch(client, { topic: "a" })).highWatermark, 1);
   client.close();
   await broker.stop();
+});
+
+Deno.test("changed metadata is written as a snapshot when its time has come", async () => {
+  using folder = temporaryFolder();
+  const env = hurried(200);
+  const broker = await start(folder.path, {
+    env,
+    config: { "metadata.log.max.snapshot.interval.ms": "30000" },
+  });
+  try {
+    using client = await RawClient.connect(broker.address.port);
+    await create(client, "t");
+    const metadata = `${folder.path}/__cluster_metadata-0`;
+    await until("a snapshot is there", () =>
+      [...Deno.readDirSync(metadata)]
+        .some(({ name }) => /^\d{20}-\d{10}\.checkpoint$/.test(name)));
+  } finally {
+    await broker.stop();
+    await env.tasks.settled();
+  }
+  const again = await start(folder.path);
+  using client = await RawClient.connect(again.address.port);
+  assertEquals((await fetch(client)).errorCode, 0);
+  client.close();
+  await again.stop();
 });

@@ -243,6 +243,41 @@ const REFUSED: Readonly<
     damaged((bytes) => bytes[16] = 1),
     "INVALID_RECORD",
   ],
+  "magic 0": [
+    damaged((bytes) => bytes[16] = 0),
+    "INVALID_RECORD",
+  ],
+  "a batch that claims 2 GB": [
+    damaged((_, view) => view.setInt32(8, 0x7fffffff)),
+    "CORRUPT_MESSAGE",
+  ],
+  "a batch that claims less than nothing": [
+    damaged((_, view) => view.setInt32(8, -5)),
+    "CORRUPT_MESSAGE",
+  ],
+  "a count of two thousand million": [
+    forged((view) => {
+      view.setInt32(23, 0x7ffffffe);
+      view.setInt32(57, 0x7fffffff);
+    }),
+    "INVALID_RECORD",
+  ],
+  "inner offsets that don't follow": [
+    forged((view) => view.setUint8(64, 8)),
+    "INVALID_RECORD",
+  ],
+  "snappy that claims 2 GB": [
+    forged((view) => {
+      view.setInt16(21, 2);
+      for (let at = 61; at < 65; at++) view.setUint8(at, 0xff);
+      view.setUint8(65, 7);
+    }),
+    "INVALID_RECORD",
+  ],
+  "an unknown codec": [
+    forged((view) => view.setInt16(21, 6)),
+    "UNSUPPORTED_COMPRESSION_TYPE",
+  ],
   "a count of 5 for 2": [
     forged((view) => view.setInt32(57, 5)),
     "INVALID_RECORD",
@@ -264,8 +299,12 @@ const REFUSED: Readonly<
     }),
     "INVALID_TXN_STATE",
   ],
-  "a bomb": [
+  "a bomb of gzip": [
     buildBatch(records("\0".repeat(80_000_000)), { codec: "gzip" }),
+    "MESSAGE_TOO_LARGE",
+  ],
+  "a bomb of zstd": [
+    buildBatch(records("\0".repeat(80_000_000)), { codec: "zstd" }),
     "MESSAGE_TOO_LARGE",
   ],
   "a batch above max.message.bytes": [

@@ -6,16 +6,16 @@
  *
  * @module
  */
+import type { Writer } from "../../core/bytes/writer.ts";
 import type { Clock, Trace } from "../../core/env/env.ts";
 import { LIMITS } from "../../core/limits.ts";
 import { FrameReader, type ReceiveMemory } from "../tcp/framing.ts";
 import type { Address, Connection } from "../tcp/transport.ts";
+import { responseWriter } from "../wire/headers.ts";
 import type { Turn } from "./turn.ts";
 
-/** From this size on an answer is written where it lies. */
-const COALESCE_BYTES_MAX = 64 * 1024;
-/** At most this much is gathered into one write. */
-const GATHERED_BYTES_MAX = 256 * 1024;
+/** A writer that grew larger is not kept for the next answers. */
+const KEPT_WRITER_BYTES_MAX = 16 * 1024;
 
 /** Takes whole frames; `reply` has been reserved for the answer. */
 export type OnFrame = (
@@ -34,20 +34,26 @@ export interface ConnectionOptions {
   readonly onFrame: OnFrame;
 }
 
+/** An answer, to be written when its turn has come. */
+export interface Writable {
+  /** Appends whole frames; a throw closes the connection. */
+  writeTo(writer: Writer): void;
+}
+
 /** The place of one answer in the order of a connection. */
 export class Reply {
   readonly #connection: ClientConnection;
   /** Undefined: not answered yet; null: nothing is sent. */
-  bytes: Uint8Array | null | undefined = undefined;
+  answer: Writable | null | undefined = undefined;
 
   constructor(connection: ClientConnection) {
     this.#connection = connection;
   }
 
-  /** Answers with a whole frame, or with nothing. */
-  settle(bytes: Uint8Array | null): void {
-    if (this.bytes !== undefined) return;
-    this.bytes = bytes;
+  /** Answers with `answer`, or with nothing. */
+  settle(answer: Writable | null): void {
+    if (this.answer !== undefined) return;
+    this.answer = answer;
     this.#connection.onSettled();
   }
 }
@@ -57,7 +63,8 @@ export class Reply {
  *
  * Invariants:
  * 1. Answers leave in the order in which their requests came.
- * 2. One write is in flight at most; its bytes aren't touched until it ends.
+ * 2. One write is in flight at most; its bytes aren't touched until it ends:
+ *    `#sending` holds them, answers meanwhile gather in `#gathering`.
  * 3. Reading stops while more than `connectionRequestsMax` requests or
  *    `connectionResponseBytesMax` bytes of answers wait.
  */
@@ -68,8 +75,9 @@ export class ClientConnection {
   readonly #options: ConnectionOptions;
   readonly #frames: FrameReader;
   #replies: Reply[] = [];
-  #out: Uint8Array[] = [];
-  #outBytes = 0;
+  #gathering: Writer | undefined;
+  #sending: Writer | undefined;
+  #sendingBytes = 0;
   #isClosed = false;
   #isWriting = false;
   #isTurnAsked = false;
@@ -105,9 +113,7 @@ export class ClientConnection {
   /** Reads and hands on frames until either side closes. */
   async run(): Promise<void> {
     try {
-      do {
-        if (!(await this.#takeAll())) break;
-      } while (await this.#fill());
+      while (this.#takeAll() ? await this.#fill() : await this.#room());
     } catch (error) {
       if (!this.#isClosed) this.close(messageOf(error));
     } finally {
@@ -135,8 +141,7 @@ export class ClientConnection {
     this.#frames.close();
     this.#connection.close();
     this.#replies = [];
-    this.#out = [];
-    this.#outBytes = 0;
+    this.#gathering = undefined;
     this.#wakeReader?.();
     this.#onClosed?.();
     this.#options.trace("debug", "A connection closed", {
@@ -148,7 +153,7 @@ export class ClientConnection {
   /** A reply was settled: what is next in order goes out this turn. */
   onSettled(): void {
     if (this.#isTurnAsked || this.#isClosed) return;
-    if (this.#replies[0]?.bytes === undefined) return;
+    if (this.#replies[0]?.answer === undefined) return;
     this.#isTurnAsked = true;
     this.#options.turn.write(this);
   }
@@ -156,43 +161,60 @@ export class ClientConnection {
   /** Moves settled replies to the writer; called once per turn. */
   endTurn(): void {
     this.#isTurnAsked = false;
+    if (this.#isClosed) return;
+    const replies = this.#replies;
     let n = 0;
-    for (; n < this.#replies.length; n++) {
-      const bytes = this.#replies[n]!.bytes;
-      if (bytes === undefined) break;
-      if (bytes === null) continue;
-      this.#out.push(bytes);
-      this.#outBytes += bytes.length;
+    try {
+      for (; n < replies.length; n++) {
+        const { answer } = replies[n]!;
+        if (answer === undefined) break;
+        answer?.writeTo(this.#gathering ??= responseWriter());
+      }
+    } catch (error) {
+      this.#options.trace("error", "An answer could not be written", { error });
+      this.close("its answer could not be written");
+      return;
     }
-    this.#replies.splice(0, n);
-    if (!this.#isWriting && this.#out.length > 0) this.#startWriting();
+    this.#replies = n === replies.length ? [] : replies.slice(n);
+    if (!this.#isWriting && this.#gatheredBytes > 0) this.#startWriting();
     this.#afterProgress();
   }
 
+  /** Receives more; false when reading is over. */
   async #fill(): Promise<boolean> {
+    if (this.#isClosed || this.#isDraining) return false;
     if (!(await this.#frames.fill())) return false;
     this.#lastActiveMs = this.#options.clock.monoMs();
     return !this.#isClosed;
   }
 
-  /** Hands on every whole frame that is here. False when reading is over. */
-  async #takeAll(): Promise<boolean> {
-    for (;;) {
-      if (this.#isClosed || this.#isDraining) return false;
+  /** Hands on every whole frame that is here; false when there is no room. */
+  #takeAll(): boolean {
+    while (!this.#isClosed && !this.#isDraining) {
+      if (!this.#hasRoom()) return false;
       const frame = this.#frames.take();
-      if (frame === undefined) return true;
+      if (frame === undefined) break;
       const reply = new Reply(this);
       this.#replies.push(reply);
       this.#options.onFrame(frame, reply, this);
-      while (!this.#hasRoom() && !this.#isClosed && !this.#isDraining) {
-        await new Promise<void>((resolve) => this.#wakeReader = resolve);
-      }
     }
+    return true;
+  }
+
+  /** Waits for room, or for the end. */
+  async #room(): Promise<boolean> {
+    await new Promise<void>((resolve) => this.#wakeReader = resolve);
+    return true;
   }
 
   #hasRoom(): boolean {
     return this.#replies.length < LIMITS.connectionRequestsMax &&
-      this.#outBytes < LIMITS.connectionResponseBytesMax;
+      this.#gatheredBytes + this.#sendingBytes <
+        LIMITS.connectionResponseBytesMax;
+  }
+
+  get #gatheredBytes(): number {
+    return this.#gathering?.length ?? 0;
   }
 
   #startWriting(): void {
@@ -202,11 +224,16 @@ export class ClientConnection {
 
   async #write(): Promise<void> {
     try {
-      while (this.#out.length > 0 && !this.#isClosed) {
-        const bytes = this.#gather();
-        await this.#connection.writeAll(bytes);
-        this.#lastActiveMs = this.#options.clock.monoMs();
-        this.#outBytes = Math.max(0, this.#outBytes - bytes.length);
+      while (this.#gatheredBytes > 0 && !this.#isClosed) {
+        const writer = this.#gathering!;
+        this.#gathering = this.#sending;
+        this.#sending = writer;
+        this.#sendingBytes = writer.length;
+        await this.#send(writer);
+        this.#sending = writer.capacity <= KEPT_WRITER_BYTES_MAX
+          ? writer
+          : undefined;
+        this.#sending?.reset();
         this.#wakeIfRoom();
       }
     } finally {
@@ -215,24 +242,14 @@ export class ClientConnection {
     this.#afterProgress();
   }
 
-  /** The next bytes to write: one large answer, or many small ones joined. */
-  #gather(): Uint8Array {
-    const out = this.#out;
-    let bytes = 0;
-    let n = 0;
-    while (n < out.length && out[n]!.length < COALESCE_BYTES_MAX) {
-      if (bytes + out[n]!.length > GATHERED_BYTES_MAX) break;
-      bytes += out[n++]!.length;
+  async #send(writer: Writer): Promise<void> {
+    for (const bytes of writer.parts()) {
+      if (this.#isClosed) return;
+      await this.#connection.writeAll(bytes);
+      this.#lastActiveMs = this.#options.clock.monoMs();
+      this.#sendingBytes -= bytes.length;
+      this.#wakeIfRoom();
     }
-    if (n <= 1) return out.shift()!;
-    const gathered = new Uint8Array(bytes);
-    let at = 0;
-    for (let i = 0; i < n; i++) {
-      gathered.set(out[i]!, at);
-      at += out[i]!.length;
-    }
-    this.#out = out.slice(n);
-    return gathered;
   }
 
   #afterProgress(): void {
@@ -249,7 +266,7 @@ export class ClientConnection {
 
   #endIfDrained(): void {
     if (!this.#isDraining || this.#isClosed) return;
-    const isDone = this.#replies.length === 0 && this.#out.length === 0 &&
+    const isDone = this.#replies.length === 0 && this.#gatheredBytes === 0 &&
       !this.#isWriting;
     if (isDone) this.close("the broker stops");
     else this.#wakeReader?.();

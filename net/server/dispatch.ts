@@ -6,7 +6,8 @@
  *
  * @module
  */
-import { DecodeError } from "../../core/bytes/reader.ts";
+import { DecodeError, Reader } from "../../core/bytes/reader.ts";
+import type { Writer } from "../../core/bytes/writer.ts";
 import type { Clock, Trace } from "../../core/env/env.ts";
 import { ERRORS, KafkaError } from "../../core/errors.ts";
 import { decode } from "../../core/schema/codec.ts";
@@ -15,10 +16,10 @@ import { API_VERSIONS } from "../wire/18_api_versions.ts";
 import { type Api, APIS } from "../wire/api_keys.ts";
 import {
   decodeRequestHeader,
-  encodeResponse,
   type RequestHeader,
+  writeResponse,
 } from "../wire/headers.ts";
-import type { ClientConnection, Reply } from "./connection.ts";
+import type { ClientConnection, Reply, Writable } from "./connection.ts";
 import {
   type Answer,
   type HandlerEntry,
@@ -30,43 +31,50 @@ import {
 /** Reads its records where they were received: all else gets a copy. */
 const PRODUCE_KEY = 0;
 
-/** A request on its way to an answer. */
-interface Pending {
+/** A request on its way to an answer, and then that answer. */
+class Pending implements RequestContext, Writable {
   readonly api: Api;
   readonly header: RequestHeader;
   readonly entry: HandlerEntry;
   readonly request: unknown;
-  readonly reply: Reply;
-  readonly connection: ClientConnection;
-}
-
-class Context implements RequestContext {
+  readonly nowMs: number;
+  readonly #reply: Reply;
   readonly #connection: ClientConnection;
-  readonly #header: RequestHeader;
+  #answer: object | undefined;
 
   constructor(
-    connection: ClientConnection,
-    header: RequestHeader,
-    readonly nowMs: number,
+    called: { readonly api: Api; readonly entry: HandlerEntry },
+    { header, request, nowMs, reply, connection }: {
+      readonly header: RequestHeader;
+      readonly request: unknown;
+      readonly nowMs: number;
+      readonly reply: Reply;
+      readonly connection: ClientConnection;
+    },
   ) {
+    this.api = called.api;
+    this.entry = called.entry;
+    this.header = header;
+    this.request = request;
+    this.nowMs = nowMs;
+    this.#reply = reply;
     this.#connection = connection;
-    this.#header = header;
   }
 
   get apiKey(): number {
-    return this.#header.apiKey;
+    return this.header.apiKey;
   }
 
   get apiVersion(): number {
-    return this.#header.apiVersion;
+    return this.header.apiVersion;
   }
 
   get correlationId(): number {
-    return this.#header.correlationId;
+    return this.header.correlationId;
   }
 
   get clientId(): string | null {
-    return this.#header.clientId;
+    return this.header.clientId;
   }
 
   get clientHost(): string {
@@ -77,9 +85,25 @@ class Context implements RequestContext {
     return this.#connection.local;
   }
 
-  isClosed = (): boolean => this.#connection.isClosed;
+  isClosed(): boolean {
+    return this.#connection.isClosed;
+  }
 
-  disconnect = (reason: string): void => this.#connection.close(reason);
+  disconnect(reason: string): void {
+    this.#connection.close(reason);
+  }
+
+  /** Answers in the connection's order, or sends nothing. */
+  answer(answer: Answer<unknown>): void {
+    if (answer === NO_RESPONSE) return this.#reply.settle(null);
+    this.#answer = answer as object;
+    this.#reply.settle(this);
+  }
+
+  writeTo(writer: Writer): void {
+    const { api, apiVersion: version, correlationId } = this;
+    writeResponse(writer, { api, version, correlationId }, this.#answer!);
+  }
 }
 
 /** The table of handlers and the way through it. */
@@ -127,7 +151,8 @@ export class Dispatch {
     reply: Reply,
     connection: ClientConnection,
   ): Pending | undefined {
-    const header = decodeRequestHeader(frame);
+    const reader = new Reader(frame);
+    const header = decodeRequestHeader(reader);
     const { apiKey, apiVersion } = header;
     const api = APIS.get(apiKey);
     const entry = this.#entries.get(apiKey);
@@ -146,56 +171,36 @@ export class Dispatch {
       }
       return undefined;
     }
-    const body = apiKey === PRODUCE_KEY
-      ? frame.subarray(header.bodyAt)
-      : frame.slice(header.bodyAt);
+    const body = apiKey === PRODUCE_KEY ? reader : frame.slice(header.bodyAt);
     const request = decode(api.request, apiVersion, body);
-    return { api, header, entry, request, reply, connection };
+    const nowMs = this.#clock.wallMs();
+    return new Pending(
+      { api, entry },
+      { header, request, nowMs, reply, connection },
+    );
   }
 
   #handle(pending: Pending): void {
-    const { connection, header, entry, request } = pending;
-    const context = new Context(connection, header, this.#clock.wallMs());
     try {
-      const answer = entry.handle(request, context);
+      const answer = pending.entry.handle(pending.request, pending);
       if (answer instanceof Later) {
-        answer.onSet((value) => this.#answer(pending, value));
+        answer.onSet((value) => pending.answer(value));
       } else if (answer instanceof Promise) {
         answer.then(
-          (value) => this.#answer(pending, value),
+          (value) => pending.answer(value),
           (error) => this.#fail(pending, error),
         );
       } else {
-        this.#answer(pending, answer);
+        pending.answer(answer);
       }
     } catch (error) {
       this.#fail(pending, error);
     }
   }
 
-  #answer(pending: Pending, answer: Answer<unknown>): void {
-    const { api, header, reply, connection } = pending;
-    if (connection.isClosed) return;
-    if (answer === NO_RESPONSE) {
-      reply.settle(null);
-      return;
-    }
-    try {
-      const { apiVersion: version, correlationId } = header;
-      reply.settle(
-        encodeResponse({ api, version, correlationId }, answer as object),
-      );
-    } catch (error) {
-      this.#trace("error", `An answer to ${api.name} could not be written`, {
-        error,
-      });
-      connection.close("its answer could not be written");
-    }
-  }
-
   /** A handler threw: an answer of the API's shape, or the connection closes. */
   #fail(pending: Pending, error: unknown): void {
-    const { api, entry, request, connection } = pending;
+    const { api, entry, request } = pending;
     const isExpected = error instanceof KafkaError;
     if (!isExpected) {
       this.#trace("error", `A ${api.name} request failed`, { error });
@@ -203,7 +208,7 @@ export class Dispatch {
     const code = isExpected ? error.code : ERRORS.UNKNOWN_SERVER_ERROR;
     if (entry.onError !== undefined) {
       try {
-        this.#answer(pending, entry.onError(request, code));
+        pending.answer(entry.onError(request, code));
         return;
       } catch (second) {
         this.#trace("error", `The error answer to ${api.name} failed`, {
@@ -211,23 +216,22 @@ export class Dispatch {
         });
       }
     } else if ("errorCode" in api.response.fields) {
-      this.#answer(pending, { errorCode: code });
+      pending.answer({ errorCode: code });
       return;
     }
-    connection.close(`its ${api.name} request failed`);
+    pending.disconnect(`its ${api.name} request failed`);
   }
 
-  #unsupportedApiVersions(header: RequestHeader): Uint8Array {
-    const { correlationId } = header;
-    const { min, max } = API_VERSIONS.advertised;
-    return encodeResponse({ api: API_VERSIONS, version: 0, correlationId }, {
-      errorCode: ERRORS.UNSUPPORTED_VERSION,
-      apiKeys: [{
-        apiKey: API_VERSIONS.key,
-        minVersion: min,
-        maxVersion: max,
-      }],
-    });
+  #unsupportedApiVersions({ correlationId }: RequestHeader): Writable {
+    const { min: minVersion, max: maxVersion } = API_VERSIONS.advertised;
+    const head = { api: API_VERSIONS, version: 0, correlationId };
+    return {
+      writeTo: (writer) =>
+        writeResponse(writer, head, {
+          errorCode: ERRORS.UNSUPPORTED_VERSION,
+          apiKeys: [{ apiKey: API_VERSIONS.key, minVersion, maxVersion }],
+        }),
+    };
   }
 
   #refuse(connection: ClientConnection, reason: string): void {

@@ -24,9 +24,9 @@ export interface RequestContext {
   /** Wall time at which the request was read, milliseconds since the epoch. */
   readonly nowMs: number;
   /** Whether the connection is closed: parked work may be dropped. */
-  readonly isClosed: () => boolean;
+  isClosed(): boolean;
   /** Closes the connection after this request, without an answer. */
-  readonly disconnect: (reason: string) => void;
+  disconnect(reason: string): void;
 }
 
 /** Answer of a handler that sends nothing (Produce with acks 0). */

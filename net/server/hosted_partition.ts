@@ -29,9 +29,9 @@ export interface FetchWait {
 export interface ProduceWait {
   readonly offset: number;
   readonly needsCommit: boolean;
-  readonly onEnd: (end: WaitEnd) => void;
+  onEnd(end: WaitEnd): void;
   /** It did not end with its turn: a deadline is due. */
-  readonly onParked: () => void;
+  onParked(): void;
 }
 
 /**

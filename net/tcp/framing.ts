@@ -74,6 +74,11 @@ export class ReceiveMemory {
   wakeNext(): void {
     this.#waiting.shift()?.();
   }
+
+  /** Everyone who waits looks again. */
+  wakeAll(): void {
+    for (const wake of this.#waiting.splice(0)) wake();
+  }
 }
 
 /** Limits of one {@linkcode FrameReader}. */
@@ -105,6 +110,7 @@ export class FrameReader {
   #end = 0;
   #isBusy = false;
   #isReading = false;
+  #isStarving = false;
   #isClosed = false;
 
   constructor(connection: Connection, options: FrameReaderOptions) {
@@ -113,9 +119,12 @@ export class FrameReader {
     this.#frameBytesMax = options.frameBytesMax;
   }
 
-  /** Whether the other side owes the rest of a frame. */
+  /**
+   * Whether a frame was begun and does not go on: the other side owes its
+   * rest, or it holds memory for which others wait and waits for more.
+   */
   get isAwaitingRest(): boolean {
-    return this.#isReading && this.#end > this.#start;
+    return (this.#isReading || this.#isStarving) && this.#end > this.#start;
   }
 
   /** The next whole frame, without its size, or undefined when none is here. */
@@ -147,6 +156,8 @@ export class FrameReader {
   /** No more reads will follow; memory goes back when none is pending. */
   close(): void {
     this.#isClosed = true;
+    // What it holds comes back only after it stopped waiting for more.
+    if (this.#isStarving) this.#memory.wakeAll();
   }
 
   /** Gives all memory back. Only while no `fill()` is pending. */
@@ -222,7 +233,9 @@ export class FrameReader {
       Math.max(HEAP_START_BYTES, this.#bytes.length * 2),
     );
     while (!this.#memory.takeHeap(size)) {
+      this.#isStarving = true;
       await this.#memory.changed();
+      this.#isStarving = false;
       if (this.#isClosed) {
         this.#memory.wakeNext();
         return false;

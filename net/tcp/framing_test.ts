@@ -126,31 +126,66 @@ Deno.test("a quiet connection holds no slot", async () => {
   frames.release();
 });
 
-Deno.test("without a free slot nothing is read until one is given back", async () => {
+/** A reader that holds the only slot, and another for the same memory. */
+async function withoutSlot(heapBytesMax: number) {
   const slab = new Slab({ slots: 1 });
-  const memory = new ReceiveMemory(slab, { heapBytesMax: 0 });
+  const memory = new ReceiveMemory(slab, { heapBytesMax });
   const options = { memory, frameBytesMax: 100_000 };
-  const body = pattern(5000, 1);
-  const first = new FrameReader(
-    scripted(cut(framed(body), [2000])),
-    options,
-  );
-  const second = new FrameReader(
-    scripted(cut(framed(body), [2000])),
-    options,
-  );
+  const chunks = () => scripted(cut(framed(pattern(50_000, 1)), [2000]));
+  const first = new FrameReader(chunks(), options);
+  const second = new FrameReader(chunks(), options);
   await first.fill();
   await first.fill();
+  assertEquals(slab.freeSlots, 0);
+  return { memory, first, second };
+}
+
+Deno.test("without a free slot a frame is received in the heap", async () => {
+  const { first, second } = await withoutSlot(100_000);
+  let frame: Uint8Array | undefined;
+  while (frame === undefined && await second.fill()) frame = second.take();
+  assertEquals(frame, pattern(50_000, 1));
+  first.release();
+  second.release();
+});
+
+Deno.test("without any memory nothing is read until some is given back", async () => {
+  const { memory, first, second } = await withoutSlot(20_000);
+  assert(memory.takeHeap(20_000));
   await second.fill();
   let hasRead = false;
   const waiting = second.fill().then(() => hasRead = true);
   await Promise.resolve();
   assertEquals(hasRead, false);
-  first.release();
+  memory.giveHeap(20_000);
   await waiting;
-  await readAll(second);
+  first.release();
   second.release();
-  assertEquals(slab.freeSlots, 1);
+});
+
+Deno.test("frames that starve each other of memory end with the one that is closed", async () => {
+  const { first, second, memory } = await withoutSlot(40_000);
+  const third = new FrameReader(
+    scripted(cut(framed(pattern(50_000, 1)), [2000])),
+    { memory, frameBytesMax: 100_000 },
+  );
+  // Both hold 16 KB and want 32 KB, and there are 40.
+  const fillBoth = async () => {
+    for (let i = 0; i < 8; i++) {
+      await Promise.all([second.fill(), third.fill()]);
+    }
+  };
+  await fillBoth();
+  const starved = second.fill();
+  const other = third.fill();
+  await Promise.resolve();
+  assert(second.isAwaitingRest && third.isAwaitingRest);
+  second.close();
+  assertEquals(await starved, false);
+  second.release();
+  assertEquals(await other, true);
+  first.release();
+  third.release();
 });
 
 Deno.test("a failing read is handed on", async () => {

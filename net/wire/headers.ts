@@ -54,11 +54,14 @@ export interface RequestHeader {
 }
 
 /**
- * Reads the header of `frame`, which comes without its size. The version may
- * be one that is not served: saying so is the caller's part.
+ * Reads the header of a frame, which comes without its size; a
+ * {@linkcode Reader} is left at the body. The version may be one that is not
+ * served: saying so is the caller's part.
  */
-export function decodeRequestHeader(frame: Uint8Array): RequestHeader {
-  const reader = new Reader(frame);
+export function decodeRequestHeader(
+  frame: Uint8Array | Reader,
+): RequestHeader {
+  const reader = frame instanceof Reader ? frame : new Reader(frame);
   const apiKey = reader.int16();
   const apiVersion = reader.int16();
   const correlationId = reader.int32();
@@ -129,17 +132,9 @@ export function encodeResponse<Res extends Message>(
   return writer.view();
 }
 
-/**
- * A response frame with its size, as parts to be written one after another.
- * Records of 64 KB and more are views of `body`.
- */
-export function encodeResponseParts<Res extends Message>(
-  head: ResponseHead<Res>,
-  body: Input<Res>,
-): Uint8Array[] {
-  const writer = new Writer(256, { keepFrom: KEEP_BYTES_MIN });
-  writeResponse(writer, head, body);
-  return writer.parts();
+/** A writer of answers: large records are kept as views, not copied. */
+export function responseWriter(): Writer {
+  return new Writer(256, { keepFrom: KEEP_BYTES_MIN });
 }
 
 function writeRequest<Req extends Message>(
@@ -158,17 +153,19 @@ function writeRequest<Req extends Message>(
   writer.patchInt32(0, writer.length - 4);
 }
 
-function writeResponse<Res extends Message>(
+/** Appends a response frame with its size to `writer`. */
+export function writeResponse<Res extends Message>(
   writer: Writer,
   { api, version, correlationId }: ResponseHead<Res>,
   body: Input<Res>,
 ): void {
-  writer.reserve(4);
+  const before = writer.length;
+  const sizeAt = writer.reserve(4);
   encodeInto(writer, RESPONSE_HEADER, responseHeaderVersion(api, version), {
     correlationId,
   });
   encodeInto(writer, api.response, version, body);
-  writer.patchInt32(0, writer.length - 4);
+  writer.patchInt32(sizeAt, writer.length - before - 4);
 }
 
 /** The correlation id of a response frame, which comes without its size. */

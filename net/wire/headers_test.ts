@@ -15,7 +15,8 @@ import {
   encodeRequest,
   encodeRequestParts,
   encodeResponse,
-  encodeResponseParts,
+  responseWriter,
+  writeResponse,
 } from "./headers.ts";
 
 Deno.test("requests have header 1, flexible ones header 2, both an int16 client id", () => {
@@ -115,9 +116,13 @@ Deno.test("parts are the same frame, large records not copied", () => {
   const answer = {
     responses: [{ topic: "t", partitions: [{ records }, { records }] }],
   };
-  const parts = encodeResponseParts(response, answer);
+  const frame = encodeResponse(response, answer);
+  const writer = responseWriter();
+  writeResponse(writer, response, answer);
+  writeResponse(writer, response, answer);
+  const parts = writer.parts();
   assertStrictEquals(parts[1], records);
-  assertEquals(joined(parts), encodeResponse(response, answer));
+  assertEquals(joined(parts), joined([frame, frame]));
 
   const request = { api: PRODUCE, version: 9, correlationId: 7, clientId: "c" };
   const produce = {

@@ -82,14 +82,15 @@ Deno.test("help goes to stdout and names examples and Kafka's script", async () 
 Deno.test("a broker that is not there exits 1 and names the step", async () => {
   const away = await kf(["topic", "list", "-b", "127.0.0.1:1"]);
   assertEquals([away.code, away.stdout], [1, ""]);
-  assertMatch(away.stderr, /127\.0\.0\.1:1/);
+  assertMatch(away.stderr, /^kf: Cannot connect to 127\.0\.0\.1:1 \(TCP: /);
+  assertEquals(away.stderr.split("127.0.0.1:1").length, 2, "said once");
   const lost = await kf([
     "topic",
     "list",
     "-b",
     "no-such-host.invalid:9092",
     "--timeout",
-    "5s",
+    "1s",
   ]);
   assertEquals(lost.code, 1);
   assertMatch(lost.stderr, /no-such-host\.invalid/);
@@ -260,6 +261,10 @@ Deno.test("topic verbs create, change, show and delete, in three forms", async (
   const again = await bench.kf("topic create a c");
   assertEquals(again.code, 1);
   assertMatch(again.stderr, /"a".*TOPIC_ALREADY_EXISTS/);
+  assertEquals(again.stderr.split("Cannot create topic").length, 2);
+  const alone = await bench.kf("topic create a");
+  assertEquals([alone.code, alone.stdout], [1, ""]);
+  assertMatch(alone.stderr, /^kf: Cannot create topic "a": .*\n$/);
   done(await bench.kf("topic create a --if-not-exists"));
   assertEquals(
     done(await bench.kf("topic list --format tsv")),

@@ -13,7 +13,7 @@ import {
   type ProduceRequest,
   type ProduceResponse,
 } from "../../wire/00_produce.ts";
-import type { Deadline } from "../deadlines.ts";
+import type { Deadline, Deadlines } from "../deadlines.ts";
 import {
   type Answer,
   type HandlerEntry,
@@ -38,11 +38,96 @@ type PartitionData = TopicData["partitionData"][number];
 /** A client that may write internal topics: Kafka's own tools. */
 const ADMIN_CLIENT_ID = "__admin_client";
 
+const ERROR_OF: Readonly<Record<WaitEnd, ErrorName | undefined>> = {
+  done: undefined,
+  storage: "KAFKA_STORAGE_ERROR",
+  gone: "UNKNOWN_TOPIC_OR_PARTITION",
+};
+
+/**
+ * A request whose batches are appended and wait.
+ *
+ * Invariants:
+ * 1. It is answered when the last of its batches has ended.
+ */
+class Waiting {
+  readonly later = new Later<ProduceResponse>();
+  readonly deadlines: Deadlines;
+  readonly timeoutMs: number;
+  readonly needsCommit: boolean;
+  readonly #response: ProduceResponse;
+  #left = 0;
+
+  constructor(
+    { acks, timeoutMs }: ProduceRequest,
+    response: ProduceResponse,
+    { deadlines }: Services,
+  ) {
+    this.deadlines = deadlines;
+    this.timeoutMs = timeoutMs;
+    this.needsCommit = acks === -1;
+    this.#response = response;
+  }
+
+  begin(batches: readonly Appended[]): Later<ProduceResponse> {
+    this.#left = batches.length;
+    for (const batch of batches) batch.awaitIn(this);
+    return this.later;
+  }
+
+  oneEnded(): void {
+    if (--this.#left === 0) this.later.set(this.#response);
+  }
+}
+
 /** An appended batch whose answer waits. */
-interface Appended {
-  readonly hosted: HostedPartition;
-  readonly lastOffset: number;
-  readonly answer: Mutable<PartitionAnswer>;
+class Appended implements ProduceWait {
+  readonly offset: number;
+  readonly #hosted: HostedPartition;
+  readonly #answer: Mutable<PartitionAnswer>;
+  #waiting: Waiting | undefined;
+  #deadline: Deadline | undefined;
+
+  constructor(
+    hosted: HostedPartition,
+    lastOffset: number,
+    answer: Mutable<PartitionAnswer>,
+  ) {
+    this.offset = lastOffset;
+    this.#hosted = hosted;
+    this.#answer = answer;
+  }
+
+  get needsCommit(): boolean {
+    return this.#waiting!.needsCommit;
+  }
+
+  awaitIn(waiting: Waiting): void {
+    this.#waiting = waiting;
+    this.#hosted.awaitProduced(this);
+  }
+
+  onEnd(how: WaitEnd): void {
+    this.#end(ERROR_OF[how]);
+  }
+
+  onParked(): void {
+    const { deadlines, timeoutMs } = this.#waiting!;
+    this.#deadline = deadlines.add(timeoutMs, () => {
+      this.#hosted.forgetProduce(this);
+      this.#end("REQUEST_TIMED_OUT");
+    });
+  }
+
+  #end(error: ErrorName | undefined): void {
+    const { deadlines } = this.#waiting!;
+    if (this.#deadline !== undefined) deadlines.cancel(this.#deadline);
+    if (error !== undefined) {
+      this.#answer.errorCode = ERRORS[error];
+      this.#answer.baseOffset = -1;
+    }
+    this.#waiting!.oneEnded();
+  }
 }
 
 function refused(
@@ -113,53 +198,9 @@ function append(
     logAppendTimeMs: produced.logAppendTimeMs,
     logStartOffset: hosted.partition.log.logStartOffset,
   };
-  appended.push({ hosted, lastOffset: produced.lastOffset, answer });
+  appended.push(new Appended(hosted, produced.lastOffset, answer));
   return answer;
 }
-
-/** Waits for all that was appended, then gives `response`. */
-function parked(
-  appended: readonly Appended[],
-  response: ProduceResponse,
-  { services, request }: {
-    readonly services: Services;
-    readonly request: ProduceRequest;
-  },
-): Later<ProduceResponse> {
-  const later = new Later<ProduceResponse>();
-  const needsCommit = request.acks === -1;
-  let left = appended.length;
-  for (const { hosted, lastOffset, answer } of appended) {
-    let deadline: Deadline | undefined;
-    const end = (error: ErrorName | undefined) => {
-      if (deadline !== undefined) services.deadlines.cancel(deadline);
-      if (error !== undefined) {
-        answer.errorCode = ERRORS[error];
-        answer.baseOffset = -1;
-      }
-      if (--left === 0) later.set(response);
-    };
-    const wait: ProduceWait = {
-      offset: lastOffset,
-      needsCommit,
-      onEnd: (how) => end(ERROR_OF[how]),
-      onParked: () => {
-        deadline = services.deadlines.add(request.timeoutMs, () => {
-          hosted.forgetProduce(wait);
-          end("REQUEST_TIMED_OUT");
-        });
-      },
-    };
-    hosted.awaitProduced(wait);
-  }
-  return later;
-}
-
-const ERROR_OF: Readonly<Record<WaitEnd, ErrorName | undefined>> = {
-  done: undefined,
-  storage: "KAFKA_STORAGE_ERROR",
-  gone: "UNKNOWN_TOPIC_OR_PARTITION",
-};
 
 /** The handler of Produce. */
 export function produceHandler(services: Services): HandlerEntry {
@@ -200,7 +241,7 @@ export function produceHandler(services: Services): HandlerEntry {
     }
     const response: ProduceResponse = { responses };
     if (appended.length === 0) return response;
-    return parked(appended, response, { services, request });
+    return new Waiting(request, response, services).begin(appended);
   }
 
   return handles(PRODUCE, handle, (request, errorCode) => ({

@@ -1,0 +1,228 @@
+/**
+ * Random histories of a log on a real disk, held against a plain list: appends
+ * of idempotent producers, rolls, flushes, deletes, clean stops and kills in
+ * any order. What was written is there afterwards, whatever happened.
+ *
+ * @module
+ */
+import { assert, assertEquals } from "@std/assert";
+import fc from "fast-check";
+import { denoEnv } from "../env/deno_env.ts";
+import { batchesOf } from "../record/batch.ts";
+import { buildBatch } from "../record/builder.ts";
+import { decodeRecords } from "../record/record.ts";
+import type { Log, LogConfig } from "./log.ts";
+import { LogFolder } from "./log_folder.ts";
+
+const CONFIG: LogConfig = {
+  segmentBytes: 60_000,
+  segmentMs: 1e12,
+  segmentJitterMs: 0,
+  segmentIndexBytes: 10_000,
+  indexIntervalBytes: 500,
+  retentionBytes: -1,
+  retentionMs: -1,
+  flushMessages: Infinity,
+  flushMs: Infinity,
+  fileDeleteDelayMs: 60_000,
+  cleanupPolicy: { compact: false, delete: true },
+};
+const TOPIC_ID = "Gmd94rMBRdCEC5P7ytJnvA";
+const ENCODER = new TextEncoder();
+const DECODER = new TextDecoder();
+const env = denoEnv({ traceLevel: "error" });
+
+/** The log under test beside what it must hold. */
+class World {
+  readonly #path: string;
+  #folder!: LogFolder;
+  log!: Log;
+  /** Values by offset. */
+  values: string[] = [];
+  start = 0;
+  /** Next sequence by producer. */
+  readonly #sequences = [0, 0, 0];
+  #last: { batch: Uint8Array; offset: number } | undefined;
+
+  constructor(path: string) {
+    this.#path = path;
+    this.open();
+  }
+
+  open(): void {
+    this.#folder = LogFolder.open({ env, path: this.#path, nodeId: 1 });
+    this.log = this.#folder.openLog({
+      topic: "t",
+      partition: 0,
+      topicId: TOPIC_ID,
+      config: CONFIG,
+    });
+    this.log.assignEpoch(0);
+  }
+
+  async stop(clean: boolean): Promise<void> {
+    await this.#folder.close({
+      clean,
+      brokerEpoch: 1,
+      highWatermarks: new Map(),
+    });
+  }
+
+  append(
+    { producer, count, bytes }: {
+      producer: number;
+      count: number;
+      bytes: number;
+    },
+  ): void {
+    const values = Array.from(
+      { length: count },
+      (_, i) => `${this.values.length + i}:`.padEnd(bytes, "x"),
+    );
+    const batch = buildBatch(
+      values.map((value, i) => ({
+        timestamp: 1000 + this.values.length + i,
+        key: null,
+        value: ENCODER.encode(value),
+      })),
+      {
+        producerId: producer,
+        producerEpoch: 0,
+        baseSequence: this.#sequences[producer]!,
+      },
+    );
+    const copy = batch.slice();
+    const appended = this.log.appendAsLeader(batch, {
+      leaderEpoch: 0,
+      nowMs: 0,
+    });
+    assertEquals(appended, {
+      baseOffset: this.values.length,
+      lastOffset: this.values.length + count - 1,
+      isDuplicate: false,
+    });
+    this.#last = { batch: copy, offset: this.values.length };
+    this.#sequences[producer]! += count;
+    this.values.push(...values);
+    this.log.writeStaged();
+  }
+
+  /** The newest batch again, as a producer that got no answer sends it. */
+  retry(): void {
+    if (this.#last === undefined || this.#last.offset < this.start) return;
+    const appended = this.log.appendAsLeader(this.#last.batch.slice(), {
+      leaderEpoch: 0,
+      nowMs: 0,
+    });
+    assertEquals(
+      [appended.isDuplicate, appended.baseOffset],
+      [true, this.#last.offset],
+    );
+  }
+
+  async checkpoint(): Promise<void> {
+    await this.log.flush();
+    this.#folder.checkpoint(new Map());
+  }
+
+  deleteBefore(part: number): void {
+    const end = this.values.length;
+    this.start += Math.floor((end - this.start) * part);
+    this.log.deleteRecordsBefore(this.start);
+    this.#folder.checkpoint(new Map());
+  }
+
+  check(): void {
+    const { log, values, start } = this;
+    assertEquals([log.logStartOffset, log.logEndOffset], [
+      start,
+      values.length,
+    ]);
+    let next = start;
+    while (next < values.length) {
+      const bytes = log.read(next, {
+        maxBytes: 20_000,
+        upperOffset: Infinity,
+        minOneBatch: true,
+      });
+      const before = next;
+      for (const view of batchesOf(bytes)) {
+        assert(view.isCrcValid(), "a stored batch has its CRC");
+        for (const { offset, value } of decodeRecords(view)) {
+          assertEquals(DECODER.decode(value!), values[offset]);
+        }
+        assert(view.baseOffset <= next, "nothing is left out");
+        next = view.nextOffset;
+      }
+      assert(next > before, "a read below the end gives a batch");
+    }
+  }
+
+  checkTimes(): void {
+    for (let i = 0; i < 5; i++) {
+      const offset = this.start +
+        Math.floor((this.values.length - this.start) * i / 5);
+      if (offset >= this.values.length) return;
+      assertEquals(this.log.offsetForTimestamp(1000 + offset)?.offset, offset);
+    }
+    assertEquals(
+      this.log.offsetForTimestamp(1000 + this.values.length),
+      undefined,
+    );
+  }
+}
+
+const command = fc.oneof(
+  {
+    weight: 10,
+    arbitrary: fc.record({
+      type: fc.constant("append" as const),
+      producer: fc.nat(2),
+      count: fc.integer({ min: 1, max: 40 }),
+      bytes: fc.constantFrom(12, 100, 900),
+    }),
+  },
+  { weight: 2, arbitrary: fc.constant({ type: "retry" as const }) },
+  { weight: 1, arbitrary: fc.constant({ type: "checkpoint" as const }) },
+  { weight: 1, arbitrary: fc.constant({ type: "clean" as const }) },
+  { weight: 2, arbitrary: fc.constant({ type: "kill" as const }) },
+  {
+    weight: 1,
+    arbitrary: fc.record({
+      type: fc.constant("delete" as const),
+      part: fc.double({ min: 0, max: 1, noNaN: true }),
+    }),
+  },
+);
+
+Deno.test("a log holds what was written through any history of stops and kills", async () => {
+  await fc.assert(
+    fc.asyncProperty(
+      fc.array(command, { minLength: 5, maxLength: 60 }),
+      async (commands) => {
+        const path = Deno.makeTempDirSync({ prefix: "kf-history-" });
+        const world = new World(path);
+        try {
+          for (const step of commands) {
+            if (step.type === "append") world.append(step);
+            else if (step.type === "retry") world.retry();
+            else if (step.type === "checkpoint") await world.checkpoint();
+            else if (step.type === "delete") world.deleteBefore(step.part);
+            else {
+              await world.stop(step.type === "clean");
+              world.open();
+              world.check();
+            }
+          }
+          world.check();
+          world.checkTimes();
+        } finally {
+          await world.stop(false);
+          await env.tasks.settled();
+          Deno.removeSync(path, { recursive: true });
+        }
+      },
+    ),
+    { numRuns: 60 },
+  );
+});

@@ -1,0 +1,224 @@
+/**
+ * Damage after an unclean stop: torn tails, flipped bits, files cut short or
+ * gone, of every kind. A start always succeeds, serves only what was written,
+ * loses nothing but what the damage reached, and recovers to the same again.
+ *
+ * @module
+ */
+import { assert, assertEquals } from "@std/assert";
+import { denoEnv } from "../env/deno_env.ts";
+import { batchesOf } from "../record/batch.ts";
+import { buildBatch } from "../record/builder.ts";
+import { decodeRecords } from "../record/record.ts";
+import type { Log, LogConfig } from "./log.ts";
+import { LogFolder } from "./log_folder.ts";
+
+const CONFIG: LogConfig = {
+  segmentBytes: 4000,
+  segmentMs: 1e12,
+  segmentJitterMs: 0,
+  segmentIndexBytes: 10_000,
+  indexIntervalBytes: 100,
+  retentionBytes: -1,
+  retentionMs: -1,
+  flushMessages: Infinity,
+  flushMs: Infinity,
+  fileDeleteDelayMs: 60_000,
+  cleanupPolicy: { compact: false, delete: true },
+};
+const RECORDS = 100;
+const env = denoEnv({ traceLevel: "error" });
+
+function open(path: string): { folder: LogFolder; log: Log } {
+  const folder = LogFolder.open({ env, path, nodeId: 1 });
+  const log = folder.openLog({
+    topic: "t",
+    partition: 0,
+    topicId: "Gmd94rMBRdCEC5P7ytJnvA",
+    config: CONFIG,
+  });
+  log.assignEpoch(0);
+  return { folder, log };
+}
+
+function close(folder: LogFolder, clean: boolean): Promise<void> {
+  return folder.close({ clean, brokerEpoch: 1, highWatermarks: new Map() });
+}
+
+function append(log: Log, n: number): void {
+  const batch = buildBatch([
+    {
+      timestamp: n,
+      key: null,
+      value: new TextEncoder().encode(`value ${n}`.padEnd(60, ".")),
+    },
+  ], { producerId: 7, producerEpoch: 0, baseSequence: n });
+  log.appendAsLeader(batch, { leaderEpoch: 0, nowMs: 0 });
+}
+
+/** A folder with several segments, left by a kill. */
+async function killed(path: string): Promise<void> {
+  const { folder, log } = open(path);
+  for (let n = 0; n < RECORDS; n++) append(log, n);
+  log.writeStaged();
+  await close(folder, false);
+}
+
+function values(log: Log): string[] {
+  const read: string[] = [];
+  let next = log.logStartOffset;
+  while (next < log.logEndOffset) {
+    const bytes = log.read(next, {
+      maxBytes: 10_000,
+      upperOffset: Infinity,
+      minOneBatch: true,
+    });
+    for (const view of batchesOf(bytes)) {
+      assert(view.isCrcValid(), "served bytes have their CRC");
+      for (const { value } of decodeRecords(view)) {
+        read.push(new TextDecoder().decode(value!).replace(/\.*$/, ""));
+      }
+      next = view.nextOffset;
+    }
+  }
+  return read;
+}
+
+const EXPECTED = Array.from({ length: RECORDS }, (_, n) => `value ${n}`);
+
+/** Changes one file in place. */
+type Damage = (bytes: Uint8Array<ArrayBuffer>) => Uint8Array<ArrayBuffer>;
+
+const DAMAGES: Readonly<Record<string, Damage>> = {
+  "a flipped bit": (bytes) => {
+    const at = bytes.length >> 1;
+    if (bytes.length > 0) bytes[at]! ^= 16;
+    return bytes;
+  },
+  "a tail cut off": (bytes) => bytes.slice(0, Math.max(0, bytes.length - 7)),
+  "garbage at the end": (bytes) => {
+    const longer = new Uint8Array(bytes.length + 100).fill(0xa5);
+    longer.set(bytes);
+    return longer;
+  },
+  "zeros at the end": (bytes) => {
+    const longer = new Uint8Array(bytes.length + 4096);
+    longer.set(bytes);
+    return longer;
+  },
+  "nothing left in it": () => new Uint8Array(0),
+};
+
+function filesOf(path: string, suffix: string): string[] {
+  return [...Deno.readDirSync(`${path}/t-0`)]
+    .map(({ name }) => `${path}/t-0/${name}`)
+    .filter((name) => name.endsWith(suffix)).sort();
+}
+
+async function withFolder(
+  test: (path: string) => Promise<void>,
+): Promise<void> {
+  const path = Deno.makeTempDirSync({ prefix: "kf-recovery-" });
+  try {
+    await test(path);
+  } finally {
+    await env.tasks.settled();
+    Deno.removeSync(path, { recursive: true });
+  }
+}
+
+/** Opens, checks, kills, and opens again: recovering twice changes nothing. */
+async function recoverTwice(path: string): Promise<string[]> {
+  const first = open(path);
+  const read = values(first.log);
+  await close(first.folder, false);
+  const second = open(path);
+  assertEquals(values(second.log), read, "recovering again gives the same");
+  append(second.log, read.length);
+  second.log.writeStaged();
+  assertEquals(values(second.log).length, read.length + 1);
+  await close(second.folder, true);
+  const third = open(path);
+  assertEquals(values(third.log).length, read.length + 1);
+  await close(third.folder, true);
+  return read;
+}
+
+for (const [name, damage] of Object.entries(DAMAGES)) {
+  Deno.test(`a segment with ${name} gives what lies before the damage`, () =>
+    withFolder(async (path) => {
+      await killed(path);
+      const files = filesOf(path, ".log");
+      assert(files.length > 2, "there are several segments");
+      const file = files.at(-1)!;
+      Deno.writeFileSync(file, damage(Deno.readFileSync(file)));
+      const read = await recoverTwice(path);
+      assertEquals(read, EXPECTED.slice(0, read.length));
+      const base = Number(/(\d{20})\.log$/.exec(file)![1]);
+      assert(read.length >= base, "earlier segments are whole");
+    }));
+
+  for (
+    const suffix of [
+      ".index",
+      ".timeindex",
+      ".snapshot",
+      "leader-epoch-checkpoint",
+    ]
+  ) {
+    Deno.test(`a ${suffix} with ${name} loses no record`, () =>
+      withFolder(async (path) => {
+        await killed(path);
+        for (const file of filesOf(path, suffix)) {
+          Deno.writeFileSync(file, damage(Deno.readFileSync(file)));
+        }
+        assertEquals(await recoverTwice(path), EXPECTED);
+      }));
+  }
+
+  Deno.test(`checkpoints with ${name} lose no record`, () =>
+    withFolder(async (path) => {
+      await killed(path);
+      const { folder, log } = open(path);
+      await log.flush();
+      folder.checkpoint(new Map([["t-0", RECORDS]]));
+      await close(folder, false);
+      for (const { name: file } of Deno.readDirSync(path)) {
+        if (!file.endsWith("-checkpoint")) continue;
+        const whole = `${path}/${file}`;
+        Deno.writeFileSync(whole, damage(Deno.readFileSync(whole)));
+      }
+      assertEquals(await recoverTwice(path), EXPECTED);
+    }));
+}
+
+Deno.test("an index of a clean stop that points nowhere is made anew", () =>
+  withFolder(async (path) => {
+    await killed(path);
+    const { folder } = open(path);
+    await close(folder, true);
+    for (const suffix of [".index", ".timeindex"]) {
+      for (const file of filesOf(path, suffix)) {
+        Deno.writeFileSync(file, Deno.readFileSync(file).fill(0x7f));
+      }
+    }
+    assertEquals(await recoverTwice(path), EXPECTED);
+  }));
+
+Deno.test("a retry is recognised after a kill, with its old offsets", () =>
+  withFolder(async (path) => {
+    await killed(path);
+    const { folder, log } = open(path);
+    const batch = buildBatch([{
+      timestamp: RECORDS - 1,
+      key: null,
+      value: new TextEncoder().encode("sent again"),
+    }], { producerId: 7, producerEpoch: 0, baseSequence: RECORDS - 1 });
+    const appended = log.appendAsLeader(batch, { leaderEpoch: 0, nowMs: 0 });
+    assertEquals(appended, {
+      baseOffset: RECORDS - 1,
+      lastOffset: RECORDS - 1,
+      isDuplicate: true,
+    });
+    await close(folder, true);
+  }));
