@@ -30,7 +30,7 @@ import {
 } from "../units.ts";
 
 const POLL_MS = 500;
-const POLL_RECORDS = 20_000;
+const POLL_RECORDS = 5_000;
 const COMMIT_INTERVAL_MS = 1000;
 
 /** What was asked for. */

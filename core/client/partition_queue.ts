@@ -8,11 +8,11 @@
  */
 import { invariant } from "../invariant.ts";
 import { advanceSequence } from "../record/batch.ts";
-import type { RecordInput } from "../record/builder.ts";
 import {
   type BatchOptions,
   type DeliveryCallback,
   ProducerBatch,
+  type TaggedRecord,
 } from "./producer_batch.ts";
 
 /** Who a producer is to the brokers. */
@@ -58,7 +58,7 @@ export class PartitionQueue {
 
   /** Adds a record; returns a batch when one was begun for it. */
   append(
-    record: RecordInput,
+    record: TaggedRecord,
     callback: DeliveryCallback | undefined,
     options: BatchOptions & { readonly nowMs: () => number },
   ): ProducerBatch | undefined {

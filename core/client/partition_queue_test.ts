@@ -7,7 +7,7 @@ import { assertEquals } from "@std/assert";
 import { KafkaError } from "../errors.ts";
 import { BatchView } from "../record/batch.ts";
 import { PartitionQueue } from "./partition_queue.ts";
-import type { ProducerBatch } from "./producer_batch.ts";
+import type { DeliveryCallback, ProducerBatch } from "./producer_batch.ts";
 
 const BATCHES = {
   codec: "none",
@@ -133,3 +133,34 @@ Deno.test("callbacks are called once, with offsets by position", () => {
   ]);
   assertEquals(thrown.length, 1);
 });
+
+Deno.test("a callback that serves many records gets each one's tag back", () => {
+  const queue = new PartitionQueue("t", 0);
+  const told: [string | undefined, number | undefined][] = [];
+  const onDone: DeliveryCallback = (error, metadata, tag) => {
+    told.push([error?.error ?? String(metadata?.offset), tag]);
+  };
+  const options = { ...BATCHES, batchSizeBytes: 1000 };
+  for (let i = 0; i < 200; i++) {
+    const tag = i % 2 === 0 ? 1000 + i : undefined;
+    queue.append({ ...record(`v${i}`), tag }, onDone, options);
+  }
+  for (let offset = 0; queue.size > 0;) {
+    const batch = queue.take(undefined);
+    const { recordCount } = batch;
+    queue.acknowledge(batch);
+    batch.succeed(offset, -1, fail);
+    offset += recordCount;
+  }
+  assertEquals(
+    told,
+    Array.from(
+      { length: 200 },
+      (_, i) => [String(i), i % 2 === 0 ? 1000 + i : undefined],
+    ),
+  );
+});
+
+function fail(error: unknown): void {
+  throw error;
+}

@@ -16,10 +16,16 @@ export interface Delivered {
   readonly timestamp: number;
 }
 
+/** A record with the number that its callback gets back. */
+export interface TaggedRecord extends RecordInput {
+  readonly tag?: number | undefined;
+}
+
 /** Told once per record. */
 export type DeliveryCallback = (
   error: KafkaError | undefined,
   metadata: Delivered | undefined,
+  tag: number | undefined,
 ) => void;
 
 /** How batches are built. */
@@ -37,6 +43,8 @@ interface Run {
 
 /** What a run and the closure behind it take, about. */
 const RUN_BYTES = 128;
+const TAG_BYTES = 8;
+const FIRST_TAGS = 64;
 
 /**
  * A batch.
@@ -59,6 +67,8 @@ export class ProducerBatch {
   readonly #builder: BatchBuilder;
   /** Runs of equal callbacks and timestamps, so that equal ones cost nothing. */
   readonly #runs: Run[] = [];
+  /** Tags by record, from the first tagged one on; NaN for none. */
+  #tags: Float64Array | undefined;
   #bytes: Uint8Array | undefined;
 
   constructor(
@@ -89,7 +99,8 @@ export class ProducerBatch {
 
   /** Bytes that it holds in memory, callbacks included. */
   get heldBytes(): number {
-    return this.#builder.sizeInBytes + this.#runs.length * RUN_BYTES;
+    return this.#builder.sizeInBytes + this.#runs.length * RUN_BYTES +
+      (this.#tags?.length ?? 0) * TAG_BYTES;
   }
 
   /** Bytes to send; the batch is closed by asking. */
@@ -98,9 +109,10 @@ export class ProducerBatch {
   }
 
   /** Adds a record; false when the batch is full or closed. */
-  tryAppend(record: RecordInput, callback?: DeliveryCallback): boolean {
+  tryAppend(record: TaggedRecord, callback?: DeliveryCallback): boolean {
     if (this.#bytes || !this.#builder.tryAppend(record)) return false;
-    const { timestamp } = record;
+    const { timestamp, tag } = record;
+    if (tag !== undefined) this.#tag(this.recordCount - 1, tag);
     const last = this.#runs[this.#runs.length - 1];
     if (last?.callback === callback && last?.timestamp === timestamp) {
       last.count++;
@@ -108,6 +120,20 @@ export class ProducerBatch {
       this.#runs.push({ callback, timestamp, count: 1 });
     }
     return true;
+  }
+
+  #tag(index: number, tag: number): void {
+    if (this.#tags === undefined || index >= this.#tags.length) {
+      const grown = new Float64Array(Math.max(FIRST_TAGS, index * 2)).fill(NaN);
+      if (this.#tags) grown.set(this.#tags);
+      this.#tags = grown;
+    }
+    this.#tags[index] = tag;
+  }
+
+  #tagOf(index: number): number | undefined {
+    const tag = this.#tags?.[index];
+    return tag === undefined || Number.isNaN(tag) ? undefined : tag;
   }
 
   /** Writes who sends it and with which sequence; closes the batch. */
@@ -129,7 +155,8 @@ export class ProducerBatch {
     this.#settle((callback, index, recordMs) => {
       const offset = baseOffset < 0 ? -1 : baseOffset + index;
       const timestamp = logAppendTimeMs >= 0 ? logAppendTimeMs : recordMs;
-      callback(undefined, { topic, partition, offset, timestamp });
+      const metadata = { topic, partition, offset, timestamp };
+      callback(undefined, metadata, this.#tagOf(index));
     }, onThrow);
   }
 
@@ -139,7 +166,7 @@ export class ProducerBatch {
     onThrow: (error: unknown) => void,
   ): void {
     this.#settle((callback, index) => {
-      callback(errorOf(index), undefined);
+      callback(errorOf(index), undefined, this.#tagOf(index));
     }, onThrow);
   }
 

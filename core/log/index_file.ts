@@ -2,7 +2,8 @@
  * Sorted fixed-size entries beside a segment: the offset index and the time
  * index. Owns the bytes of one index file: an active index gathers entries in
  * memory and writes them on `save()`, a frozen one is searched in the file.
- * A lost tail is rebuilt by recovery, so an index is never synced on its own.
+ * The tail of an active index that a crash loses is rebuilt by recovery; a
+ * frozen one is durable before the recovery point can pass its segment.
  *
  * @module
  */
@@ -92,21 +93,25 @@ class IndexFile {
 
   /** Writes what lies in memory only. */
   save(): void {
-    if (this.#memory === undefined || this.#saved === this.#count) return;
+    if (this.#memory !== undefined && this.#saved < this.#count) this.#write();
+  }
+
+  /** Saves, durably, and gives the memory back. */
+  freeze(): void {
+    if (this.#memory !== undefined) this.#write({ sync: true });
+    this.#memory = undefined;
+  }
+
+  #write({ sync = false } = {}): void {
     const from = this.#saved * this.#entryBytes;
     const file = this.#disk.open(this.path, "create");
     try {
-      file.pwriteAll(this.#memory.subarray(from, this.sizeInBytes), from);
+      file.pwriteAll(this.#memory!.subarray(from, this.sizeInBytes), from);
+      if (sync) file.syncDataSync();
     } finally {
       file.close();
     }
     this.#saved = this.#count;
-  }
-
-  /** Saves and gives the memory back. */
-  freeze(): void {
-    this.save();
-    this.#memory = undefined;
   }
 
   /** Closes the handle; the next search opens it again. */

@@ -147,7 +147,8 @@ function recover(options: LogOptions, recovering: Recovering): number {
     segment.truncate(scan.goodBytes, next);
     break;
   }
-  for (const segment of segments.slice(first)) segment.saveIndexes();
+  for (const segment of segments.slice(first, -1)) segment.freeze();
+  segments.at(-1)!.saveIndexes();
   if (scannedBytes + cutBytes > 0) {
     trace(
       "info",

@@ -10,7 +10,10 @@ import {
   StickyPartitioner,
 } from "../../core/client/partitioner.ts";
 import type { PartitionQueue } from "../../core/client/partition_queue.ts";
-import type { BatchOptions } from "../../core/client/producer_batch.ts";
+import type {
+  BatchOptions,
+  TaggedRecord,
+} from "../../core/client/producer_batch.ts";
 import type { ProducerValues } from "../../core/config/client_keys.ts";
 import { clientConfig } from "../../core/config/resolve.ts";
 import type { Env } from "../../core/env/env.ts";
@@ -128,7 +131,7 @@ export class Producer {
   append(record: ProducerRecord, onDone?: OnDone): void {
     const refusal = this.#refusal(record);
     if (refusal) {
-      onDone?.(refusal, undefined);
+      onDone?.(refusal, undefined, record.tag);
       return;
     }
     const topic = this.#topic(record.topic);
@@ -235,6 +238,7 @@ export class Producer {
           } partitions, there is no ${partition}`,
         ),
         undefined,
+        record.tag,
       );
       return;
     }
@@ -347,8 +351,9 @@ function levelOf(values: ProducerValues): number | undefined {
   }
 }
 
-function encoded(record: ProducerRecord, nowMs: number): RecordInput {
+function encoded(record: ProducerRecord, nowMs: number): TaggedRecord {
   const input = {
+    tag: record.tag,
     timestamp: record.timestamp ?? nowMs,
     key: bytesOf(record.key),
     value: bytesOf(record.value),

@@ -13,12 +13,12 @@ import type {
   BatchOptions,
   DeliveryCallback,
   ProducerBatch,
+  TaggedRecord,
 } from "../../core/client/producer_batch.ts";
 import type { ProducerValues } from "../../core/config/client_keys.ts";
 import type { Cancel } from "../../core/env/env.ts";
 import { ERRORS, KafkaError, needsRefresh } from "../../core/errors.ts";
 import { partitionName } from "../../core/ids.ts";
-import type { RecordInput } from "../../core/record/builder.ts";
 import type { Decoded } from "../../core/schema/schema.ts";
 import type { Link } from "../link/link.ts";
 import { PRODUCE } from "../wire/00_produce.ts";
@@ -102,7 +102,7 @@ export class Sender {
   /** Adds a record to a partition's open batch. */
   append(
     queue: PartitionQueue,
-    record: RecordInput,
+    record: TaggedRecord,
     callback: DeliveryCallback | undefined,
   ): void {
     const before = queue.openBytes;

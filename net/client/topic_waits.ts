@@ -197,7 +197,7 @@ export class TopicWaits {
     for (const { record, onDone } of wait.records) {
       this.bufferedBytes -= bytesOf(record);
       try {
-        onDone?.(error, undefined);
+        onDone?.(error, undefined, record.tag);
       } catch (thrown) {
         this.#options.onThrow(thrown);
       }

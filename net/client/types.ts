@@ -39,6 +39,11 @@ export interface ProducerRecord {
     | undefined;
   /** Milliseconds since the Unix epoch; the current time when absent. */
   readonly timestamp?: number | undefined;
+  /**
+   * Handed back to `onDone`: lets one callback serve any number of records, so
+   * that nothing is allocated per record.
+   */
+  readonly tag?: number | undefined;
 }
 
 /** Where a record came to lie. */
@@ -57,6 +62,7 @@ export interface RecordMetadata {
 export type OnDone = (
   error: KafkaError | undefined,
   metadata: RecordMetadata | undefined,
+  tag: number | undefined,
 ) => void;
 
 /** A consumed record: views into the fetched bytes, valid as long as held. */
