@@ -31,6 +31,8 @@ import {
 
 const POLL_MS = 500;
 const POLL_RECORDS = 5_000;
+/** With many partitions, answers are what memory goes to. */
+const FETCH_BYTES = 2 * 1024 * 1024;
 const COMMIT_INTERVAL_MS = 1000;
 
 /** What was asked for. */
@@ -53,6 +55,7 @@ export async function run(call: Call): Promise<void> {
     "group.id": wish.group,
     "enable.auto.commit": false,
     "auto.offset.reset": wish.start.kind === "end" ? "latest" : "earliest",
+    "fetch.max.bytes": FETCH_BYTES,
     "max.poll.records": POLL_RECORDS,
     "default.api.timeout.ms": settings.timeoutMs,
     "request.timeout.ms": settings.timeoutMs,

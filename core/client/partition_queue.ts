@@ -51,6 +51,11 @@ export class PartitionQueue {
     return this.#inFlight.length;
   }
 
+  /** Batches in flight, oldest first. */
+  get sent(): readonly ProducerBatch[] {
+    return this.#inFlight;
+  }
+
   /** Batches that wait, oldest first. */
   get waiting(): readonly ProducerBatch[] {
     return this.#waiting;
@@ -156,6 +161,36 @@ export class PartitionQueue {
       this.#waiting[at]!.ordinal < batch.ordinal
     ) at++;
     this.#waiting.splice(at, 0, batch);
+  }
+
+  /**
+   * Puts the halves of a batch that the broker finds too large at its place;
+   * together they carry its sequences.
+   */
+  split(
+    batch: ProducerBatch,
+    options: BatchOptions,
+  ): readonly [ProducerBatch, ProducerBatch] {
+    let nextOrdinal = this.#nextOrdinal;
+    for (const { ordinal } of this.all()) {
+      if (ordinal > batch.ordinal) nextOrdinal = Math.min(nextOrdinal, ordinal);
+    }
+    const halves = batch.split(options);
+    const [first, second] = halves;
+    first.ordinal = batch.ordinal;
+    second.ordinal = (batch.ordinal + nextOrdinal) / 2;
+    if (batch.baseSequence >= 0 && this.#identity) {
+      const { baseSequence } = batch;
+      first.stamp(this.#identity, baseSequence);
+      second.stamp(
+        this.#identity,
+        advanceSequence(baseSequence, first.recordCount),
+      );
+    }
+    this.#remove(batch);
+    this.retry(first, 0);
+    this.retry(second, 0);
+    return halves;
   }
 
   /** It is given up. Its sequence, if it had one, leaves a gap. */

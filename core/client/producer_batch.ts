@@ -5,8 +5,11 @@
  * @module
  */
 import type { KafkaError } from "../errors.ts";
+import { invariant } from "../invariant.ts";
+import { BatchView } from "../record/batch.ts";
 import { BatchBuilder, type RecordInput } from "../record/builder.ts";
 import type { CodecName } from "../record/compression.ts";
+import { decodeRecords } from "../record/record.ts";
 
 /** Where a record came to lie. */
 export interface Delivered {
@@ -143,6 +146,32 @@ export class ProducerBatch {
   ): void {
     this.baseSequence = baseSequence;
     this.#bytes = this.#builder.build({ ...identity, baseSequence });
+  }
+
+  /** Its records as two batches, callbacks and all; this one is done with. */
+  split(options: BatchOptions): readonly [ProducerBatch, ProducerBatch] {
+    const half = () =>
+      new ProducerBatch(this.topic, this.partition, {
+        ...options,
+        batchSizeBytes: this.sizeInBytes,
+        createdMs: this.createdMs,
+      });
+    const [first, second] = [half(), half()];
+    const records = decodeRecords(new BatchView(this.bytes));
+    const middle = records.length / 2;
+    let index = 0;
+    for (const { callback, timestamp, count } of this.#runs) {
+      const end = index + count;
+      for (; index < end; index++) {
+        const to = index < middle ? first : second;
+        const record = { ...records[index]!, timestamp };
+        const tag = this.#tagOf(index);
+        invariant(to.tryAppend({ ...record, tag }, callback), "a half fits");
+      }
+    }
+    first.attempts = second.attempts = this.attempts;
+    this.isSettled = true;
+    return [first, second];
   }
 
   /** Tells everyone where their record lies. */

@@ -92,13 +92,17 @@ export class AdminGroups {
       memberId: "",
       groupInstanceId: null,
     };
-    return this.#retrying(async () =>
-      await commitOffsets(
+    return this.#retrying(async () => {
+      const outcomes = await commitOffsets(
         this.#cluster,
         await findCoordinator(this.#cluster, groupId),
         { committer, offsets },
-      )
-    );
+      );
+      // A coordinator that loads or moved says so in every partition.
+      const again = outcomes.find(({ error }) => error && isTransient(error));
+      if (again?.error) throw again.error;
+      return outcomes;
+    });
   }
 
   async #listAt(nodeId: number): Promise<GroupListing[]> {

@@ -335,6 +335,8 @@ export class Sender {
   }
 
   #succeed({ queue, batch }: Sent, offset: number, logAppendMs: number): void {
+    // An answer may come after delivery.timeout.ms has ended the batch.
+    if (batch.isSettled) return;
     queue.acknowledge(batch);
     batch.succeed(offset, logAppendMs, this.#options.onThrow);
     this.#done(queue, batch);
@@ -352,6 +354,11 @@ export class Sender {
       this.#values["delivery.timeout.ms"];
     if (!isLate && this.#isSequenceFault(sent, error)) {
       queue.retry(batch, nowMs);
+      return;
+    }
+    const isTooLarge = error.error === "MESSAGE_TOO_LARGE";
+    if (isTooLarge && batch.recordCount > 1 && !isLate && !this.#closed) {
+      this.#split(sent);
       return;
     }
     if (needsRefresh(error.code)) this.#options.refresh();
@@ -382,6 +389,21 @@ export class Sender {
       return true;
     }
     return false;
+  }
+
+  /** What the broker finds too large is sent as two. */
+  #split({ queue, batch }: Sent): void {
+    const heldBytes = batch.heldBytes;
+    const halves = queue.split(batch, this.#options.batches);
+    this.#incomplete.delete(batch);
+    this.bufferedBytes -= heldBytes;
+    for (const half of halves) {
+      this.#incomplete.add(half);
+      this.bufferedBytes += half.heldBytes;
+    }
+    for (const { left } of this.#flushes) {
+      if (left.delete(batch)) { for (const half of halves) left.add(half); }
+    }
   }
 
   #fail(
@@ -419,20 +441,15 @@ export class Sender {
     const timeoutMs = this.#values["delivery.timeout.ms"];
     let nextMs = Infinity;
     for (const queue of [...this.#active]) {
-      for (const batch of [...queue.waiting]) {
-        if (batch.createdMs + timeoutMs > nowMs) {
-          nextMs = Math.min(nextMs, batch.createdMs + timeoutMs);
-          break;
+      for (const batches of [queue.sent, queue.waiting]) {
+        // Oldest first; each one that fails leaves its list.
+        for (let batch = batches[0]; batch; batch = batches[0]) {
+          if (batch.createdMs + timeoutMs > nowMs) {
+            nextMs = Math.min(nextMs, batch.createdMs + timeoutMs);
+            break;
+          }
+          this.#fail({ queue, batch }, deliveryTimeout(batch, timeoutMs));
         }
-        this.#fail(
-          { queue, batch },
-          new KafkaError(
-            "REQUEST_TIMED_OUT",
-            `Cannot deliver ${batch.recordCount} records to ${
-              partitionName(batch.topic, batch.partition)
-            }: delivery.timeout.ms (${timeoutMs}) passed`,
-          ),
-        );
       }
     }
     return nextMs;
@@ -495,6 +512,15 @@ export class Sender {
       producerEpoch: answer.producerEpoch,
     };
   }
+}
+
+function deliveryTimeout(batch: ProducerBatch, timeoutMs: number): KafkaError {
+  return new KafkaError(
+    "REQUEST_TIMED_OUT",
+    `Cannot deliver ${batch.recordCount} records to ${
+      partitionName(batch.topic, batch.partition)
+    }: delivery.timeout.ms (${timeoutMs}) passed`,
+  );
 }
 
 function answerError(batch: ProducerBatch, part: PartitionAnswer): KafkaError {

@@ -1,0 +1,255 @@
+/**
+ * A producer against a scripted broker in memory: what is sent again, in which
+ * order, and what is told. Asserts no timing but `delivery.timeout.ms`.
+ *
+ * @module
+ */
+import { assertEquals } from "@std/assert";
+import { denoEnv } from "../../core/env/deno_env.ts";
+import { ERRORS } from "../../core/errors.ts";
+import { LIMITS } from "../../core/limits.ts";
+import { BatchView } from "../../core/record/batch.ts";
+import { decodeRecords } from "../../core/record/record.ts";
+import { FrameReader } from "../link/frame_reader.ts";
+import { memoryTransport } from "../tcp/memory_tcp.ts";
+import type { Connection } from "../tcp/transport.ts";
+import { PRODUCE, type ProduceRequest } from "../wire/00_produce.ts";
+import { METADATA } from "../wire/03_metadata.ts";
+import { API_VERSIONS } from "../wire/18_api_versions.ts";
+import { INIT_PRODUCER_ID } from "../wire/22_init_producer_id.ts";
+import { decode } from "../../core/schema/codec.ts";
+import { decodeRequestHeader, encodeResponse } from "../wire/headers.ts";
+import { Producer } from "./producer.ts";
+
+const DECODER = new TextDecoder();
+
+/** A batch as the broker got it. */
+interface Got {
+  readonly epoch: number;
+  readonly sequence: number;
+  readonly values: string;
+}
+
+/** An error, an offset to acknowledge at, the end of the connection, silence. */
+type Verdict = keyof typeof ERRORS | number | "close" | "silence";
+
+interface Script {
+  readonly port: number;
+  readonly got: Got[];
+  readonly judge: (got: Got, index: number) => Verdict;
+}
+
+function answer(frame: Uint8Array, script: Script): Uint8Array | Verdict {
+  const header = decodeRequestHeader(frame);
+  const { apiKey, apiVersion: version, correlationId, bodyAt } = header;
+  switch (apiKey) {
+    case API_VERSIONS.key:
+      return encodeResponse({ api: API_VERSIONS, version, correlationId }, {
+        apiKeys: [PRODUCE, METADATA, API_VERSIONS, INIT_PRODUCER_ID].map((
+          api,
+        ) => ({
+          apiKey: api.key,
+          minVersion: api.versions.min,
+          maxVersion: api === PRODUCE ? 12 : api.versions.max,
+        })),
+      });
+    case METADATA.key:
+      return encodeResponse(
+        { api: METADATA, version, correlationId },
+        metadata(script.port),
+      );
+    case INIT_PRODUCER_ID.key:
+      return encodeResponse(
+        { api: INIT_PRODUCER_ID, version, correlationId },
+        { producerId: 7, producerEpoch: 0 },
+      );
+  }
+  const verdict = judged(
+    decode(PRODUCE.request, version, frame.subarray(bodyAt)),
+    script,
+  );
+  if (verdict === "silence" || verdict === "close") return verdict;
+  const [errorCode, baseOffset] = typeof verdict === "number"
+    ? [0, verdict]
+    : [ERRORS[verdict], -1];
+  return encodeResponse({ api: PRODUCE, version, correlationId }, {
+    responses: [{
+      name: "t",
+      partitionResponses: [{ index: 0, errorCode, baseOffset }],
+    }],
+  });
+}
+
+function judged(body: ProduceRequest, { got, judge }: Script): Verdict {
+  const { records } = body.topicData[0]!.partitionData[0]!;
+  const view = new BatchView(records!);
+  const batch = {
+    epoch: view.producerEpoch,
+    sequence: view.baseSequence,
+    values: decodeRecords(view).map(({ value }) => DECODER.decode(value!))
+      .join(""),
+  };
+  return judge(batch, got.push(batch) - 1);
+}
+
+/** A broker with one partition that judges each batch by `judge`. */
+function scripted(judge: (got: Got, index: number) => Verdict) {
+  const transport = memoryTransport();
+  const listener = transport.listen({ host: "localhost", port: 0 });
+  const { port } = listener.address;
+  const got: Got[] = [];
+  const open = new Set<Connection>();
+
+  async function serve(connection: Connection) {
+    const frames = new FrameReader(connection, LIMITS.frameBytesMax);
+    open.add(connection);
+    try {
+      for (let frame; (frame = await frames.next());) {
+        const bytes = answer(frame, { port, got, judge });
+        if (bytes === "close") break;
+        if (bytes instanceof Uint8Array) await connection.writeAll(bytes);
+      }
+    } catch {
+      // The client hung up.
+    }
+    open.delete(connection);
+    connection.close();
+  }
+
+  const serving = (async () => {
+    const all: Promise<void>[] = [];
+    for (let next; (next = await listener.accept());) all.push(serve(next));
+    await Promise.all(all);
+  })();
+  return {
+    transport,
+    port,
+    got,
+    async [Symbol.asyncDispose]() {
+      listener.close();
+      for (const connection of open) connection.close();
+      await serving;
+    },
+  };
+}
+
+function metadata(port: number) {
+  return {
+    brokers: [{ nodeId: 1, host: "localhost", port }],
+    controllerId: 1,
+    clusterId: "c",
+    topics: [{
+      errorCode: 0,
+      name: "t",
+      topicId: "AAAAAAAAAAAAAAAAAAAAAQ",
+      partitions: [{
+        partitionIndex: 0,
+        leaderId: 1,
+        leaderEpoch: 0,
+        replicaNodes: [1],
+        isrNodes: [1],
+      }],
+    }],
+  };
+}
+
+/** Sends one-byte values; what each callback was told, in order. */
+async function told(
+  peer: ReturnType<typeof scripted>,
+  values: string,
+  config: Record<string, string | number | boolean> = {},
+): Promise<string[]> {
+  const env = denoEnv({ traceLevel: "error" });
+  const producer = new Producer({
+    "bootstrap.servers": `localhost:${peer.port}`,
+    "batch.size": 1,
+    "retry.backoff.ms": 1,
+    "reconnect.backoff.ms": 1,
+    ...config,
+  }, { env, transport: peer.transport });
+  const told: string[] = [];
+  await producer.partitionsFor("t");
+  for (const value of values) {
+    producer.append({ topic: "t", value }, (error, metadata) => {
+      told.push(`${value}:${error?.error ?? metadata?.offset}`);
+    });
+  }
+  await producer.flush();
+  await producer.close();
+  await env.tasks.settled();
+  return told;
+}
+
+/** Batches as `epoch/sequence values`. */
+function texts(got: readonly Got[]): string[] {
+  return got.map(({ epoch, sequence, values }) =>
+    `${epoch}/${sequence} ${values}`
+  );
+}
+
+Deno.test("a lost connection: all is sent again in order, told once", async () => {
+  await using peer = scripted(({ sequence }, index) =>
+    index < 2 ? "silence" : index === 2 ? "close" : sequence
+  );
+  assertEquals(await told(peer, "abc"), ["a:0", "b:1", "c:2"]);
+  assertEquals(texts(peer.got), [
+    "0/0 a",
+    "0/1 b",
+    "0/2 c",
+    "0/0 a",
+    "0/1 b",
+    "0/2 c",
+  ]);
+});
+
+Deno.test("delivery.timeout.ms ends what is in flight", async () => {
+  await using peer = scripted(() => "silence");
+  const results = await told(peer, "ab", {
+    "delivery.timeout.ms": 100,
+    "request.timeout.ms": 60_000,
+    "linger.ms": 0,
+  });
+  assertEquals(results, ["a:REQUEST_TIMED_OUT", "b:REQUEST_TIMED_OUT"]);
+});
+
+Deno.test("a broker that never answers is asked again", async () => {
+  await using peer = scripted((_, index) => index === 0 ? "silence" : 5);
+  const results = await told(peer, "a", { "request.timeout.ms": 50 });
+  assertEquals(results, ["a:5"]);
+  assertEquals(texts(peer.got), ["0/0 a", "0/0 a"]);
+});
+
+Deno.test("a batch that is too large is sent as two, in order", async () => {
+  const verdict = ({ sequence, values }: Got): Verdict =>
+    values.length > 2 ? "MESSAGE_TOO_LARGE" : 10 + sequence;
+  for (const codec of ["none", "gzip"]) {
+    await using peer = scripted(verdict);
+    const results = await told(peer, "abcde", {
+      "batch.size": 16384,
+      "compression.type": codec,
+    });
+    assertEquals(results, ["a:10", "b:11", "c:12", "d:13", "e:14"]);
+    assertEquals(texts(peer.got).slice(0, 2), ["0/0 abcde", "0/0 abc"]);
+    assertEquals(
+      texts(peer.got.filter(({ values }) => values.length <= 2)),
+      ["0/0 ab", "0/2 c", "0/3 de"],
+    );
+  }
+});
+
+Deno.test("a single record that is too large fails by name", async () => {
+  await using peer = scripted(({ values, sequence }) =>
+    values.includes("x") ? "MESSAGE_TOO_LARGE" : sequence
+  );
+  const results = await told(peer, "axb", { "batch.size": 16384 });
+  assertEquals(results, ["a:0", "x:MESSAGE_TOO_LARGE", "b:0"]);
+  assertEquals(texts(peer.got).at(-1), "1/0 b");
+});
+
+Deno.test("a lost sequence begins anew under the next epoch", async () => {
+  await using peer = scripted(({ epoch, sequence }) =>
+    epoch === 0 ? "OUT_OF_ORDER_SEQUENCE_NUMBER" : 20 + sequence
+  );
+  assertEquals(await told(peer, "ab"), ["a:20", "b:21"]);
+  assertEquals(texts(peer.got).slice(-2), ["1/0 a", "1/1 b"]);
+});
