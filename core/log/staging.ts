@@ -12,7 +12,9 @@
 
 /** Batches from this size on are written where they lie. */
 export const GATHER_BELOW_BYTES = 16 * 1024;
-/** Size of the buffer. */
+/** What the buffer begins with: most logs see a small batch now and then. */
+const FIRST_BYTES = 4 * 1024;
+/** What it grows to. */
 const BUFFER_BYTES = 128 * 1024;
 
 /** The gathered tail of one log. */
@@ -34,9 +36,8 @@ export class Staging {
 
   /** Copies `bytes` in, which belong at file position `position`. */
   add(bytes: Uint8Array, position: number): void {
-    this.#buffer ??= new Uint8Array(BUFFER_BYTES);
     if (this.#length === 0) this.#start = position;
-    this.#buffer.set(bytes, this.#length);
+    this.#roomFor(this.#length + bytes.length).set(bytes, this.#length);
     this.#length += bytes.length;
   }
 
@@ -60,6 +61,16 @@ export class Staging {
       return undefined;
     }
     return this.#buffer.slice(at, Math.min(this.#length, at + bytesMax));
+  }
+
+  #roomFor(need: number): Uint8Array<ArrayBuffer> {
+    const size = this.#buffer?.length ?? 0;
+    if (this.#buffer !== undefined && need <= size) return this.#buffer;
+    let grown = Math.max(FIRST_BYTES, size);
+    while (grown < need) grown *= 2;
+    const buffer = new Uint8Array(grown);
+    if (this.#buffer !== undefined) buffer.set(this.#buffer);
+    return this.#buffer = buffer;
   }
 
   /** Forgets everything, written or not. */

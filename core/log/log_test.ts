@@ -1,0 +1,192 @@
+/**
+ * Rolling, retention, flushing and epochs of one log on a real disk.
+ *
+ * @module
+ */
+import { assert, assertEquals, assertThrows } from "@std/assert";
+import { denoEnv } from "../env/deno_env.ts";
+import { KafkaError } from "../errors.ts";
+import { BatchView } from "../record/batch.ts";
+import { buildBatch } from "../record/builder.ts";
+import { Log, type LogConfig } from "./log.ts";
+
+const CONFIG: LogConfig = {
+  segmentBytes: 1_000_000,
+  segmentMs: 1e12,
+  segmentJitterMs: 0,
+  segmentIndexBytes: 10_000,
+  indexIntervalBytes: 4096,
+  retentionBytes: -1,
+  retentionMs: -1,
+  flushMessages: Infinity,
+  flushMs: Infinity,
+  fileDeleteDelayMs: 60_000,
+  cleanupPolicy: { compact: false, delete: true },
+};
+const env = denoEnv({ traceLevel: "error" });
+
+/** Opens a log in a folder of its own, runs `test`, closes and removes it. */
+async function withLog(
+  config: Partial<LogConfig>,
+  test: (log: Log, folder: string) => Promise<void> | void,
+): Promise<void> {
+  const folder = Deno.makeTempDirSync({ prefix: "kf-log-" });
+  const log = Log.open({
+    env,
+    folder,
+    topic: "t",
+    partition: 0,
+    topicId: "Gmd94rMBRdCEC5P7ytJnvA",
+    config: { ...CONFIG, ...config },
+    recoveryPoint: 0,
+    logStartOffset: 0,
+    wasClean: true,
+  });
+  log.assignEpoch(0);
+  try {
+    await test(log, folder);
+  } finally {
+    await log.close({ clean: true });
+    Deno.removeSync(folder, { recursive: true });
+  }
+}
+
+function append(log: Log, timestamp: number, bytes = 100): number {
+  const value = new Uint8Array(bytes);
+  const batch = buildBatch([{ timestamp, key: null, value }]);
+  const { lastOffset } = log.appendAsLeader(batch, {
+    leaderEpoch: 0,
+    nowMs: timestamp,
+  });
+  return lastOffset;
+}
+
+function baseOffsets(folder: string): number[] {
+  return [...Deno.readDirSync(folder)].map(({ name }) => name)
+    .filter((name) => name.endsWith(".log")).map((name) => parseInt(name, 10))
+    .sort((a, b) => a - b);
+}
+
+Deno.test("a segment rolls when the next batch does not fit", () =>
+  withLog({ segmentBytes: 1000 }, (log, folder) => {
+    for (let i = 0; i < 10; i++) append(log, i);
+    log.writeStaged();
+    const bases = baseOffsets(folder);
+    assert(bases.length > 1, `${bases}`);
+    for (const base of bases) {
+      const size = Deno.statSync(
+        `${folder}/${String(base).padStart(20, "0")}.log`,
+      ).size;
+      assert(size <= 1000, `${size} bytes`);
+    }
+  }));
+
+Deno.test("a segment rolls when records are segment.ms newer than its first", () =>
+  withLog({ segmentMs: 1000 }, (log, folder) => {
+    for (const timestamp of [0, 500, 1000, 1001, 1500, 2002]) {
+      append(log, timestamp);
+    }
+    assertEquals(baseOffsets(folder), [0, 3, 5]);
+  }));
+
+Deno.test("a segment rolls when its index is full", () =>
+  withLog({ segmentIndexBytes: 40, indexIntervalBytes: 1 }, (log, folder) => {
+    for (let i = 0; i < 20; i++) append(log, i);
+    assert(baseOffsets(folder).length > 3);
+  }));
+
+Deno.test("retention by time deletes whole segments, the active one after a roll", () =>
+  withLog({ segmentBytes: 500, retentionMs: 1000 }, (log, folder) => {
+    for (let i = 0; i < 10; i++) append(log, i * 100);
+    const before = baseOffsets(folder);
+    log.applyRetention({ nowMs: 1500, highWatermark: log.logEndOffset });
+    assert(log.logStartOffset > 0 && log.logStartOffset <= 6);
+    assertEquals(
+      baseOffsets(folder),
+      before.filter((base) => base >= log.logStartOffset),
+    );
+    log.applyRetention({ nowMs: 10_000, highWatermark: log.logEndOffset });
+    assertEquals([log.logStartOffset, log.logEndOffset], [10, 10]);
+    assertEquals(append(log, 10_000), 10);
+  }));
+
+Deno.test("retention never passes the high watermark", () =>
+  withLog({ segmentBytes: 500, retentionMs: 1000 }, (log) => {
+    for (let i = 0; i < 10; i++) append(log, i);
+    log.applyRetention({ nowMs: 1e9, highWatermark: 4 });
+    assert(log.logStartOffset <= 4);
+  }));
+
+Deno.test("retention by size keeps at least retention.bytes", () =>
+  withLog({ segmentBytes: 500, retentionBytes: 900 }, (log) => {
+    for (let i = 0; i < 30; i++) append(log, i);
+    log.applyRetention({ nowMs: 0, highWatermark: log.logEndOffset });
+    assert(log.logStartOffset > 0);
+    assert(log.sizeInBytes >= 900 && log.sizeInBytes < 900 + 500);
+    assertThrows(
+      () => log.read(0, { maxBytes: 100, upperOffset: 30, minOneBatch: true }),
+      KafkaError,
+    );
+  }));
+
+Deno.test("a compacted topic's segments don't go by time", () =>
+  withLog({
+    segmentBytes: 500,
+    retentionMs: 1,
+    cleanupPolicy: { compact: true, delete: false },
+  }, (log) => {
+    for (let i = 0; i < 10; i++) append(log, i);
+    log.applyRetention({ nowMs: 1e9, highWatermark: log.logEndOffset });
+    assertEquals(log.logStartOffset, 0);
+  }));
+
+Deno.test("settledOffset waits for the flush that flush.messages owes", () =>
+  withLog({ flushMessages: 2 }, async (log) => {
+    append(log, 0);
+    log.writeStaged();
+    assertEquals([log.settledOffset, log.flushedOffset], [1, 0]);
+    const settled = Promise.withResolvers<void>();
+    log.onSettled(settled.resolve);
+    append(log, 1);
+    log.writeStaged();
+    assertEquals(log.settledOffset, 0, "a flush is owed");
+    await settled.promise;
+    assertEquals([log.settledOffset, log.flushedOffset], [2, 2]);
+  }));
+
+Deno.test("flush() covers what was appended before it, in one sync for many", () =>
+  withLog({}, async (log) => {
+    const flushes = [];
+    for (let i = 0; i < 20; i++) {
+      append(log, i);
+      flushes.push(log.flush());
+    }
+    await Promise.all(flushes);
+    assertEquals(log.flushedOffset, 20);
+  }));
+
+Deno.test("a leader epoch ends where the next one begins", () =>
+  withLog({}, (log) => {
+    append(log, 0);
+    append(log, 1);
+    log.assignEpoch(3);
+    append(log, 2);
+    assertEquals(log.latestEpoch, 3);
+    assertEquals(log.endOffsetForEpoch(0), { epoch: 0, endOffset: 2 });
+    assertEquals(log.endOffsetForEpoch(2), { epoch: 0, endOffset: 2 });
+    assertEquals(log.endOffsetForEpoch(3), { epoch: 3, endOffset: 3 });
+    assertEquals(log.endOffsetForEpoch(9), { epoch: -1, endOffset: -1 });
+  }));
+
+Deno.test("a read gives whole batches up to its limit, and at least one", () =>
+  withLog({}, (log) => {
+    for (let i = 0; i < 10; i++) append(log, i, 20_000);
+    const read = (maxBytes: number, minOneBatch: boolean) =>
+      log.read(3, { maxBytes, upperOffset: 8, minOneBatch });
+    assertEquals(read(100, false).length, 0);
+    const one = read(100, true);
+    assertEquals(one.length, new BatchView(one).sizeInBytes);
+    assertEquals(new BatchView(one).baseOffset, 3);
+    assertEquals(read(1e6, true).length, 5 * one.length);
+    assertEquals(read(2.5 * one.length, true).length, 2 * one.length);
+  }));
