@@ -29,7 +29,7 @@ export async function runBroker(
         ? "debug"
         : settings.isQuiet
         ? "error"
-        : "warn",
+        : "info",
     });
     printErr(`kf: broker ready on ${broker.address}\n`);
     if (hint !== undefined && !settings.isQuiet) {

@@ -6,7 +6,7 @@
  *
  * @module
  */
-import { assert, assertEquals } from "@std/assert";
+import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import {
   type Consumer,
   createAdmin,
@@ -243,6 +243,7 @@ Deno.test("acknowledged records, sequences and commits survive kill -9", async (
       await broker.end("SIGKILL");
       broker = await startBrokerProcess({ data, port, args });
     }
+    assertStringIncludes(broker.stderr(), `Recovered ${TOPIC}-`);
     await until("the group commits again", () => reader.committed.size > 0);
     await Promise.all(writers.map((writer) => writer.stop()));
     await reader.stop();
