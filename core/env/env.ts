@@ -1,7 +1,7 @@
 /**
  * The seams through which the outside world enters: time, chance, disk, trace
  * and background tasks, as interfaces only. Nothing here may name Deno; the
- * real ones are made in `deno_env.ts`, faultable ones in `memory_disk.ts`.
+ * real ones are made in `deno_env.ts`.
  *
  * @module
  */
