@@ -5,6 +5,7 @@
  * @module
  */
 import { parseArgs, type ParsedArgs } from "./argv.ts";
+import { FAMILIES } from "./commands.ts";
 import { exitCodeOf, sentenceOf } from "./failure.ts";
 import { gatherSettings } from "./settings.ts";
 import { args, exit, printErr, printOut } from "./terminal.ts";
@@ -45,7 +46,7 @@ async function start(parsed: ParsedArgs): Promise<number> {
 /** A family alone, or nothing at all, is a question. */
 function isIncomplete(route: readonly string[]): boolean {
   return route.length === 0 ||
-    (route.length === 1 && ["topic", "group", "cluster"].includes(route[0]!));
+    (route.length === 1 && route[0]! in FAMILIES);
 }
 
 async function printHelp(
