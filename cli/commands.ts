@@ -423,6 +423,49 @@ const TOPICS: readonly CommandSpec[] = [
     json: '[{"name","partitions"}]',
     load: () => import("./commands/topic_partitions.ts"),
   },
+  {
+    path: "topic plan",
+    summary: "count the partitions that a throughput needs, and their cost",
+    flags: [
+      { name: "target", value: "SIZE", brief: "bytes per second, e.g. 200m" },
+      {
+        name: "per-producer",
+        value: "SIZE",
+        brief: "what producers reach on one partition, measured",
+      },
+      {
+        name: "per-consumer",
+        value: "SIZE",
+        brief: "what one consumer handles, measured",
+      },
+      {
+        name: "replicas",
+        short: "r",
+        value: "N",
+        brief: "replicas of each partition (default 1)",
+      },
+      {
+        name: "retention",
+        value: "DURATION",
+        brief: "how long records stay, for the disk they need",
+      },
+    ],
+    examples: [
+      {
+        line:
+          "kf topic plan --target 200m --per-producer 50m --per-consumer 20m",
+        does: "ten partitions: consumers are the bottleneck",
+      },
+      {
+        line:
+          "kf topic plan --target 5m --per-producer 50m --per-consumer 1m -r 3 --retention 7d",
+        does: "with the disk that a week of three replicas takes",
+      },
+    ],
+    json:
+      '{"partitions","forProducers","forConsumers","consumersMax","replicas","producerBufferBytes","replicatedBytesPerSecond","diskBytes"}',
+    load: () => import("./commands/topic_plan.ts"),
+  },
 ];
 
 const GROUPS: readonly CommandSpec[] = [
@@ -547,7 +590,7 @@ export const COMMANDS: readonly CommandSpec[] = [
 
 /** Names and summaries of commands that have subcommands. */
 export const FAMILIES: Readonly<Record<string, string>> = {
-  topic: "topics: list, create, describe, delete, config, partitions",
+  topic: "topics: list, create, describe, delete, config, partitions, plan",
   group: "consumer groups: list, describe, lag, delete",
   cluster: "the cluster: info, health, api-versions",
 };

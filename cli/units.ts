@@ -27,6 +27,24 @@ export function parseDuration(text: string): number {
   return Math.round(Number(match[1]) * DURATION_MS[match[2]!]!);
 }
 
+const SIZE_BYTES: Readonly<Record<string, number>> = {
+  "": 1,
+  k: 1024,
+  m: 1024 ** 2,
+  g: 1024 ** 3,
+};
+
+/** `64k`, `1.5m`, `1g` with or without `/s`, in bytes per second, above 0. */
+export function parsePerSecond(text: string): number {
+  const match = /^(\d+(?:\.\d+)?)([kmg]?)b?(?:\/s)?$/i.exec(text);
+  const unit = SIZE_BYTES[match?.[2]?.toLowerCase() ?? ""]!;
+  const bytes = match === null ? 0 : Number(match[1]) * unit;
+  if (bytes > 0) return bytes;
+  throw new UsageError(
+    `Cannot read "${text}" as a throughput per second: write it like 64k, 50m or 1g`,
+  );
+}
+
 /** An integer from `min`. */
 export function parseCount(
   text: string,

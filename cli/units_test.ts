@@ -12,6 +12,7 @@ import {
   parseEscapes,
   parsePair,
   parsePartitions,
+  parsePerSecond,
   parseStart,
   parseTimestamp,
 } from "./units.ts";
@@ -22,6 +23,15 @@ Deno.test("parseDuration() reads units and refuses bare numbers", () => {
   assertEquals(parseDuration("2m"), 120_000);
   assertEquals(parseDuration("1h"), 3_600_000);
   assertThrows(() => parseDuration("5"), UsageError, "500ms");
+});
+
+Deno.test("parsePerSecond() reads sizes and refuses none at all", () => {
+  assertEquals(parsePerSecond("64k"), 65_536);
+  assertEquals(parsePerSecond("1.5MB/s"), 1_572_864);
+  assertEquals(parsePerSecond("7"), 7);
+  for (const text of ["0", "-1m", "1t", "m", "1e9"]) {
+    assertThrows(() => parsePerSecond(text), UsageError, "64k");
+  }
 });
 
 Deno.test("parseTimestamp() reads milliseconds and RFC 3339", () => {
