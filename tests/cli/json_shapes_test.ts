@@ -1,0 +1,158 @@
+/**
+ * Every answer by `--format json` against the shape that its help documents:
+ * the keys that are promised, all of them and no other. A command with a
+ * documented shape and no line in `LINES` fails here.
+ *
+ * @module
+ */
+import { assert, assertEquals } from "@std/assert";
+import { kf, startBrokerProcess, temporaryFolder } from "../fixtures.ts";
+
+/** A documented shape: a list, an object of named keys, a map, or anything. */
+type Shape =
+  | { readonly kind: "list"; readonly of: Shape }
+  | { readonly kind: "object"; readonly keys: ReadonlyMap<string, Shape> }
+  | { readonly kind: "map" }
+  | { readonly kind: "any" };
+
+/** Reads `[{"name","parts":[{"id"}],"features":{name:level}}]`. */
+function readShape(text: string): Shape {
+  const tokens = text.match(/"[^"]*"|\w+|[[\]{}:,]/g) ?? [];
+  let at = 0;
+  const take = (token: string) => {
+    assertEquals(tokens[at++], token, `in ${text}`);
+  };
+  const shape = (): Shape => {
+    if (tokens[at] === "[") {
+      take("[");
+      const of = shape();
+      while (tokens[at] !== "]") at++;
+      take("]");
+      return { kind: "list", of };
+    }
+    if (tokens[at] !== "{") {
+      at++;
+      return { kind: "any" };
+    }
+    take("{");
+    if (!tokens[at]!.startsWith('"')) {
+      while (tokens[at] !== "}") at++;
+      take("}");
+      return { kind: "map" };
+    }
+    const keys = new Map<string, Shape>();
+    while (tokens[at] !== "}") {
+      const key = JSON.parse(tokens[at++]!) as string;
+      const isNested = tokens[at] === ":";
+      if (isNested) at++;
+      keys.set(key, isNested ? shape() : { kind: "any" });
+      if (tokens[at] === ",") at++;
+    }
+    take("}");
+    return { kind: "object", keys };
+  };
+  return shape();
+}
+
+/** Where `value` differs from `shape`; `filled` collects the lists with rows. */
+function* differences(
+  value: unknown,
+  shape: Shape,
+  path = "$",
+): Generator<string> {
+  if (shape.kind === "any") return;
+  if (shape.kind === "list") {
+    if (!Array.isArray(value)) yield `${path} is no list`;
+    else if (value.length === 0) yield `${path} is empty: nothing was checked`;
+    else {for (const [i, each] of value.entries()) {
+        yield* differences(each, shape.of, `${path}[${i}]`);
+      }}
+    return;
+  }
+  if (typeof value !== "object" || value === null || Array.isArray(value)) {
+    yield `${path} is no object`;
+    return;
+  }
+  if (shape.kind === "map") return;
+  const found = Object.entries(value);
+  for (const key of shape.keys.keys()) {
+    if (!(key in value)) yield `${path}.${key} is missing`;
+  }
+  for (const [key, inner] of found) {
+    const wanted = shape.keys.get(key);
+    if (wanted === undefined) yield `${path}.${key} is not documented`;
+    else yield* differences(inner, wanted, `${path}.${key}`);
+  }
+}
+
+/** How each command is made to answer; run in this order. */
+const LINES: readonly (readonly [path: string, rest: string])[] = [
+  ["topic create", "made -p 2"],
+  ["topic list", ""],
+  ["topic describe", "made"],
+  ["topic config", "made"],
+  ["topic partitions", "made 3"],
+  ["topic plan", "--target 5m --per-producer 1m --per-consumer 1m"],
+  ["consume", "read -e -J"],
+  ["group list", ""],
+  ["group lag", "readers"],
+  ["cluster info", ""],
+  ["cluster health", ""],
+  ["cluster api-versions", ""],
+  ["group describe", "readers"],
+  ["group delete", "readers -y"],
+  ["topic delete", "made -y"],
+  ["version", ""],
+];
+
+/** Lists that may have no rows here, with the reason. */
+const EMPTY: Readonly<Record<string, RegExp>> = {
+  // The one member has left, and its record had no headers.
+  "group describe": /members is empty/,
+  consume: /headers is empty/,
+};
+
+interface Documented {
+  readonly path: string;
+  readonly json?: string;
+}
+
+async function documented(): Promise<Documented[]> {
+  const { stdout } = await kf(["--help-json"]);
+  const { commands } = JSON.parse(stdout) as { commands: Documented[] };
+  return commands.filter(({ json }) => json !== undefined);
+}
+
+Deno.test("every answer in JSON has the keys that its help documents", async () => {
+  using folder = temporaryFolder();
+  await using broker = await startBrokerProcess({ data: folder.path });
+  const cluster = ["-b", broker.address];
+  await kf(["produce", "read", ...cluster], { stdin: "1\n" });
+  await kf(["consume", "read", "-e", "-g", "readers", ...cluster]);
+  const commands = await documented();
+  const uncovered = commands.filter(({ path }) =>
+    !LINES.some(([covered]) => covered === path)
+  );
+  assertEquals(uncovered.map(({ path }) => path), []);
+  for (const [path, rest] of LINES) {
+    const args = [...path.split(" "), ...rest.split(" ").filter(Boolean)];
+    const { json } = commands.find((command) => command.path === path)!;
+    const done = await kf([...args, ...cluster, "--format", "json"]);
+    assertEquals(done.code, 0, `${path}: ${done.stderr}`);
+    const wrong = [...differences(
+      JSON.parse(done.stdout),
+      readShape(json!.slice(json!.search(/[[{]/))),
+    )].filter((each) => !(EMPTY[path]?.test(each) ?? false));
+    assertEquals(wrong, [], `${path} does not answer as its help says`);
+  }
+});
+
+Deno.test("a key too many, one too few and an empty list are seen", () => {
+  const shape = readShape('[{"name","parts":[{"id"}],"levels":{name:level}}]');
+  const good = [{ name: "a", parts: [{ id: 1 }], levels: { x: 1 } }];
+  assertEquals([...differences(good, shape)], []);
+  const bad = [{ parts: [{ id: 1, more: 2 }, {}], levels: [] }];
+  const seen = [...differences(bad, shape)];
+  assertEquals(seen.length, 4, seen.join("; "));
+  assert([...differences([], shape)][0]!.includes("empty"));
+});
