@@ -579,6 +579,13 @@ export const COMMANDS: readonly CommandSpec[] = [
   ...GROUPS,
   ...CLUSTER,
   {
+    path: "man",
+    summary: "print the manual page",
+    flags: [],
+    examples: [{ line: "kf man | man -l -", does: "read it" }],
+    load: () => import("./commands/man.ts"),
+  },
+  {
     path: "version",
     summary: "print the version",
     flags: [],
