@@ -61,6 +61,14 @@ const DRY_RUN: FlagSpec = {
   brief: "say what would be done, and do nothing",
 };
 
+const TOPICS_FILE: FlagSpec = {
+  name: "file",
+  short: "f",
+  value: "FILE",
+  brief:
+    "topics as they should be: topics: {NAME: {partitions, replicas, configs}}",
+};
+
 const PORT: FlagSpec = {
   name: "port",
   value: "PORT|auto",
@@ -578,6 +586,31 @@ export const COMMANDS: readonly CommandSpec[] = [
   ...TOPICS,
   ...GROUPS,
   ...CLUSTER,
+  {
+    path: "diff",
+    summary: "show what differs between a topics.yaml and the cluster",
+    flags: [TOPICS_FILE],
+    examples: [
+      { line: "kf diff -f topics.yaml", does: "exit 1 when something differs" },
+    ],
+    json: '[{"topic","change","name","from","to"}]',
+    load: () => import("./commands/diff.ts"),
+  },
+  {
+    path: "apply",
+    summary: "create and change topics until they are as topics.yaml says",
+    flags: [TOPICS_FILE, DRY_RUN, YES],
+    examples: [
+      { line: "kf apply -f topics.yaml", does: "shows the changes and asks" },
+      {
+        line:
+          "printf 'topics:\\n  events:\\n    partitions: 6\\n' | kf apply -y -f -",
+        does: "keys of a topic: partitions, replicas, configs; others stay",
+      },
+    ],
+    json: '[{"topic","change","name","from","to"}]',
+    load: () => import("./commands/apply.ts"),
+  },
   {
     path: "man",
     summary: "print the manual page",

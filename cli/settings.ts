@@ -9,6 +9,7 @@ import type { GlobalValues } from "./argv.ts";
 import { UsageError } from "./failure.ts";
 import { foldersUp, isTerminal, readText, variable } from "./terminal.ts";
 import { parseDuration, parsePair } from "./units.ts";
+import { isMapping, parseYaml } from "./yaml.ts";
 
 /** How answers are printed. */
 export type AnswerFormat = "text" | "json" | "tsv";
@@ -125,16 +126,7 @@ async function readProject(): Promise<Project | undefined> {
     const path = `${folder}/.kf.yaml`;
     const text = readText(path);
     if (text === undefined) continue;
-    const { parse } = await import("@std/yaml");
-    let values: unknown;
-    try {
-      values = parse(text) ?? {};
-    } catch (error) {
-      throw new UsageError(`Cannot read "${path}": ${error}`);
-    }
-    if (!isRecord(values)) {
-      throw new UsageError(`Cannot read "${path}": it must hold key: value`);
-    }
+    const values = await parseYaml(path, text);
     for (const key of Object.keys(values)) {
       if (PROJECT_KEYS.includes(key)) continue;
       throw new UsageError(
@@ -158,7 +150,7 @@ function projectProperties(
   project: Project | undefined,
 ): Record<string, string> {
   const values = project?.values["properties"] ?? {};
-  if (!isRecord(values)) {
+  if (!isMapping(values)) {
     throw new UsageError(
       `Cannot read "${project?.path}": properties must hold key: value`,
     );
@@ -166,8 +158,4 @@ function projectProperties(
   return Object.fromEntries(
     Object.entries(values).map(([key, value]) => [key, String(value)]),
   );
-}
-
-function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }

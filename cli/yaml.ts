@@ -1,0 +1,28 @@
+/**
+ * YAML files that hold `key: value`: the project's `.kf.yaml`, `topics.yaml`.
+ * Owns the parser's loading and its errors; knows no keys.
+ *
+ * @module
+ */
+import { UsageError } from "./failure.ts";
+
+/** The mapping that `text` holds; `path` names it in errors. */
+export async function parseYaml(
+  path: string,
+  text: string,
+): Promise<Record<string, unknown>> {
+  const { parse } = await import("@std/yaml");
+  let values: unknown;
+  try {
+    values = parse(text) ?? {};
+  } catch (error) {
+    throw new UsageError(`Cannot read "${path}": ${error}`);
+  }
+  if (isMapping(values)) return values;
+  throw new UsageError(`Cannot read "${path}": it must hold key: value`);
+}
+
+/** Whether a value of YAML is `key: value` itself. */
+export function isMapping(value: unknown): value is Record<string, unknown> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
