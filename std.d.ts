@@ -174,3 +174,8 @@ declare module "@std/yaml" {
   /** Reads one YAML document; throws `SyntaxError`. */
   export function parse(text: string): unknown;
 }
+
+declare module "@std/yaml/stringify" {
+  /** A value as YAML text. */
+  export function stringify(value: unknown): string;
+}

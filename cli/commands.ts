@@ -4,7 +4,7 @@
  *
  * @module
  */
-import type { CommandSpec, FlagSpec } from "./command.ts";
+import type { ArgumentSpec, CommandSpec, FlagSpec } from "./command.ts";
 
 /** Flags that every command takes, before or after its name. */
 export const GLOBAL_FLAGS: readonly FlagSpec[] = [
@@ -32,6 +32,11 @@ export const GLOBAL_FLAGS: readonly FlagSpec[] = [
     value: "auto|always|never",
     choices: ["auto", "always", "never"],
     brief: "colour on the terminal (KF_COLOR; NO_COLOR is honoured)",
+  },
+  {
+    name: "profile",
+    value: "NAME",
+    brief: "settings to start from: see kf profile (KF_PROFILE)",
   },
   { name: "quiet", short: "q", brief: "say nothing but errors on stderr" },
   { name: "verbose", short: "v", brief: "say more on stderr" },
@@ -578,6 +583,55 @@ const CLUSTER: readonly CommandSpec[] = [
   },
 ];
 
+const PROFILE_NAME: ArgumentSpec = {
+  name: "NAME",
+  min: 1,
+  max: 1,
+  brief: "its name",
+};
+const PROFILE_JSON = '{"name","brokers","current"}';
+
+const PROFILES: readonly CommandSpec[] = [
+  {
+    path: "profile create",
+    summary: "keep -b and -X under a name, and use them from now on",
+    arguments: PROFILE_NAME,
+    flags: [TOPIC_FLAG],
+    examples: [
+      {
+        line: "kf profile create stage -b stage-1:9092 -X client.id=me",
+        does: "kf topic list now asks stage-1",
+      },
+    ],
+    json: PROFILE_JSON,
+    load: () => import("./commands/profile_create.ts"),
+  },
+  {
+    path: "profile list",
+    summary: "list profiles, and say which is in use",
+    flags: [],
+    examples: [{ line: "kf profile list", does: "all of them" }],
+    json: `[${PROFILE_JSON}]`,
+    load: () => import("./commands/profile_list.ts"),
+  },
+  {
+    path: "profile use",
+    summary: "use another profile from now on",
+    arguments: PROFILE_NAME,
+    flags: [],
+    examples: [{ line: "kf profile use stage", does: "until the next use" }],
+    json: PROFILE_JSON,
+    load: () => import("./commands/profile_use.ts"),
+  },
+  {
+    path: "profile edit",
+    summary: "open the file of profiles in $VISUAL or $EDITOR",
+    flags: [],
+    examples: [{ line: "EDITOR=nano kf profile edit", does: "with nano" }],
+    load: () => import("./commands/profile_edit.ts"),
+  },
+];
+
 /** Every command, in the order of the help. */
 export const COMMANDS: readonly CommandSpec[] = [
   ...SERVERS,
@@ -611,6 +665,7 @@ export const COMMANDS: readonly CommandSpec[] = [
     json: '[{"topic","change","name","from","to"}]',
     load: () => import("./commands/apply.ts"),
   },
+  ...PROFILES,
   {
     path: "man",
     summary: "print the manual page",
@@ -632,5 +687,6 @@ export const COMMANDS: readonly CommandSpec[] = [
 export const FAMILIES: Readonly<Record<string, string>> = {
   topic: "topics: list, create, describe, delete, config, partitions, plan",
   group: "consumer groups: list, describe, lag, delete",
+  profile: "named settings: create, list, use, edit",
   cluster: "the cluster: info, health, api-versions",
 };

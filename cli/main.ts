@@ -37,7 +37,10 @@ async function main(): Promise<number> {
 }
 
 async function start(parsed: ParsedArgs): Promise<number> {
-  const settings = await gatherSettings(parsed.globals);
+  const settings = await gatherSettings(parsed.globals, {
+    // A profile that can't be used must not bar the way to mend it.
+    withProfile: parsed.route[0] !== "profile",
+  });
   const { dispatch } = await import("./stricli.ts");
   await dispatch(parsed, settings);
   return 0;

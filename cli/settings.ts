@@ -1,7 +1,7 @@
 /**
  * What holds for every command, with its precedence in one place: flag, then
- * `KF_*` variable, then the project's `.kf.yaml`, then the default. It never
- * talks to a cluster.
+ * `KF_*` variable, then the project's `.kf.yaml`, then the profile, then the
+ * default. It never talks to a cluster.
  *
  * @module
  */
@@ -18,7 +18,7 @@ export type AnswerFormat = "text" | "json" | "tsv";
 export interface Settings {
   /** Bootstrap addresses. */
   readonly brokers: string;
-  /** Kafka properties: of the project, then of `-X`. */
+  /** Kafka properties: of the profile, of the project, then of `-X`. */
   readonly properties: Readonly<Record<string, string>>;
   /** Properties of `-X` alone. */
   readonly givenProperties: Readonly<Record<string, string>>;
@@ -36,12 +36,14 @@ export interface Settings {
   readonly topic: string;
 }
 
-interface Project {
+/** Settings that a file holds. */
+interface Source {
+  /** How errors name it. */
   readonly path: string;
   readonly values: Readonly<Record<string, unknown>>;
 }
 
-const PROJECT_KEYS = [
+const FILE_KEYS = [
   "brokers",
   "topic",
   "format",
@@ -51,18 +53,28 @@ const PROJECT_KEYS = [
 ];
 
 /** Gathers the settings; throws `UsageError` for what can't be read. */
-export async function gatherSettings(globals: GlobalValues): Promise<Settings> {
+export async function gatherSettings(
+  globals: GlobalValues,
+  options: { readonly withProfile?: boolean } = {},
+): Promise<Settings> {
   const project = await readProject();
+  const profile = options.withProfile === false
+    ? undefined
+    : await readProfile(globals);
   const pick = (name: string) =>
     globals[name]?.[0] ?? variable(`KF_${name.toUpperCase()}`) ??
-      projectText(project, name);
+      textIn(project, name) ?? textIn(profile, name);
   const given = Object.fromEntries(
     (globals["property"] ?? []).map((text) => parsePair(text, "a property")),
   );
   const timeout = pick("timeout");
   return {
     brokers: pick("brokers") ?? "localhost:9092",
-    properties: { ...projectProperties(project), ...given },
+    properties: {
+      ...propertiesIn(profile),
+      ...propertiesIn(project),
+      ...given,
+    },
     givenProperties: given,
     format: oneOf(pick("format") ?? "text", "format", ["text", "json", "tsv"]),
     color: colors(pick("color") ?? "auto"),
@@ -121,38 +133,58 @@ function oneOf<T extends string>(
   );
 }
 
-async function readProject(): Promise<Project | undefined> {
+async function readProject(): Promise<Source | undefined> {
   for (const folder of foldersUp()) {
     const path = `${folder}/.kf.yaml`;
     const text = readText(path);
     if (text === undefined) continue;
     const values = await parseYaml(path, text);
-    for (const key of Object.keys(values)) {
-      if (PROJECT_KEYS.includes(key)) continue;
-      throw new UsageError(
-        `Unknown key "${key}" in "${path}": one of ${PROJECT_KEYS.join(", ")}`,
-      );
-    }
+    checkKeys({ path, values });
     return { path, values };
   }
   return undefined;
 }
 
-function projectText(
-  project: Project | undefined,
+/** The profile that is asked for, or in use. */
+async function readProfile(
+  globals: GlobalValues,
+): Promise<Source | undefined> {
+  const asked = globals["profile"]?.[0] ?? variable("KF_PROFILE");
+  const { profileNamed, profilesPath, readProfiles } = await import(
+    "./profiles.ts"
+  );
+  const profiles = await readProfiles();
+  const name = asked ?? profiles.current;
+  if (name === undefined) return undefined;
+  const source = {
+    path: `${profilesPath()}, profile ${name}`,
+    values: profileNamed(profiles, name),
+  };
+  checkKeys(source);
+  return source;
+}
+
+function checkKeys({ path, values }: Source): void {
+  const unknown = Object.keys(values).find((key) => !FILE_KEYS.includes(key));
+  if (unknown === undefined) return;
+  throw new UsageError(
+    `Unknown key "${unknown}" in "${path}": one of ${FILE_KEYS.join(", ")}`,
+  );
+}
+
+function textIn(
+  source: Source | undefined,
   name: string,
 ): string | undefined {
-  const value = project?.values[name];
+  const value = source?.values[name];
   return value === undefined || value === null ? undefined : String(value);
 }
 
-function projectProperties(
-  project: Project | undefined,
-): Record<string, string> {
-  const values = project?.values["properties"] ?? {};
+function propertiesIn(source: Source | undefined): Record<string, string> {
+  const values = source?.values["properties"] ?? {};
   if (!isMapping(values)) {
     throw new UsageError(
-      `Cannot read "${project?.path}": properties must hold key: value`,
+      `Cannot read "${source?.path}": properties must hold key: value`,
     );
   }
   return Object.fromEntries(

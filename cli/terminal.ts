@@ -104,6 +104,23 @@ export function readText(path: string): string | undefined {
   }
 }
 
+/** Replaces a file that only its owner may read; its folder is made. */
+export function writeSecretText(path: string, text: string): void {
+  Deno.mkdirSync(path.slice(0, path.lastIndexOf("/")), { recursive: true });
+  const beside = `${path}.${Deno.pid}.tmp`;
+  Deno.writeTextFileSync(beside, text, { mode: 0o600 });
+  Deno.renameSync(beside, path);
+}
+
+/** Lets a program of the user's take the terminal; gives its exit code. */
+export async function runOnTerminal(
+  program: string,
+  given: readonly string[],
+): Promise<number> {
+  const child = new Deno.Command(program, { args: [...given] }).spawn();
+  return (await child.status).code;
+}
+
 /** The working directory, then each of its parents. */
 export function foldersUp(): string[] {
   const folders = [Deno.cwd()];

@@ -1,6 +1,6 @@
 /**
- * YAML files that hold `key: value`: the project's `.kf.yaml`, `topics.yaml`.
- * Owns the parser's loading and its errors; knows no keys.
+ * YAML files that hold `key: value`: the project's `.kf.yaml`, `topics.yaml`,
+ * the profiles. Owns the parser's loading and its errors; knows no keys.
  *
  * @module
  */
@@ -20,6 +20,14 @@ export async function parseYaml(
   }
   if (isMapping(values)) return values;
   throw new UsageError(`Cannot read "${path}": it must hold key: value`);
+}
+
+/** A mapping as YAML text. */
+export async function yamlText(
+  values: Readonly<Record<string, unknown>>,
+): Promise<string> {
+  const { stringify } = await import("@std/yaml/stringify");
+  return stringify(values);
 }
 
 /** Whether a value of YAML is `key: value` itself. */

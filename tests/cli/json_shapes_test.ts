@@ -104,6 +104,9 @@ const LINES: readonly (readonly [path: string, rest: string])[] = [
   ["group describe", "readers"],
   ["group delete", "readers -y"],
   ["topic delete", "made -y"],
+  ["profile create", "made"],
+  ["profile use", "made"],
+  ["profile list", ""],
   ["version", ""],
 ];
 
@@ -141,7 +144,10 @@ Deno.test("every answer in JSON has the keys that its help documents", async () 
     const { json } = commands.find((command) => command.path === path)!;
     const done = await kf(
       [...args, ...cluster, "--format", "json"],
-      { stdin: "topics: { applied: {} }" },
+      {
+        stdin: "topics: { applied: {} }",
+        env: { XDG_CONFIG_HOME: folder.path },
+      },
     );
     const code = path === "diff" ? 1 : 0;
     assertEquals(done.code, code, `${path}: ${done.stderr}`);

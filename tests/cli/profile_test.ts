@@ -1,0 +1,80 @@
+/**
+ * Profiles as the shell sees them: what wins, what is refused, what is kept.
+ *
+ * @module
+ */
+import { assertEquals, assertStringIncludes } from "@std/assert";
+import { kf, startBrokerProcess, temporaryFolder } from "../fixtures.ts";
+
+Deno.test("a profile in use stands in for flags, and flags and KF_* win over it", async () => {
+  using folder = temporaryFolder();
+  await using broker = await startBrokerProcess({
+    data: `${folder.path}/data`,
+  });
+  const call = (line: string, env: Record<string, string> = {}) =>
+    kf(line.split(" "), {
+      cwd: folder.path,
+      env: { XDG_CONFIG_HOME: `${folder.path}/config`, ...env },
+    });
+  const none = await call("profile list");
+  assertEquals([none.code, none.stdout], [0, ""]);
+  const made = await call(
+    `profile create here -b ${broker.address} -X client.id=me --format json`,
+  );
+  assertEquals(JSON.parse(made.stdout), {
+    name: "here",
+    brokers: broker.address,
+    current: true,
+  });
+  const path = `${folder.path}/config/kf/profiles.yaml`;
+  assertEquals(Deno.statSync(path).mode! & 0o777, 0o600);
+  assertEquals((await call("topic create t")).code, 0);
+  await call("profile create away -b 127.0.0.1:1 -t other");
+  const away = await call("topic list");
+  assertEquals(away.code, 1);
+  assertStringIncludes(away.stderr, "127.0.0.1:1");
+  assertEquals((await call("topic list --profile here --format tsv")).code, 0);
+  assertEquals((await call("topic list", { KF_PROFILE: "here" })).code, 0);
+  assertEquals(
+    (await call("topic list", { KF_BROKERS: broker.address })).code,
+    0,
+  );
+  assertEquals((await call("profile use here")).code, 0);
+  assertEquals((await call("topic list")).code, 0);
+  const list = await call("profile list --format json");
+  assertEquals(JSON.parse(list.stdout), [
+    { name: "here", brokers: broker.address, current: true },
+    { name: "away", brokers: "127.0.0.1:1", current: false },
+  ]);
+});
+
+Deno.test("a profile that is not there, twice there or wrong is refused with 2", async () => {
+  using folder = temporaryFolder();
+  const call = (line: string) =>
+    kf(line.split(" "), { env: { XDG_CONFIG_HOME: folder.path } });
+  const unknown = await call("topic list --profile nope");
+  assertEquals(unknown.code, 2);
+  assertStringIncludes(unknown.stderr, 'Cannot use profile "nope"');
+  assertEquals((await call("profile create a")).code, 0);
+  assertEquals((await call("profile create a")).code, 2);
+  assertEquals((await call("profile edit")).code, 2);
+  Deno.writeTextFileSync(
+    `${folder.path}/kf/profiles.yaml`,
+    "current: gone\nprofiles: { a: { brokerz: x } }\n",
+  );
+  const gone = await call("topic list");
+  assertEquals(gone.code, 2);
+  assertStringIncludes(gone.stderr, '"gone": there is a');
+  assertEquals((await call("profile use a")).code, 0, "it can be mended");
+  const wrong = await call("topic list");
+  assertEquals(wrong.code, 2);
+  assertStringIncludes(wrong.stderr, 'Unknown key "brokerz"');
+});
+
+Deno.test("a user without a home needs no profile", async () => {
+  const env = { HOME: "", XDG_CONFIG_HOME: "", USERPROFILE: "" };
+  assertEquals((await kf(["version"], { env })).code, 0);
+  const kept = await kf(["profile", "create", "a"], { env });
+  assertEquals(kept.code, 2);
+  assertStringIncludes(kept.stderr, "neither HOME");
+});
