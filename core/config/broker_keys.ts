@@ -63,6 +63,10 @@ const SERVER_KEYS = {
     update: "cluster-wide",
     doc: "Connections that one address may hold at once.",
   }),
+  "max.request.partition.size.limit": int(2000, {
+    min: 1,
+    doc: "Partitions in one answer to DescribeTopicPartitions.",
+  }),
   "max.incremental.fetch.session.cache.slots": int(LIMITS.fetchSessionsMax, {
     min: 0,
     doc: "Incremental fetch sessions kept at once.",

@@ -5,6 +5,7 @@
  * @module
  */
 import type { ErrorName } from "../errors.ts";
+import type { TopicPartition } from "../ids.ts";
 import type { Group, MemberProtocol } from "./group.ts";
 import type { GroupRecord } from "./records.ts";
 
@@ -125,6 +126,13 @@ export interface DeleteInput {
   readonly groupId: string;
 }
 
+/** Offsets of a group are to be forgotten (KIP-496). */
+export interface DeleteOffsetsInput {
+  readonly type: "DeleteOffsets";
+  readonly groupId: string;
+  readonly offsets: readonly TopicPartition[];
+}
+
 /** A topic is gone: its offsets go too. */
 export interface TopicsDeletedInput {
   readonly type: "TopicsDeleted";
@@ -158,6 +166,7 @@ export type GroupRequest =
   | ListInput
   | DescribeInput
   | DeleteInput
+  | DeleteOffsetsInput
   | TopicsDeletedInput
   | TimerInput
   | LoadedInput
@@ -202,6 +211,12 @@ export interface ErrorReply {
 export interface LeaveReply {
   readonly error: ErrorName;
   readonly members: readonly (MemberReference & ErrorReply)[];
+}
+
+/** Answer to {@linkcode DeleteOffsetsInput}. */
+export interface DeleteOffsetsReply extends ErrorReply {
+  /** Topics whose offsets stay, since members read them. */
+  readonly subscribed: readonly string[];
 }
 
 /** Answer to {@linkcode CommitInput}: one error per offset, in order. */
@@ -265,6 +280,7 @@ export interface GroupReplies {
   readonly ListGroups: ListReply;
   readonly DescribeGroup: DescribeReply;
   readonly DeleteGroup: ErrorReply;
+  readonly DeleteOffsets: DeleteOffsetsReply;
   readonly TopicsDeleted: null;
   readonly Timer: null;
   readonly Loaded: null;

@@ -10,6 +10,7 @@ import type {
   Decision,
   Machine,
 } from "../coordinator/machine.ts";
+import type { ErrorName } from "../errors.ts";
 import type { TopicPartition } from "../ids.ts";
 import { Draft, joinRefusal, syncRefusal } from "./draft.ts";
 import {
@@ -23,6 +24,7 @@ import type {
   CommitInput,
   CommittedOffset,
   DeleteInput,
+  DeleteOffsetsInput,
   DescribeInput,
   GroupChange,
   GroupConfig,
@@ -45,6 +47,7 @@ import {
   fetchOffsets,
   type GroupOffsets,
   offsetTombstone,
+  topicsInUse,
 } from "./offsets.ts";
 import { passTime } from "./rebalance.ts";
 import type {
@@ -122,6 +125,8 @@ export class GroupMachine
         return only(this.#describe(request));
       case "DeleteGroup":
         return this.#delete(request);
+      case "DeleteOffsets":
+        return this.#deleteOffsets(request);
       case "TopicsDeleted":
         return this.#forgetTopics(request.topics);
       case "Timer": {
@@ -269,6 +274,22 @@ export class GroupMachine
       groupTombstone(groupId),
     ];
     return { records, reply: { error: "NONE" }, effects: [] };
+  }
+
+  #deleteOffsets({ groupId, offsets }: DeleteOffsetsInput): GroupDecision {
+    const group = this.#groups.get(groupId);
+    const refused = (error: ErrorName) => only({ error, subscribed: [] });
+    if (group === undefined) return refused("GROUP_ID_NOT_FOUND");
+    const isReadable = group.protocolType === "consumer";
+    if (group.state !== "Empty" && !isReadable) {
+      return refused("NON_EMPTY_GROUP");
+    }
+    const subscribed = topicsInUse(group, offsets.map(({ topic }) => topic));
+    const records = offsets.filter((each) =>
+      !subscribed.includes(each.topic) &&
+      this.offset(groupId, each) !== undefined
+    ).map((each) => offsetTombstone(groupId, each));
+    return { records, reply: { error: "NONE", subscribed }, effects: [] };
   }
 
   #forgetTopics(topics: readonly string[]): GroupDecision {

@@ -147,6 +147,18 @@ export function allTombstones(
   );
 }
 
+/** Which of `topics` members read, or may be about to read. */
+export function topicsInUse(
+  group: Group,
+  topics: Iterable<string>,
+): string[] {
+  if (group.members.size === 0) return [];
+  const subscribed = subscribedTopics(group);
+  return [...new Set(topics)].filter((topic) =>
+    subscribed === undefined || subscribed.has(topic)
+  );
+}
+
 /** Tombstones of the offsets that are too old by now. */
 export function expiredTombstones(
   group: Group,

@@ -304,6 +304,7 @@ export class Broker {
       get metadataOffset() {
         return metadata.appliedOffset;
       },
+      quorum: metadata.quorum,
       partitions: hosting.partitions,
       sessions: new FetchSessions({
         random: env.random,

@@ -16,9 +16,10 @@ import { syncGroupHandler } from "./handlers/14_sync_group.ts";
 import { describeGroupsHandler } from "./handlers/15_describe_groups.ts";
 import { listGroupsHandler } from "./handlers/16_list_groups.ts";
 import { deleteGroupsHandler } from "./handlers/42_delete_groups.ts";
+import { offsetDeleteHandler } from "./handlers/47_offset_delete.ts";
 import type { Services } from "./services.ts";
 
-/** Handlers of keys 8 to 16 and 42. */
+/** Handlers of keys 8 to 16, 42 and 47. */
 export function groupHandlers(
   services: Services,
   groups: Groups,
@@ -34,5 +35,6 @@ export function groupHandlers(
     describeGroupsHandler(groups),
     listGroupsHandler(groups),
     deleteGroupsHandler(groups),
+    offsetDeleteHandler(services, groups),
   ];
 }

@@ -17,9 +17,15 @@ import { deleteRecordsHandler } from "./handlers/21_delete_records.ts";
 import { initProducerIdHandler } from "./handlers/22_init_producer_id.ts";
 import { offsetForLeaderEpochHandler } from "./handlers/23_offset_for_leader_epoch.ts";
 import { describeConfigsHandler } from "./handlers/32_describe_configs.ts";
+import { describeLogDirsHandler } from "./handlers/35_describe_log_dirs.ts";
 import { createPartitionsHandler } from "./handlers/37_create_partitions.ts";
+import { electLeadersHandler } from "./handlers/43_elect_leaders.ts";
 import { incrementalAlterConfigsHandler } from "./handlers/44_incremental_alter_configs.ts";
+import { listPartitionReassignmentsHandler } from "./handlers/46_list_partition_reassignments.ts";
+import { describeQuorumHandler } from "./handlers/55_describe_quorum.ts";
 import { describeClusterHandler } from "./handlers/60_describe_cluster.ts";
+import { listConfigResourcesHandler } from "./handlers/74_list_config_resources.ts";
+import { describeTopicPartitionsHandler } from "./handlers/75_describe_topic_partitions.ts";
 import { groupHandlers } from "./group_handlers.ts";
 import type { Groups } from "./groups.ts";
 import type { Services } from "./services.ts";
@@ -45,8 +51,14 @@ export function handlerTable(
     initProducerIdHandler(services),
     offsetForLeaderEpochHandler(services),
     describeConfigsHandler(services),
+    describeLogDirsHandler(services),
     createPartitionsHandler(services),
+    electLeadersHandler(services),
     incrementalAlterConfigsHandler(services),
+    listPartitionReassignmentsHandler(services),
+    describeQuorumHandler(services),
     describeClusterHandler(services),
+    listConfigResourcesHandler(services),
+    describeTopicPartitionsHandler(services),
   ];
 }

@@ -105,6 +105,11 @@ export class MetadataLog {
     return this.#appliedOffset;
   }
 
+  /** How far the quorum is. */
+  get quorum(): Pick<Quorum, "epoch" | "highWatermark" | "logEndOffset"> {
+    return this.#quorum;
+  }
+
   /** Becomes the leader and writes a new cluster's first records. */
   async start(): Promise<void> {
     await this.#quorum.start();

@@ -29,6 +29,12 @@ export interface Services {
   readonly image: MetadataImage;
   /** The offset up to which the image is applied. */
   readonly metadataOffset: number;
+  /** How far the metadata quorum is. */
+  readonly quorum: {
+    readonly epoch: number;
+    readonly highWatermark: number;
+    readonly logEndOffset: number;
+  };
   readonly partitions: PartitionTable<HostedPartition>;
   readonly sessions: FetchSessions;
   readonly deadlines: Deadlines;
@@ -41,6 +47,9 @@ export interface Services {
     local: { readonly host: string; readonly port: number },
   ): { readonly host: string; readonly port: number };
 }
+
+/** Operations on a topic, as bits, that anyone may do without ACLs. */
+export const TOPIC_OPERATIONS = 0b1101_1111_1000;
 
 const INTERNAL_TOPICS: ReadonlySet<string> = new Set([
   "__consumer_offsets",

@@ -25,10 +25,17 @@ import { DELETE_RECORDS } from "./21_delete_records.ts";
 import { INIT_PRODUCER_ID } from "./22_init_producer_id.ts";
 import { OFFSET_FOR_LEADER_EPOCH } from "./23_offset_for_leader_epoch.ts";
 import { DESCRIBE_CONFIGS } from "./32_describe_configs.ts";
+import { DESCRIBE_LOG_DIRS } from "./35_describe_log_dirs.ts";
 import { CREATE_PARTITIONS } from "./37_create_partitions.ts";
 import { DELETE_GROUPS } from "./42_delete_groups.ts";
+import { ELECT_LEADERS } from "./43_elect_leaders.ts";
 import { INCREMENTAL_ALTER_CONFIGS } from "./44_incremental_alter_configs.ts";
+import { LIST_PARTITION_REASSIGNMENTS } from "./46_list_partition_reassignments.ts";
+import { OFFSET_DELETE } from "./47_offset_delete.ts";
+import { DESCRIBE_QUORUM } from "./55_describe_quorum.ts";
 import { DESCRIBE_CLUSTER } from "./60_describe_cluster.ts";
+import { LIST_CONFIG_RESOURCES } from "./74_list_config_resources.ts";
+import { DESCRIBE_TOPIC_PARTITIONS } from "./75_describe_topic_partitions.ts";
 
 export type { Api };
 
@@ -55,9 +62,16 @@ export const APIS: ReadonlyMap<number, Api> = new Map(
     INIT_PRODUCER_ID,
     OFFSET_FOR_LEADER_EPOCH,
     DESCRIBE_CONFIGS,
+    DESCRIBE_LOG_DIRS,
     CREATE_PARTITIONS,
     DELETE_GROUPS,
+    ELECT_LEADERS,
     INCREMENTAL_ALTER_CONFIGS,
+    LIST_PARTITION_REASSIGNMENTS,
+    OFFSET_DELETE,
+    DESCRIBE_QUORUM,
     DESCRIBE_CLUSTER,
+    LIST_CONFIG_RESOURCES,
+    DESCRIBE_TOPIC_PARTITIONS,
   ].map((api: Api) => [api.key, api]),
 );

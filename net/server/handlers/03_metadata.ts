@@ -18,14 +18,16 @@ import {
 } from "../../wire/03_metadata.ts";
 import { createMissing } from "../auto_create.ts";
 import { type HandlerEntry, handles, type RequestContext } from "../handler.ts";
-import { isInternalTopic, type Services } from "../services.ts";
+import {
+  isInternalTopic,
+  type Services,
+  TOPIC_OPERATIONS,
+} from "../services.ts";
 
 type Topic = NonNullable<MetadataResponse["topics"]>[number];
 type AskedTopic = NonNullable<MetadataRequest["topics"]>[number];
 
-/** Operations on a topic, as bits, that anyone may do without ACLs. */
-const TOPIC_OPERATIONS = 0b1101_1111_1000;
-/** Operations on the cluster, likewise. */
+/** Operations on the cluster, as bits, that anyone may do without ACLs. */
 const CLUSTER_OPERATIONS = 0b1_1111_1010_0000;
 /** First version in which no topics means none instead of all. */
 const EMPTY_MEANS_NONE_VERSION = 1;

@@ -1,0 +1,305 @@
+/**
+ * The APIs that Kafka's admin tools send, over raw frames: topics page by
+ * page, log folders, config resources, the quorum, elections, reassignments,
+ * deleted offsets.
+ *
+ * @module
+ */
+import { assert, assertEquals } from "@std/assert";
+import { encodeSubscription } from "../../core/assign/protocol.ts";
+import { ZERO_UUID } from "../../core/bytes/uuid.ts";
+import { ERRORS } from "../../core/errors.ts";
+import { buildBatch } from "../../core/record/builder.ts";
+import {
+  create,
+  latest,
+  produce,
+  records,
+  running,
+} from "../../tests/raw_broker.ts";
+import { RawClient } from "../../tests/raw_client.ts";
+import { OFFSET_COMMIT } from "../wire/08_offset_commit.ts";
+import { OFFSET_FETCH } from "../wire/09_offset_fetch.ts";
+import { FIND_COORDINATOR } from "../wire/10_find_coordinator.ts";
+import { JOIN_GROUP } from "../wire/11_join_group.ts";
+import { SYNC_GROUP } from "../wire/14_sync_group.ts";
+import { DESCRIBE_LOG_DIRS } from "../wire/35_describe_log_dirs.ts";
+import { ELECT_LEADERS } from "../wire/43_elect_leaders.ts";
+import { LIST_PARTITION_REASSIGNMENTS } from "../wire/46_list_partition_reassignments.ts";
+import { OFFSET_DELETE } from "../wire/47_offset_delete.ts";
+import { DESCRIBE_QUORUM } from "../wire/55_describe_quorum.ts";
+import { LIST_CONFIG_RESOURCES } from "../wire/74_list_config_resources.ts";
+import { DESCRIBE_TOPIC_PARTITIONS } from "../wire/75_describe_topic_partitions.ts";
+
+Deno.test("topics are described page by page, each partition once, in order of names", async () => {
+  await using at = await running({ "max.request.partition.size.limit": "5" });
+  using client = await RawClient.connect(at.port);
+  for (const [name, count] of [["b", 3], ["a", 4], ["c", 1]] as const) {
+    await create(client, name, count);
+  }
+  const pages = async (
+    responsePartitionLimit: number,
+    names: string[] = [],
+  ) => {
+    const seen: string[][] = [];
+    let cursor: { topicName: string; partitionIndex: number } | null = null;
+    do {
+      const page: Awaited<ReturnType<typeof ask>> = await ask({
+        topics: names.map((name) => ({ name })),
+        responsePartitionLimit,
+        cursor,
+      });
+      seen.push(
+        page.topics.flatMap(({ name, partitions }) =>
+          partitions.map(({ partitionIndex }) => `${name}${partitionIndex}`)
+        ),
+      );
+      cursor = page.nextCursor;
+    } while (cursor !== null);
+    return seen;
+  };
+  const ask = (body: {
+    topics: { name: string }[];
+    responsePartitionLimit: number;
+    cursor: { topicName: string; partitionIndex: number } | null;
+  }) => client.call(latest(DESCRIBE_TOPIC_PARTITIONS), body);
+  assertEquals(await pages(3), [["a0", "a1", "a2"], ["a3", "b0", "b1"], [
+    "b2",
+    "c0",
+  ]]);
+  // The broker's own limit holds, whatever was asked for.
+  assertEquals((await pages(1000)).map((page) => page.length), [5, 3]);
+  assertEquals(await pages(0, ["c", "a", "c"]), [["a0"], ["a1"], ["a2"], [
+    "a3",
+  ], ["c0"]]);
+  const gone = await ask({
+    topics: [{ name: "none" }],
+    responsePartitionLimit: 1,
+    cursor: { topicName: "b", partitionIndex: 9 },
+  });
+  assertEquals(gone.topics.map(({ name, errorCode }) => [name, errorCode]), [
+    ["none", ERRORS.UNKNOWN_TOPIC_OR_PARTITION],
+  ]);
+  const beyond = await ask({
+    topics: [{ name: "b" }],
+    responsePartitionLimit: 1,
+    cursor: { topicName: "b", partitionIndex: 9 },
+  });
+  assertEquals(beyond.topics[0]!.partitions, []);
+  assertEquals(beyond.nextCursor, null);
+  const negative = await ask({
+    topics: [{ name: "b" }],
+    responsePartitionLimit: 1,
+    cursor: { topicName: "b", partitionIndex: -1 },
+  });
+  assertEquals(negative.topics[0]!.errorCode, ERRORS.INVALID_REQUEST);
+});
+
+Deno.test("log folders name the bytes of each partition, of those asked for", async () => {
+  await using at = await running();
+  using client = await RawClient.connect(at.port);
+  await create(client, "t", 2);
+  const batch = buildBatch(records("a", "b"));
+  await produce(client, batch);
+  for (const version of [1, 3, 5]) {
+    const { results, errorCode } = await client.call(
+      { api: DESCRIBE_LOG_DIRS, version },
+      { topics: null },
+    );
+    assertEquals(errorCode, 0);
+    assertEquals(results.length, 1);
+    assertEquals(results[0]!.logDir, at.folder);
+    assertEquals(results[0]!.topics, [{
+      name: "t",
+      partitions: [batch.length, 0].map((partitionSize, partitionIndex) => ({
+        partitionIndex,
+        partitionSize,
+        offsetLag: 0,
+        isFutureKey: false,
+      })),
+    }]);
+  }
+  const { results } = await client.call(latest(DESCRIBE_LOG_DIRS), {
+    topics: [{ topic: "t", partitions: [1, 7] }, {
+      topic: "none",
+      partitions: [0],
+    }],
+  });
+  assertEquals(
+    results[0]!.topics.map(({ name, partitions }) => [
+      name,
+      partitions.map(({ partitionIndex }) => partitionIndex),
+    ]),
+    [["t", [1]]],
+  );
+});
+
+Deno.test("config resources are listed by type, and an unknown type is refused", async () => {
+  await using at = await running();
+  using client = await RawClient.connect(at.port);
+  await create(client, "t");
+  const list = (version: number, resourceTypes: number[]) =>
+    client.call({ api: LIST_CONFIG_RESOURCES, version }, { resourceTypes });
+  assertEquals((await list(1, [])).configResources, [
+    { resourceName: "t", resourceType: 2 },
+    { resourceName: "1", resourceType: 4 },
+  ]);
+  assertEquals((await list(1, [2])).configResources.length, 1);
+  assertEquals((await list(0, [])).configResources, []);
+  assertEquals((await list(1, [2, 3])).errorCode, ERRORS.UNSUPPORTED_VERSION);
+});
+
+Deno.test("the quorum of one is its leader, with all committed", async () => {
+  await using at = await running();
+  using client = await RawClient.connect(at.port);
+  await create(client, "t");
+  for (const version of [0, 1, 2]) {
+    const { topics } = await client.call({ api: DESCRIBE_QUORUM, version }, {
+      topics: [
+        {
+          topicName: "__cluster_metadata",
+          partitions: [{ partitionIndex: 0 }],
+        },
+        { topicName: "t", partitions: [{ partitionIndex: 0 }] },
+      ],
+    });
+    const found = topics[0]!.partitions[0]!;
+    assertEquals([found.errorCode, found.leaderId], [0, 1]);
+    assert(found.leaderEpoch > 0 && found.highWatermark > 0);
+    const [voter, ...others] = found.currentVoters;
+    assertEquals([voter!.replicaId, others.length], [1, 0]);
+    assertEquals(voter!.logEndOffset, found.highWatermark);
+    assertEquals(voter!.replicaDirectoryId, ZERO_UUID);
+    assertEquals(voter!.lastCaughtUpTimestamp > 0, version > 0);
+    assertEquals(
+      topics[1]!.partitions[0]!.errorCode,
+      ERRORS.UNKNOWN_TOPIC_OR_PARTITION,
+    );
+  }
+});
+
+Deno.test("nothing needs an election on one node, and nothing is being reassigned", async () => {
+  await using at = await running();
+  using client = await RawClient.connect(at.port);
+  await create(client, "t");
+  for (const electionType of [0, 1]) {
+    const { errorCode, replicaElectionResults } = await client.call(
+      latest(ELECT_LEADERS),
+      {
+        electionType,
+        topicPartitions: [{ topic: "t", partitions: [0, 1] }],
+      },
+    );
+    assertEquals(errorCode, 0);
+    assertEquals(
+      replicaElectionResults[0]!.partitionResult.map((each) => each.errorCode),
+      [ERRORS.ELECTION_NOT_NEEDED, ERRORS.UNKNOWN_TOPIC_OR_PARTITION],
+    );
+  }
+  const all = await client.call({ api: ELECT_LEADERS, version: 0 }, {
+    topicPartitions: null,
+  });
+  assertEquals(all.replicaElectionResults, []);
+  const wrong = await client.call(latest(ELECT_LEADERS), {
+    electionType: 9,
+    topicPartitions: null,
+  });
+  assertEquals(wrong.errorCode, ERRORS.INVALID_REQUEST);
+  for (
+    const topics of [null, [{ name: "t", partitionIndexes: [0, 5] }], [{
+      name: "none",
+      partitionIndexes: [0],
+    }]]
+  ) {
+    const { errorCode, topics: found } = await client.call(
+      latest(LIST_PARTITION_REASSIGNMENTS),
+      { topics },
+    );
+    assertEquals([errorCode, found.length], [0, 0]);
+  }
+});
+
+Deno.test("offsets of a group are deleted unless a member reads their topic", async () => {
+  await using at = await running({
+    "group.initial.rebalance.delay.ms": "0",
+    "offsets.topic.num.partitions": "1",
+  });
+  using client = await RawClient.connect(at.port);
+  await create(client, "read", 2);
+  await create(client, "left", 1);
+  await client.call(latest(FIND_COORDINATOR), {
+    keyType: 0,
+    coordinatorKeys: ["g"],
+  });
+  const remove = (groupId: string, topics: [string, number[]][]) =>
+    client.call(latest(OFFSET_DELETE), {
+      groupId,
+      topics: topics.map(([name, indexes]) => ({
+        name,
+        partitions: indexes.map((partitionIndex) => ({ partitionIndex })),
+      })),
+    });
+  const codes = async (topics: [string, number[]][]) => {
+    const { errorCode, topics: found } = await remove("g", topics);
+    assertEquals(errorCode, 0);
+    return found.flatMap(({ partitions }) =>
+      partitions.map((each) => each.errorCode)
+    );
+  };
+  assertEquals(
+    (await remove("g", [["read", [0]]])).errorCode,
+    ERRORS.GROUP_ID_NOT_FOUND,
+  );
+  assertEquals((await remove("", [])).errorCode, ERRORS.INVALID_GROUP_ID);
+  await readAndCommit(client, { read: 2, left: 1 });
+  assertEquals(
+    await codes([["read", [0]], ["left", [0, 3]]]),
+    [ERRORS.GROUP_SUBSCRIBED_TO_TOPIC, 0, ERRORS.UNKNOWN_TOPIC_OR_PARTITION],
+  );
+  const { topics } = await client.call({ api: OFFSET_FETCH, version: 5 }, {
+    groupId: "g",
+    topics: null,
+  });
+  assertEquals(
+    topics.map(({ name, partitions }) => [name, partitions.length]),
+    [["read", 2]],
+  );
+});
+
+/** A member of "g" that reads "read" and commits offset 5 of partitions. */
+async function readAndCommit(
+  client: RawClient,
+  partitions: Readonly<Record<string, number>>,
+): Promise<void> {
+  const { memberId, generationId } = await client.call(
+    { api: JOIN_GROUP, version: 3 },
+    {
+      groupId: "g",
+      sessionTimeoutMs: 10_000,
+      rebalanceTimeoutMs: 10_000,
+      protocolType: "consumer",
+      protocols: [{
+        name: "range",
+        metadata: encodeSubscription({ topics: ["read"] }),
+      }],
+    },
+  );
+  await client.call({ api: SYNC_GROUP, version: 2 }, {
+    groupId: "g",
+    generationId,
+    memberId,
+    assignments: [{ memberId, assignment: new Uint8Array(0) }],
+  });
+  await client.call({ api: OFFSET_COMMIT, version: 6 }, {
+    groupId: "g",
+    generationIdOrMemberEpoch: generationId,
+    memberId,
+    topics: Object.entries(partitions).map(([name, count]) => ({
+      name,
+      partitions: Array.from({ length: count }, (_, partitionIndex) => ({
+        partitionIndex,
+        committedOffset: 5,
+      })),
+    })),
+  });
+}
