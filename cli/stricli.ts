@@ -52,7 +52,7 @@ export async function dispatch(
       localization: { text: text_en },
     },
   );
-  const inputs = [...parsed.route, ...parsed.flags];
+  const inputs = [...parsed.route, ...parsed.flags.map(onOneLine)];
   if (parsed.positionals.length > 0) inputs.push("--", ...parsed.positionals);
   const sink = { write: (text: string) => void said.push(text) };
   const host: {
@@ -118,8 +118,23 @@ function parameter(flag: FlagSpec): unknown {
   if (flag.choices !== undefined) {
     return { ...common, kind: "enum", values: flag.choices };
   }
-  const parse = (text: string) => text;
+  const parse = asGiven;
   return flag.repeats
     ? { ...common, kind: "parsed", parse, variadic: true }
     : { ...common, kind: "parsed", parse };
+}
+
+const LINE_ENDS = ["\n", "\r", "\u2028", "\u2029"];
+
+/** The framework takes a flag whose value spans lines for an argument. */
+function onOneLine(flag: string): string {
+  return flag.replace(
+    /[\n\r\u2028\u2029]/g,
+    (end) => `\0${LINE_ENDS.indexOf(end)}`,
+  );
+}
+
+/** The value as it was: a NUL byte can't stand in an argument. */
+function asGiven(text: string): string {
+  return text.replace(/\0([0-3])/g, (_all, i) => LINE_ENDS[Number(i)]!);
 }

@@ -158,6 +158,16 @@ Deno.test("produce names records that fail by their line and exits 1", async () 
   assertEquals(done(await bench.kf("consume lines -e")), "1\n3\n");
 });
 
+Deno.test("a flag's value may span lines", async () => {
+  await using at = await startBench();
+  await at.kf("produce t", { stdin: "1\n" });
+  const { address } = at.broker;
+  const read = await kf(
+    ["consume", "t", "-e", "-f", "%v\r\n-\n", "-b", address],
+  );
+  assertEquals([read.stderr, read.stdout], ["", "1\r\n-\n"]);
+});
+
 Deno.test("consume starts and ends where it is told to", async () => {
   await using bench = await startBench();
   const numbers = Array.from({ length: 10 }, (_, i) => `${i}\n`);
