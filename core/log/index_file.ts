@@ -33,13 +33,17 @@ class IndexFile {
   #memory: Uint8Array<ArrayBuffer> | undefined;
   #count = 0;
   #saved = 0;
+  /** Kafka's tools want the file of an index without entries, too. */
+  #isThere: boolean;
   #file: DiskFile | undefined;
 
   constructor({ disk, path, entryBytes }: IndexOptions) {
     this.#disk = disk;
     this.path = path;
     this.#entryBytes = entryBytes;
-    this.#count = Math.floor((disk.stat(path)?.size ?? 0) / entryBytes);
+    const size = disk.stat(path)?.size;
+    this.#isThere = size !== undefined;
+    this.#count = Math.floor((size ?? 0) / entryBytes);
     this.#saved = this.#count;
   }
 
@@ -93,12 +97,14 @@ class IndexFile {
 
   /** Writes what lies in memory only. */
   save(): void {
-    if (this.#memory !== undefined && this.#saved < this.#count) this.#write();
+    if (!this.#isThere || this.#saved < this.#count) this.#write();
   }
 
   /** Saves, durably, and gives the memory back. */
   freeze(): void {
-    if (this.#memory !== undefined) this.#write({ sync: true });
+    if (!this.#isThere || this.#memory !== undefined) {
+      this.#write({ sync: true });
+    }
     this.#memory = undefined;
   }
 
@@ -106,12 +112,15 @@ class IndexFile {
     const from = this.#saved * this.#entryBytes;
     const file = this.#disk.open(this.path, "create");
     try {
-      file.pwriteAll(this.#memory!.subarray(from, this.sizeInBytes), from);
+      if (this.#memory !== undefined) {
+        file.pwriteAll(this.#memory.subarray(from, this.sizeInBytes), from);
+      }
       if (sync) file.syncDataSync();
     } finally {
       file.close();
     }
     this.#saved = this.#count;
+    this.#isThere = true;
   }
 
   /** Closes the handle; the next search opens it again. */

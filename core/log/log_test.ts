@@ -190,3 +190,12 @@ Deno.test("a read gives whole batches up to its limit, and at least one", () =>
     assertEquals(read(1e6, true).length, 5 * one.length);
     assertEquals(read(2.5 * one.length, true).length, 2 * one.length);
   }));
+
+Deno.test("a clean close leaves the file of an index without entries, as Kafka's tools want it", async () => {
+  await withLog({}, async (log, folder) => {
+    append(log, 1);
+    await log.close({ clean: true });
+    const files = [...Deno.readDirSync(folder)].map(({ name }) => name);
+    assert(files.some((name) => name.endsWith(".index")), `${files}`);
+  });
+});

@@ -1,0 +1,227 @@
+/**
+ * Apache Kafka's own command-line tools against a kf broker and its files.
+ * Skipped, saying why, where Java or the jars can't be had.
+ *
+ * @module
+ */
+import { assert, assertEquals, assertMatch, assertNotMatch } from "@std/assert";
+import {
+  type BrokerProcess,
+  type Finished,
+  kf,
+  run,
+  startBrokerProcess,
+  temporaryFolder,
+} from "../fixtures.ts";
+import { apacheKafkaJars } from "./apache_kafka.ts";
+
+const jars = await apacheKafkaJars();
+const isMissing = "reason" in jars;
+// deno-lint-ignore no-console
+if (isMissing) console.warn(`skipped: Kafka's tools: ${jars.reason}`);
+
+/** Runs a tool by the name of its class. */
+function tool(
+  name: string,
+  args: readonly string[],
+  stdin?: string,
+): Promise<Finished> {
+  const folder = "folder" in jars ? jars.folder : "";
+  return run([
+    "java",
+    "-Xmx200m",
+    "-XX:+UseSerialGC",
+    "-XX:TieredStopAtLevel=1",
+    "-cp",
+    `${folder}/*`,
+    `org.apache.kafka.tools.${name}`,
+    ...args,
+  ], stdin === undefined ? {} : { stdin });
+}
+
+/** A tool's call and what it must print. */
+type Step = readonly [name: string, line: string, printed: RegExp];
+
+const GROUPS = "consumer.group.ConsumerGroupCommand";
+
+/** In order: each builds on those before it. */
+const STEPS: readonly Step[] = [
+  [
+    "TopicCommand",
+    "--create --topic t --partitions 2 --replication-factor 1",
+    /Created topic t/,
+  ],
+  ["TopicCommand", "--list", /^t$/m],
+  ["TopicCommand", "--describe --topic t", /PartitionCount: 2\s+Replication/],
+  ["TopicCommand", "--alter --topic t --partitions 3", /(?:)/],
+  ["TopicCommand", "--describe", /Topic: t\s+Partition: 2\s+Leader: 1/],
+  [
+    "ConfigCommand",
+    "--alter --entity-type topics --entity-name t --add-config retention.ms=7200000",
+    /Completed updating config for topic t/,
+  ],
+  [
+    "ConfigCommand",
+    "--describe --entity-type topics --entity-name t",
+    /retention\.ms=7200000/,
+  ],
+  [
+    "VerifiableProducer",
+    "--topic t --max-messages 50",
+    /"sent":50,"acked":50/,
+  ],
+  [
+    "ProducerPerformance",
+    "--topic t --num-records 500 --record-size 50 --throughput -1",
+    /500 records sent/,
+  ],
+  [
+    "consumer.ConsoleConsumer",
+    "--topic t --from-beginning --max-messages 550 --group console",
+    /Processed a total of 550 messages/,
+  ],
+  [
+    "VerifiableConsumer",
+    "--topic t --group-id verified --max-messages 20 --reset-policy earliest",
+    /"offsets_committed".*"success":true/,
+  ],
+  ["GetOffsetShell", "--topic t", /t:0:\d+\nt:1:\d+\nt:2:\d+/],
+  [GROUPS, "--list", /^console$/m],
+  [GROUPS, "--describe --group console", /console\s+t\s+2\s+\d+\s+\d+\s+0/],
+  [GROUPS, "--delete-offsets --group console --topic t", /t\s+2\s+Successful/],
+  [
+    GROUPS,
+    "--reset-offsets --group verified --topic t --to-earliest --execute",
+    /verified\s+t\s+0\s+0/,
+  ],
+  [GROUPS, "--delete --group console --group verified", /was successful/],
+  ["LogDirsCommand", "--describe", /"partition":"t-0","size":[1-9]/],
+  ["MetadataQuorumCommand", "describe --status", /LeaderId:\s+1\n/],
+  ["MetadataQuorumCommand", "describe --replication", /1\s+\S+\s+\d+\s+0\s/],
+  [
+    "LeaderElectionCommand",
+    "--election-type preferred --topic t --partition 0",
+    /Valid replica already elected/,
+  ],
+  ["FeatureCommand", "describe", /metadata\.version/],
+  ["BrokerApiVersionsCommand", "", /DescribeQuorum\(55\): 0 to 2/],
+  ["TopicCommand", "--delete --topic t", /(?:)/],
+];
+
+async function step(
+  broker: BrokerProcess,
+  [name, line, printed]: Step,
+): Promise<void> {
+  const bootstrap = ["--bootstrap-server", broker.address];
+  const done = await tool(
+    name,
+    [...bootstrap, ...line.split(" ")]
+      .filter((word) => word !== ""),
+  );
+  const said = `${name} ${line}\n${done.stdout}${done.stderr}`;
+  assertEquals(done.code, 0, said);
+  assertMatch(done.stdout + done.stderr, printed, said);
+}
+
+Deno.test({
+  name:
+    "Kafka's tools create, fill, read, describe, change and delete on a kf broker",
+  ignore: isMissing,
+  async fn() {
+    using folder = temporaryFolder();
+    await using broker = await startBrokerProcess({ data: folder.path });
+    for (const each of STEPS) await step(broker, each);
+  },
+});
+
+Deno.test({
+  name: "Kafka's tools delete records and take what the console types",
+  ignore: isMissing,
+  async fn() {
+    using folder = temporaryFolder();
+    await using broker = await startBrokerProcess({
+      data: `${folder.path}/data`,
+    });
+    const bootstrap = ["--bootstrap-server", broker.address];
+    const typed = await tool(
+      "ConsoleProducer",
+      [...bootstrap, "--topic", "t", "--reader-property", "parse.key=true"],
+      "a\t1\nb\t2\nc\t3\n",
+    );
+    assertEquals(typed.code, 0, typed.stderr);
+    const file = `${folder.path}/offsets.json`;
+    Deno.writeTextFileSync(
+      file,
+      JSON.stringify({
+        version: 1,
+        partitions: [{ topic: "t", partition: 0, offset: 2 }],
+      }),
+    );
+    const deleted = await tool("DeleteRecordsCommand", [
+      ...bootstrap,
+      "--offset-json-file",
+      file,
+    ]);
+    assertMatch(deleted.stdout, /t-0\s+low_watermark: 2/, deleted.stderr);
+    const read = await kf(
+      ["consume", "t", "-e", "-f", "%o %k=%v\\n", "-b", broker.address],
+    );
+    assertEquals([read.stderr, read.stdout], ["", "2 c=3\n"]);
+  },
+});
+
+/** Every file below `folder` that the dump tool knows, with its decoder. */
+function* dumps(folder: string): Generator<string[]> {
+  for (const { name: partition, isDirectory } of Deno.readDirSync(folder)) {
+    if (!isDirectory) continue;
+    const decoder = partition.startsWith("__cluster_metadata")
+      ? ["--cluster-metadata-decoder"]
+      : partition.startsWith("__consumer_offsets")
+      ? ["--offsets-decoder"]
+      : ["--print-data-log"];
+    const files = [...Deno.readDirSync(`${folder}/${partition}`)]
+      .map(({ name }) => `${folder}/${partition}/${name}`)
+      .filter((path) => /\.(log|index|timeindex|snapshot)$/.test(path))
+      // Most offsets partitions hold nothing: a dump of each takes a second.
+      .filter((path) => Deno.statSync(path).size > 0);
+    if (files.length > 0) yield [...decoder, "--files", files.join(",")];
+  }
+}
+
+Deno.test({
+  name:
+    "Kafka's DumpLogSegments reads a stopped broker's files without a complaint",
+  ignore: isMissing,
+  async fn() {
+    using folder = temporaryFolder();
+    const data = `${folder.path}/data`;
+    await using broker = await startBrokerProcess({
+      data,
+      args: [
+        "-X",
+        "log.segment.bytes=1048576",
+        "-X",
+        "log.index.interval.bytes=512",
+      ],
+    });
+    const lines = Array.from({ length: 40_000 }, (_, i) => `k${i}:value ${i}\n`)
+      .join("");
+    for (const codec of ["none", "gzip", "snappy", "lz4", "zstd"]) {
+      const args = ["produce", "t", "-z", codec, "-K", ":", "-b"];
+      const done = await kf([...args, broker.address], { stdin: lines });
+      assertEquals(done.code, 0, done.stderr);
+    }
+    await kf(["consume", "t", "-e", "-g", "g", "-b", broker.address]);
+    assertEquals(await broker.end("SIGTERM"), 0);
+    let batches = 0;
+    for (const args of dumps(data)) {
+      const { code, stdout, stderr } = await tool("DumpLogSegments", args);
+      const said = `${args.join(" ")}\n${stderr}`;
+      assertEquals(code, 0, said);
+      assertNotMatch(stdout, /isvalid: false|mismatch|out of order|corrupt/i);
+      assertNotMatch(stdout + stderr, /Exception|Could not/, said);
+      batches += stdout.match(/isvalid: true/g)?.length ?? 0;
+    }
+    assert(batches > 20, `${batches} batches were seen`);
+  },
+});
