@@ -95,7 +95,7 @@ const STEPS: readonly Step[] = [
     /verified\s+t\s+0\s+0/,
   ],
   [GROUPS, "--delete --group console --group verified", /was successful/],
-  ["LogDirsCommand", "--describe", /"partition":"t-0","size":[1-9]/],
+  ["LogDirsCommand", "--describe", /"partition":"t-\d","size":[1-9]/],
   ["MetadataQuorumCommand", "describe --status", /LeaderId:\s+1\n/],
   ["MetadataQuorumCommand", "describe --replication", /1\s+\S+\s+\d+\s+0\s/],
   [
