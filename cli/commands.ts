@@ -66,6 +66,8 @@ const DRY_RUN: FlagSpec = {
   brief: "say what would be done, and do nothing",
 };
 
+const MOVES_JSON = '[{"topic","partition","from","to"}]';
+
 const TOPICS_FILE: FlagSpec = {
   name: "file",
   short: "f",
@@ -526,6 +528,47 @@ const GROUPS: readonly CommandSpec[] = [
     load: () => import("./commands/group_lag.ts"),
   },
   {
+    path: "group seek",
+    summary: "move what a group without members has committed",
+    script: "kafka-consumer-groups.sh --reset-offsets",
+    arguments: {
+      name: "GROUP",
+      min: 1,
+      max: 1,
+      completes: "group",
+      brief: "group id",
+    },
+    flags: [
+      {
+        name: "to",
+        value: "WHERE",
+        brief: "earliest, latest, N, @TIME or @-1h; N stays within the log",
+      },
+      {
+        name: "topic",
+        short: "t",
+        value: "TOPIC[:P]",
+        repeats: true,
+        brief:
+          "only this topic, or partitions of it (default all it has committed)",
+      },
+      DRY_RUN,
+      YES,
+    ],
+    examples: [
+      {
+        line: "kf group seek g --to earliest --dry-run",
+        does: "what reading all again would change",
+      },
+      {
+        line: "kf group seek g --topic events:0,2 --to @-1h -y",
+        does: "two partitions, back by an hour",
+      },
+    ],
+    json: MOVES_JSON,
+    load: () => import("./commands/group_seek.ts"),
+  },
+  {
     path: "group delete",
     summary: "delete groups and their committed offsets",
     script: "kafka-consumer-groups.sh --delete",
@@ -686,7 +729,7 @@ export const COMMANDS: readonly CommandSpec[] = [
 /** Names and summaries of commands that have subcommands. */
 export const FAMILIES: Readonly<Record<string, string>> = {
   topic: "topics: list, create, describe, delete, config, partitions, plan",
-  group: "consumer groups: list, describe, lag, delete",
+  group: "consumer groups: list, describe, lag, seek, delete",
   profile: "named settings: create, list, use, edit",
   cluster: "the cluster: info, health, api-versions",
 };

@@ -7,6 +7,7 @@ import type { Admin, TopicPartition } from "../../net/client.ts";
 import { withAdmin } from "../cluster.ts";
 import type { Call } from "../command.ts";
 import { printAnswer, throwFailed } from "../output.ts";
+import { inOrder, partitionKey } from "../targets.ts";
 
 /** Runs `kf group lag`. */
 export async function run({ args, settings }: Call): Promise<void> {
@@ -35,39 +36,33 @@ async function listLags(admin: Admin, group: string) {
   const partitions = new Map<string, TopicPartition>();
   for (const member of described[0]?.members ?? []) {
     for (const at of member.assignment) {
-      owners.set(keyOf(at), member.memberId);
-      partitions.set(keyOf(at), at);
+      owners.set(partitionKey(at), member.memberId);
+      partitions.set(partitionKey(at), at);
     }
   }
   const committed = new Map<string, number>();
   for (const at of await admin.listGroupOffsets(group)) {
     if (at.offset < 0) continue;
-    committed.set(keyOf(at), at.offset);
-    partitions.set(keyOf(at), at);
+    committed.set(partitionKey(at), at.offset);
+    partitions.set(partitionKey(at), at);
   }
   const wanted = [...partitions.values()];
   const ends = wanted.length === 0
     ? []
     : await admin.listOffsets(wanted, "latest");
   throwFailed(
-    ends.map((at) => ({ ...at, name: keyOf(at) })),
+    ends.map((at) => ({ ...at, name: partitionKey(at) })),
     "read the end of",
   );
   return ends.map(({ topic, partition, offset }) => {
-    const at = committed.get(keyOf({ topic, partition })) ?? null;
+    const at = committed.get(partitionKey({ topic, partition })) ?? null;
     return {
       topic,
       partition,
       committedOffset: at,
       endOffset: offset,
       lag: at === null ? null : Math.max(0, offset - at),
-      memberId: owners.get(keyOf({ topic, partition })) ?? null,
+      memberId: owners.get(partitionKey({ topic, partition })) ?? null,
     };
-  }).sort((a, b) =>
-    a.topic === b.topic ? a.partition - b.partition : a.topic < b.topic ? -1 : 1
-  );
-}
-
-function keyOf(at: TopicPartition): string {
-  return `${at.topic}-${at.partition}`;
+  }).sort(inOrder);
 }

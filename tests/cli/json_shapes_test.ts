@@ -98,6 +98,7 @@ const LINES: readonly (readonly [path: string, rest: string])[] = [
   ["consume", "read -e -J"],
   ["group list", ""],
   ["group lag", "readers"],
+  ["group seek", "readers --to earliest -y"],
   ["cluster info", ""],
   ["cluster health", ""],
   ["cluster api-versions", ""],

@@ -1,0 +1,238 @@
+/**
+ * Verbs that move groups and trim topics, as the shell sees them.
+ *
+ * @module
+ */
+import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import {
+  type Finished,
+  hasProgram,
+  kf,
+  kfCommand,
+  type RunOptions,
+  startBrokerProcess,
+  temporaryFolder,
+  until,
+} from "../fixtures.ts";
+
+/** A broker, and kf commands that talk to it. */
+interface Bench extends AsyncDisposable {
+  readonly address: string;
+  readonly folder: string;
+  /** Runs a command to its end. */
+  kf(line: string, options?: RunOptions): Promise<Finished>;
+  /** Runs one that must succeed; gives its JSON. */
+  json(line: string): Promise<unknown>;
+}
+
+async function startBench(): Promise<Bench> {
+  const folder = temporaryFolder();
+  const broker = await startBrokerProcess({ data: `${folder.path}/data` });
+  const call = (line: string, options?: RunOptions) =>
+    kf([...line.split(" "), "-b", broker.address], {
+      cwd: folder.path,
+      ...options,
+    });
+  return {
+    address: broker.address,
+    folder: folder.path,
+    kf: call,
+    async json(line) {
+      return JSON.parse(done(await call(`${line} --format json`)));
+    },
+    async [Symbol.asyncDispose]() {
+      await broker.end();
+      folder[Symbol.dispose]();
+    },
+  };
+}
+
+function done(finished: Finished): string {
+  assertEquals(finished.code, 0, finished.stderr);
+  return finished.stdout;
+}
+
+/** A topic of two partitions, five records in the first, two in the second. */
+async function fill(bench: Bench, topic: string): Promise<void> {
+  done(await bench.kf(`topic create ${topic} -p 2`));
+  const times = [1000, 2000, 3000, 4000, 5000];
+  for (const ms of times) {
+    done(
+      await bench.kf(`produce ${topic} -p 0 --timestamp @${ms}`, {
+        stdin: `at ${ms}\n`,
+      }),
+    );
+  }
+  done(await bench.kf(`produce ${topic} -p 1`, { stdin: "a\nb\n" }));
+}
+
+function moves(topic: string, ...rows: [number, number | null, number][]) {
+  return rows.map(([partition, from, to]) => ({ topic, partition, from, to }));
+}
+
+/** A kf with a terminal of its own. */
+function onTerminal(args: readonly string[]) {
+  const line = kfCommand(...args).map((word) => `'${word}'`).join(" ");
+  const child = new Deno.Command("script", {
+    args: ["-qefc", `stty cols 100 rows 30; ${line}`, "/dev/null"],
+    env: { NO_COLOR: "1" },
+    stdin: "piped",
+    stdout: "piped",
+    stderr: "null",
+  }).spawn();
+  const keys = child.stdin.getWriter();
+  let screen = "";
+  const reading = (async () => {
+    const text = child.stdout.pipeThrough(new TextDecoderStream());
+    for await (const chunk of text) screen += chunk;
+  })();
+  return {
+    screen: () => screen,
+    press: (text: string) => keys.write(new TextEncoder().encode(text)),
+    async end(): Promise<number> {
+      const { code } = await child.status;
+      await reading;
+      await keys.close().catch(() => {});
+      return code;
+    },
+  };
+}
+
+Deno.test("group seek moves what was committed to an end, an offset or a time", async () => {
+  await using bench = await startBench();
+  await fill(bench, "events");
+  done(await bench.kf("consume events -e -g g"));
+  assertEquals(
+    await bench.json("group seek g --to earliest --dry-run"),
+    moves("events", [0, 5, 0], [1, 2, 0]),
+  );
+  assertEquals(
+    await bench.json("group seek g --to earliest -y"),
+    moves("events", [0, 5, 0], [1, 2, 0]),
+  );
+  assertEquals(
+    await bench.json("group seek g --topic events:0 --to @3000 -y"),
+    moves("events", [0, 0, 2]),
+  );
+  const clamped = await bench.kf("group seek g --to 4 -y --format tsv");
+  assertEquals(
+    done(clamped),
+    "topic\tpartition\tfrom\tto\nevents\t0\t2\t4\nevents\t1\t0\t2\n",
+  );
+  assertEquals(
+    clamped.stderr,
+    "kf: events-1: 4 lies behind the end of the log, 2 is meant\n",
+  );
+  assertEquals(
+    await bench.json("group seek g --to @9999999999999 -y"),
+    moves("events", [0, 4, 5], [1, 2, 2]),
+  );
+  assertEquals(
+    await bench.json("group seek g -t events:0 --to @-1h -y"),
+    moves("events", [0, 5, 5]),
+  );
+  assertEquals(
+    await bench.json("group seek g -t events:1 --to @-1h -y"),
+    moves("events", [1, 2, 0]),
+  );
+  assertEquals(done(await bench.kf("consume events -e -g g")), "a\nb\n");
+});
+
+Deno.test("group seek gives a new group offsets to begin at", async () => {
+  await using bench = await startBench();
+  await fill(bench, "events");
+  const nowhere = await bench.kf("group seek new --to latest -y");
+  assertEquals([nowhere.code, nowhere.stdout], [1, ""]);
+  assertStringIncludes(nowhere.stderr, "has committed nothing; name a --topic");
+  assertEquals(
+    await bench.json("group seek new -t events --to latest -y"),
+    moves("events", [0, null, 5], [1, null, 2]),
+  );
+  assertEquals(done(await bench.kf("consume events -e -g new")), "");
+  const beyond = await bench.kf("group seek new -t events:7 --to 0 -y");
+  assertEquals([beyond.code, beyond.stdout], [1, ""]);
+  assertStringIncludes(beyond.stderr, 'partition 7 of topic "events"');
+  const away = await bench.kf("group seek new -t away --to 0 -y");
+  assertEquals([away.code, away.stdout], [1, ""]);
+  assertStringIncludes(away.stderr, "no such topic");
+});
+
+Deno.test("group seek refuses a group with members and says so", async () => {
+  await using bench = await startBench();
+  await fill(bench, "events");
+  const [program, ...args] = kfCommand(
+    "consume",
+    "events",
+    "-g",
+    "busy",
+    "-b",
+    bench.address,
+  );
+  const member = new Deno.Command(program!, {
+    args,
+    stdin: "null",
+    stdout: "null",
+    stderr: "null",
+  }).spawn();
+  try {
+    await until("the member is in", async () => {
+      const described = await bench.kf("group describe busy --format json");
+      return described.code === 0 &&
+        JSON.parse(described.stdout)[0]?.state === "Stable";
+    });
+    for (const how of ["-y", "--dry-run"]) {
+      const refused = await bench.kf(
+        `group seek busy -t events --to earliest ${how}`,
+      );
+      assertEquals([refused.code, refused.stdout], [1, ""]);
+      assertStringIncludes(
+        refused.stderr,
+        'Cannot move group "busy": it has a member; stop all its consumers',
+      );
+    }
+  } finally {
+    member.kill("SIGTERM");
+    await member.status;
+  }
+});
+
+Deno.test("group seek asks first, and exits 2 where nobody can be asked", async () => {
+  const cases: [string, RegExp][] = [
+    ["group seek g --to 0", /-y, or --dry-run/],
+    ["group seek g -y", /without --to/],
+    ["group seek g --to there -y", /earliest, latest, N or @time/],
+    ["group seek g --to -3 -y", /earliest, latest, N or @time/],
+    ["group seek g --to @soon -y", /as a time/],
+    ["group seek g --to 0 -y -t t:x", /as partitions/],
+  ];
+  for (const [line, wanted] of cases) {
+    const { code, stdout, stderr } = await kf(line.split(" "));
+    assertEquals([code, stdout], [2, ""], `${line}: ${stderr}`);
+    assertMatch(stderr, wanted);
+  }
+});
+
+Deno.test({
+  name: "group seek shows its table on a terminal and does what is answered",
+  ignore: !hasProgram("script", "--version"),
+  async fn() {
+    await using bench = await startBench();
+    await fill(bench, "events");
+    done(await bench.kf("consume events -e -g g"));
+    const words = "group seek g --to earliest -b".split(" ");
+    for (const [key, first] of [["n", 5], ["y", 0]] as const) {
+      const asked = onTerminal([...words, bench.address]);
+      await until("it asks", () => asked.screen().includes("has committed?"));
+      assertMatch(
+        asked.screen(),
+        /TOPIC +PARTITION +FROM +TO\r?\nevents +0 +5/,
+      );
+      await asked.press(key);
+      assertEquals(await asked.end(), 0, asked.screen());
+      const [lag] = await bench.json("group lag g") as {
+        committedOffset: number;
+      }[];
+      assertEquals(lag!.committedOffset, first, `after ${key}`);
+    }
+  },
+});
