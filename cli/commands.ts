@@ -439,6 +439,45 @@ const TOPICS: readonly CommandSpec[] = [
     load: () => import("./commands/topic_partitions.ts"),
   },
   {
+    path: "topic trim",
+    summary: "delete the first records of a topic",
+    script: "kafka-delete-records.sh",
+    arguments: {
+      name: "NAME",
+      min: 1,
+      max: 1,
+      completes: "topic",
+      brief: "its name",
+    },
+    flags: [
+      {
+        name: "before",
+        value: "N|@TIME",
+        brief: "keep what is there from this offset or time on",
+      },
+      {
+        name: "partitions",
+        short: "p",
+        value: "LIST",
+        brief: "only these partitions: 0 or 0,2 or 0-3",
+      },
+      DRY_RUN,
+      YES,
+    ],
+    examples: [
+      {
+        line: "kf topic trim events --before @-7d --dry-run",
+        does: "what would go",
+      },
+      {
+        line: "kf topic trim events --before 1000 -p 0 -y",
+        does: "partition 0 begins at offset 1000",
+      },
+    ],
+    json: MOVES_JSON,
+    load: () => import("./commands/topic_trim.ts"),
+  },
+  {
     path: "topic plan",
     summary: "count the partitions that a throughput needs, and their cost",
     flags: [
@@ -728,7 +767,8 @@ export const COMMANDS: readonly CommandSpec[] = [
 
 /** Names and summaries of commands that have subcommands. */
 export const FAMILIES: Readonly<Record<string, string>> = {
-  topic: "topics: list, create, describe, delete, config, partitions, plan",
+  topic:
+    "topics: list, create, describe, delete, config, partitions, trim, plan",
   group: "consumer groups: list, describe, lag, seek, delete",
   profile: "named settings: create, list, use, edit",
   cluster: "the cluster: info, health, api-versions",

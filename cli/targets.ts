@@ -37,7 +37,7 @@ export function parseTarget(text: string): Target {
 }
 
 /** `N` or `@time`. */
-function parsePoint(text: string, choices = "N or @time"): Target {
+export function parsePoint(text: string, choices = "N or @time"): Target {
   if (/^(\d+|@.*)$/s.test(text)) return asTarget(text);
   throw new UsageError(
     `Cannot read "${text}" as a place in a log: write ${choices}`,

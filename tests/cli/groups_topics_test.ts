@@ -236,3 +236,57 @@ Deno.test({
     }
   },
 });
+
+Deno.test("topic trim deletes what lies before an offset or a time", async () => {
+  await using bench = await startBench();
+  await fill(bench, "events");
+  assertEquals(
+    await bench.json("topic trim events --before @2000 -p 0 --dry-run"),
+    moves("events", [0, 0, 1]),
+  );
+  assertEquals(
+    await bench.json("topic trim events --before @2000 -p 0 -y"),
+    moves("events", [0, 0, 1]),
+  );
+  const left = "consume events -e -p 0 -f %o\\n";
+  assertEquals(done(await bench.kf(left)), "1\n2\n3\n4\n");
+  const clamped = await bench.kf(
+    "topic trim events --before 4 -y --format tsv",
+  );
+  assertEquals(
+    done(clamped),
+    "topic\tpartition\tfrom\tto\nevents\t0\t1\t4\nevents\t1\t0\t2\n",
+  );
+  assertStringIncludes(clamped.stderr, "events-1: 4 lies behind the end");
+  assertEquals(done(await bench.kf(left)), "4\n");
+  const again = await bench.kf("topic trim events --before 1 -p 0 -y");
+  assertMatch(done(again), /events +0 +4 +4/);
+  assertStringIncludes(again.stderr, "events-0: 1 lies before the start");
+  const [described] = await bench.json("topic describe events") as {
+    partitions: { startOffset: number }[];
+  }[];
+  assertEquals(
+    described!.partitions.map(({ startOffset }) => startOffset),
+    [4, 2],
+  );
+});
+
+Deno.test("topic trim names what it can't trim and exits 1, or 2 for wrong use", async () => {
+  await using bench = await startBench();
+  done(await bench.kf("topic create latest -c cleanup.policy=compact"));
+  done(await bench.kf("produce latest -k k", { stdin: "v\n" }));
+  const cases: [string, number, RegExp][] = [
+    ["topic trim latest --before 1 -y", 1, /latest-0.*POLICY_VIOLATION/],
+    ["topic trim away --before 1 -y", 1, /no such topic/],
+    ["topic trim latest --before 1 -y -p 3", 1, /partition 3 of topic/],
+    ["topic trim latest --before 1", 2, /-y, or --dry-run/],
+    ["topic trim latest -y", 2, /without --before/],
+    ["topic trim latest --before latest -y", 2, /write N or @time/],
+  ];
+  for (const [line, code, wanted] of cases) {
+    const finished = await bench.kf(line);
+    assertEquals([finished.code, finished.stdout], [code, ""], line);
+    assertMatch(finished.stderr, wanted);
+  }
+  assertEquals(done(await bench.kf("consume latest -e")), "v\n");
+});

@@ -92,6 +92,7 @@ const LINES: readonly (readonly [path: string, rest: string])[] = [
   ["topic describe", "made"],
   ["topic config", "made"],
   ["topic partitions", "made 3"],
+  ["topic trim", "made --before 0 -y"],
   ["topic plan", "--target 5m --per-producer 1m --per-consumer 1m"],
   ["diff", "-f -"],
   ["apply", "-f - -y"],
