@@ -33,17 +33,27 @@ class Pass {
   readonly flags: string[] = [];
   readonly positionals: string[] = [];
   command: CommandSpec | undefined;
+  /** The flag that lacks its value, when they end in one. */
+  open: FlagSpec | undefined;
+  /** Whether `--` has been. */
+  isPastDashes = false;
   readonly #args: readonly string[];
+  readonly #mayBeOpen: boolean;
   #at = 0;
 
-  constructor(args: readonly string[]) {
+  constructor(
+    args: readonly string[],
+    options: { readonly mayBeOpen: boolean },
+  ) {
     this.#args = args;
+    this.#mayBeOpen = options.mayBeOpen;
   }
 
-  run(): ParsedArgs {
+  run(): this {
     while (this.#at < this.#args.length) {
       const arg = this.#args[this.#at++]!;
       if (arg === "--") {
+        this.isPastDashes = true;
         this.positionals.push(...this.#args.slice(this.#at));
         break;
       }
@@ -106,6 +116,10 @@ class Pass {
   #take(spec: FlagSpec, inline: string | undefined): void {
     let value = inline ?? "";
     if (spec.value !== undefined && inline === undefined) {
+      if (this.#at >= this.#args.length && this.#mayBeOpen) {
+        this.open = spec;
+        return;
+      }
       if (this.#at >= this.#args.length) {
         throw new UsageError(
           `Cannot use --${spec.name} without a value: ${spec.value}`,
@@ -146,5 +160,18 @@ class Pass {
 
 /** Brings arguments into their one form; throws `UsageError`. */
 export function parseArgs(args: readonly string[]): ParsedArgs {
-  return new Pass(args).run();
+  return new Pass(args, { mayBeOpen: false }).run();
+}
+
+/** Arguments of a line that goes on. */
+export interface OpenArgs extends ParsedArgs {
+  /** The flag whose value comes next. */
+  readonly open: FlagSpec | undefined;
+  /** Whether only positional arguments can come. */
+  readonly isPastDashes: boolean;
+}
+
+/** Reads the words before the one that is being typed. */
+export function parseOpenArgs(args: readonly string[]): OpenArgs {
+  return new Pass(args, { mayBeOpen: true }).run();
 }

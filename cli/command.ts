@@ -7,6 +7,9 @@
 import { UsageError } from "./failure.ts";
 import type { Settings } from "./settings.ts";
 
+/** What a shell offers for a word. */
+export type Completion = "topic" | "group" | "profile" | "file";
+
 /** One flag. Without `value` it is a switch. */
 export interface FlagSpec {
   /** Long name without dashes. */
@@ -19,6 +22,8 @@ export interface FlagSpec {
   readonly repeats?: boolean;
   /** The only values it takes. */
   readonly choices?: readonly string[];
+  /** What completes its value. */
+  readonly completes?: Completion;
   /** One line. */
   readonly brief: string;
 }
@@ -31,8 +36,12 @@ export interface ArgumentSpec {
   readonly min: number;
   /** Most. */
   readonly max: number;
+  /** The only values it takes. */
+  readonly choices?: readonly string[];
   /** What completes it. */
-  readonly completes?: "topic" | "group" | "file";
+  readonly completes?: Completion;
+  /** What completes those after the first, where that is something else. */
+  readonly rest?: "file" | "nothing";
   /** One line. */
   readonly brief: string;
 }

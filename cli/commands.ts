@@ -36,6 +36,7 @@ export const GLOBAL_FLAGS: readonly FlagSpec[] = [
   {
     name: "profile",
     value: "NAME",
+    completes: "profile",
     brief: "settings to start from: see kf profile (KF_PROFILE)",
   },
   { name: "quiet", short: "q", brief: "say nothing but errors on stderr" },
@@ -54,6 +55,7 @@ const TOPIC_FLAG: FlagSpec = {
   name: "topic",
   short: "t",
   value: "TOPIC",
+  completes: "topic",
   brief: "the topic, instead of the argument (KF_TOPIC)",
 };
 const YES: FlagSpec = {
@@ -72,6 +74,7 @@ const TOPICS_FILE: FlagSpec = {
   name: "file",
   short: "f",
   value: "FILE",
+  completes: "file",
   brief:
     "topics as they should be: topics: {NAME: {partitions, replicas, configs}}",
 };
@@ -84,6 +87,7 @@ const PORT: FlagSpec = {
 const DATA: FlagSpec = {
   name: "data",
   value: "DIR",
+  completes: "file",
   brief: "the data folder",
 };
 
@@ -110,6 +114,7 @@ const SERVERS: readonly CommandSpec[] = [
       {
         name: "config",
         value: "FILE",
+        completes: "file",
         brief: "read Kafka's server.properties",
       },
       { ...DATA, brief: "the data folder (default ./kf-data)" },
@@ -149,6 +154,7 @@ const PRODUCE: CommandSpec = {
     min: 0,
     max: Infinity,
     completes: "topic",
+    rest: "file",
     brief: "topic, then files to read (- is stdin)",
   },
   flags: [
@@ -236,6 +242,7 @@ const CONSUME: CommandSpec = {
       name: "group",
       short: "g",
       value: "GROUP",
+      completes: "group",
       brief: "share the topics in this group and commit what was printed",
     },
     {
@@ -431,6 +438,7 @@ const TOPICS: readonly CommandSpec[] = [
       min: 2,
       max: 2,
       completes: "topic",
+      rest: "nothing",
       brief: "its name and the new number of partitions",
     },
     flags: [DRY_RUN],
@@ -522,6 +530,20 @@ const TOPICS: readonly CommandSpec[] = [
   },
 ];
 
+const GROUP_ID: ArgumentSpec = {
+  name: "GROUP",
+  min: 1,
+  max: 1,
+  completes: "group",
+  brief: "group id",
+};
+const GROUP_IDS: ArgumentSpec = {
+  ...GROUP_ID,
+  name: "GROUP…",
+  max: Infinity,
+  brief: "group ids",
+};
+
 const GROUPS: readonly CommandSpec[] = [
   {
     path: "group list",
@@ -536,13 +558,7 @@ const GROUPS: readonly CommandSpec[] = [
     path: "group describe",
     summary: "show the members of groups and what they own",
     script: "kafka-consumer-groups.sh --describe --members",
-    arguments: {
-      name: "GROUP…",
-      min: 1,
-      max: Infinity,
-      completes: "group",
-      brief: "group ids",
-    },
+    arguments: GROUP_IDS,
     flags: [],
     examples: [{ line: "kf group describe g", does: "one group" }],
     json:
@@ -553,13 +569,7 @@ const GROUPS: readonly CommandSpec[] = [
     path: "group lag",
     summary: "show how far a group is behind",
     script: "kafka-consumer-groups.sh --describe",
-    arguments: {
-      name: "GROUP",
-      min: 1,
-      max: 1,
-      completes: "group",
-      brief: "group id",
-    },
+    arguments: GROUP_ID,
     flags: [],
     examples: [{ line: "kf group lag g", does: "by partition" }],
     json:
@@ -570,13 +580,7 @@ const GROUPS: readonly CommandSpec[] = [
     path: "group seek",
     summary: "move what a group without members has committed",
     script: "kafka-consumer-groups.sh --reset-offsets",
-    arguments: {
-      name: "GROUP",
-      min: 1,
-      max: 1,
-      completes: "group",
-      brief: "group id",
-    },
+    arguments: GROUP_ID,
     flags: [
       {
         name: "to",
@@ -588,6 +592,7 @@ const GROUPS: readonly CommandSpec[] = [
         short: "t",
         value: "TOPIC[:P]",
         repeats: true,
+        completes: "topic",
         brief:
           "only this topic, or partitions of it (default all it has committed)",
       },
@@ -611,13 +616,7 @@ const GROUPS: readonly CommandSpec[] = [
     path: "group delete",
     summary: "delete groups and their committed offsets",
     script: "kafka-consumer-groups.sh --delete",
-    arguments: {
-      name: "GROUP…",
-      min: 1,
-      max: Infinity,
-      completes: "group",
-      brief: "group ids",
-    },
+    arguments: GROUP_IDS,
     flags: [DRY_RUN, YES],
     examples: [{ line: "kf group delete g -y", does: "without asking" }],
     json: '[{"groupId","deleted"}]',
@@ -699,7 +698,7 @@ const PROFILES: readonly CommandSpec[] = [
   {
     path: "profile use",
     summary: "use another profile from now on",
-    arguments: PROFILE_NAME,
+    arguments: { ...PROFILE_NAME, completes: "profile" },
     flags: [],
     examples: [{ line: "kf profile use stage", does: "until the next use" }],
     json: PROFILE_JSON,
@@ -748,6 +747,23 @@ export const COMMANDS: readonly CommandSpec[] = [
     load: () => import("./commands/apply.ts"),
   },
   ...PROFILES,
+  {
+    path: "completion",
+    summary: "print a script that completes commands, flags, topics and groups",
+    arguments: {
+      name: "SHELL",
+      min: 1,
+      max: 1,
+      choices: ["bash", "zsh", "fish"],
+      brief: "bash, zsh or fish",
+    },
+    flags: [],
+    examples: [
+      { line: "source <(kf completion bash)", does: "in .bashrc; zsh alike" },
+      { line: "kf completion fish | source", does: "in config.fish" },
+    ],
+    load: () => import("./commands/completion.ts"),
+  },
   {
     path: "man",
     summary: "print the manual page",

@@ -12,6 +12,11 @@ import { args, exit, printErr, printOut } from "./terminal.ts";
 
 async function main(): Promise<number> {
   let isVerbose = false;
+  // Asked by the shells' scripts only, with words that need not be whole.
+  if (args[0] === "__complete" && args[1] === "--") {
+    const { printCompletions } = await import("./complete.ts");
+    return await printCompletions(args.slice(2));
+  }
   try {
     const parsed = parseArgs(args);
     isVerbose = "verbose" in parsed.globals;

@@ -1,14 +1,21 @@
 /**
- * Verbs that move groups and trim topics, as the shell sees them.
+ * Verbs that move groups and trim topics, and the completion of command lines,
+ * as the shell sees them.
  *
  * @module
  */
-import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import {
+  assert,
+  assertEquals,
+  assertMatch,
+  assertStringIncludes,
+} from "@std/assert";
 import {
   type Finished,
   hasProgram,
   kf,
   kfCommand,
+  run,
   type RunOptions,
   startBrokerProcess,
   temporaryFolder,
@@ -289,4 +296,154 @@ Deno.test("topic trim names what it can't trim and exits 1, or 2 for wrong use",
     assertMatch(finished.stderr, wanted);
   }
   assertEquals(done(await bench.kf("consume latest -e")), "v\n");
+});
+
+/** A folder with an executable `kf`, first on the path. */
+function withKf(folder: string): Record<string, string> {
+  const words = kfCommand().map((word) => `'${word}'`).join(" ");
+  Deno.writeTextFileSync(`${folder}/kf`, `#!/bin/sh\nexec ${words} "$@"\n`, {
+    mode: 0o755,
+  });
+  return { PATH: `${folder}:${Deno.env.get("PATH")}` };
+}
+
+/** What bash is told for each line, after a cut into words as bash does it. */
+async function completeInBash(
+  lines: readonly (readonly [line: string, words: readonly string[]])[],
+  options: RunOptions,
+): Promise<string[][]> {
+  const calls = lines.map(([line, words]) =>
+    `drive ${[line, ...words].map((word) => `'${word}'`).join(" ")}\n`
+  );
+  const script = `source <(kf completion bash)
+drive() {
+  COMP_LINE=$1 COMP_POINT=${"$"}{#1}
+  shift
+  COMP_WORDS=("$@") COMP_CWORD=$(($# - 1))
+  _kf
+  printf '%s\t' "${"$"}{COMPREPLY[@]}"
+  echo
+}
+${calls.join("")}`;
+  const bash = await run(["bash", "-c", script], options);
+  assertEquals([bash.code, bash.stderr], [0, ""]);
+  return bash.stdout.trimEnd().split("\n").map((row) =>
+    row.split("\t").filter((word) => word !== "").sort()
+  );
+}
+
+Deno.test("completion in bash knows commands, flags, choices, topics and groups", async () => {
+  await using bench = await startBench();
+  done(await bench.kf("topic create web-a"));
+  done(await bench.kf("topic create web-b"));
+  done(await bench.kf("topic create other"));
+  done(await bench.kf("group seek team:1 -t web-a --to 0 -y"));
+  Deno.writeTextFileSync(`${bench.folder}/people.txt`, "");
+  const env = { ...withKf(bench.folder), KF_BROKERS: bench.address };
+  const cases: [string, string[], string[]][] = [
+    ["kf cons", ["kf", "cons"], ["consume"]],
+    ["kf topic de", ["kf", "topic", "de"], ["delete", "describe"]],
+    ["kf consume --form", ["kf", "consume", "--form"], ["--format"]],
+    ["kf produce -z s", ["kf", "produce", "-z", "s"], ["snappy"]],
+    ["kf consume --format=t", ["kf", "consume", "--format", "=", "t"], [
+      "text",
+      "tsv",
+    ]],
+    ["kf consume --format=", ["kf", "consume", "--format", "="], [
+      "json",
+      "text",
+      "tsv",
+    ]],
+    ["kf consume web-a w", ["kf", "consume", "web-a", "w"], ["web-b"]],
+    ["kf consume ", ["kf", "consume", ""], ["other", "web-a", "web-b"]],
+    ["kf group lag te", ["kf", "group", "lag", "te"], ["team:1"]],
+    ["kf group lag team:", ["kf", "group", "lag", "team", ":"], ["1"]],
+    ["kf consume -g t", ["kf", "consume", "-g", "t"], ["team:1"]],
+    ["kf consume -- o", ["kf", "consume", "--", "o"], ["other"]],
+    ["kf produce -K : o", ["kf", "produce", "-K", ":", "o"], ["other"]],
+    ["kf produce web-a pe", ["kf", "produce", "web-a", "pe"], ["people.txt"]],
+    ["kf broker --config=pe", ["kf", "broker", "--config", "=", "pe"], [
+      "people.txt",
+    ]],
+    ["kf completion ", ["kf", "completion", ""], ["bash", "fish", "zsh"]],
+    [
+      "kf topic partitions web-a ",
+      ["kf", "topic", "partitions", "web-a", ""],
+      [],
+    ],
+    ["kf topic config web-a ", ["kf", "topic", "config", "web-a", ""], []],
+    ["kf nothing ", ["kf", "nothing", ""], []],
+  ];
+  const got = await completeInBash(
+    cases.map(([line, words]) => [line, words]),
+    { env, cwd: bench.folder },
+  );
+  for (const [i, [line, , wanted]] of cases.entries()) {
+    assertEquals(got[i] ?? [], wanted, line);
+  }
+});
+
+Deno.test("completion says nothing on trouble, within its second, and is in no help", async () => {
+  // Takes connections and never answers.
+  using mute = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const { port } = mute.addr as Deno.NetAddr;
+  const words = "consume -b".split(" ");
+  const cases = [
+    [...words, `127.0.0.1:${port}`, ""],
+    [...words, "127.0.0.1:1", ""],
+    [...words, "no port", ""],
+    ["consume", "-W", ""],
+    ["consume", "--format", "no such", ""],
+    [],
+  ];
+  for (const line of cases) {
+    const startMs = performance.now();
+    const asked = await kf(["__complete", "--", ...line]);
+    assert(performance.now() - startMs < 4000, line.join(" "));
+    assertEquals([asked.code, asked.stderr], [0, ""]);
+    if (line.length > 0) assertMatch(asked.stdout, /^(words\n)?$/);
+  }
+  for (const args of [["--help"], ["--help-json"], ["man"]]) {
+    assert(!done(await kf(args)).includes("__complete"), args.join(" "));
+  }
+  assertEquals((await kf(["completion", "tcsh"])).code, 2);
+});
+
+Deno.test({
+  name: "completion in fish knows the same, with what each is for",
+  ignore: !hasProgram("fish", "--version"),
+  async fn() {
+    await using bench = await startBench();
+    done(await bench.kf("topic create web-a"));
+    const env = {
+      ...withKf(bench.folder),
+      KF_BROKERS: bench.address,
+      HOME: bench.folder,
+      DENO_DIR: Deno.env.get("DENO_DIR") ??
+        `${Deno.env.get("HOME")}/.cache/deno`,
+    };
+    const cases: [string, string][] = [
+      ["kf cons", "consume\tprint the records of topics\n"],
+      ["kf consume w", "web-a\n"],
+      ["kf consume --format=j", "--format=json\n"],
+      ["kf broker --config=k", "--config=kf\n"],
+    ];
+    for (const [line, wanted] of cases) {
+      const fish = await run(
+        ["fish", "-c", `kf completion fish | source; complete -C '${line}'`],
+        { env, cwd: bench.folder },
+      );
+      assertEquals([fish.stdout, fish.stderr], [wanted, ""], line);
+    }
+  },
+});
+
+Deno.test({
+  name: "the script for zsh is one that zsh can read",
+  ignore: !hasProgram("zsh", "--version"),
+  async fn() {
+    const script = done(await kf(["completion", "zsh"]));
+    const zsh = await run(["zsh", "-n"], { stdin: script });
+    assertEquals([zsh.code, zsh.stderr], [0, ""]);
+  },
 });
