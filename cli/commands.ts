@@ -570,8 +570,11 @@ const GROUPS: readonly CommandSpec[] = [
     summary: "show how far a group is behind",
     script: "kafka-consumer-groups.sh --describe",
     arguments: GROUP_ID,
-    flags: [],
-    examples: [{ line: "kf group lag g", does: "by partition" }],
+    flags: [{ name: "watch", brief: "show it again on each change" }],
+    examples: [
+      { line: "kf group lag g", does: "by partition" },
+      { line: "kf group lag g --watch", does: "each second, until ^C" },
+    ],
     json:
       '[{"topic","partition","committedOffset","endOffset","lag","memberId"}]',
     load: () => import("./commands/group_lag.ts"),

@@ -28,21 +28,29 @@ export async function printAnswer(
   answer: Answer,
   settings: Settings,
 ): Promise<void> {
+  const text = await renderAnswer(answer, settings);
+  if (text !== "") printOut(text);
+  else if (!settings.isQuiet && answer.whenEmpty !== undefined) {
+    printErr(`${answer.whenEmpty}\n`);
+  }
+}
+
+/** An answer in the form that was asked for; an empty table is no text. */
+export async function renderAnswer(
+  answer: Answer,
+  settings: Settings,
+): Promise<string> {
   if (settings.format === "json") {
     const indent = isTerminal.stdout() ? 2 : 0;
-    printOut(JSON.stringify(answer.json, null, indent) + "\n");
-  } else if (settings.format === "tsv") {
-    const lines = [answer.columns, ...answer.rows].map((row) =>
-      row.map(tsvCell).join("\t") + "\n"
-    );
-    printOut(lines.join(""));
-  } else if (answer.rows.length === 0) {
-    if (!settings.isQuiet && answer.whenEmpty !== undefined) {
-      printErr(`${answer.whenEmpty}\n`);
-    }
-  } else {
-    printOut(await table(answer, settings.color.stdout));
+    return JSON.stringify(answer.json, null, indent) + "\n";
   }
+  if (settings.format === "tsv") {
+    return [answer.columns, ...answer.rows].map((row) =>
+      row.map(tsvCell).join("\t") + "\n"
+    ).join("");
+  }
+  if (answer.rows.length === 0) return "";
+  return await table(answer, settings.color.stdout);
 }
 
 /** Says something on stderr unless `--quiet`. */

@@ -38,6 +38,15 @@ export function columns(): number {
   }
 }
 
+/** Lines of the terminal, 24 when there is none. */
+export function rows(): number {
+  try {
+    return Deno.consoleSize().rows;
+  } catch {
+    return 24;
+  }
+}
+
 /**
  * What one write hands over at most: a pipe's default capacity. Deno's stdout
  * buffers behind a partial write and then fails without saying how much

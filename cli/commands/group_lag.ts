@@ -6,13 +6,23 @@
 import type { Admin, TopicPartition } from "../../net/client.ts";
 import { withAdmin } from "../cluster.ts";
 import type { Call } from "../command.ts";
-import { printAnswer, throwFailed } from "../output.ts";
+import { type Answer, printAnswer, throwFailed } from "../output.ts";
 import { inOrder, partitionKey } from "../targets.ts";
 
 /** Runs `kf group lag`. */
-export async function run({ args, settings }: Call): Promise<void> {
+export async function run({ args, flags, settings }: Call): Promise<void> {
   const group = args[0] ?? "";
-  const lags = await withAdmin(settings, (admin) => listLags(admin, group));
+  await withAdmin(settings, async (admin) => {
+    if (!flags.has("watch")) {
+      return await printAnswer(await answerOf(admin, group), settings);
+    }
+    const { watch } = await import("../watch.ts");
+    await watch(settings, () => answerOf(admin, group));
+  });
+}
+
+async function answerOf(admin: Admin, group: string): Promise<Answer> {
+  const lags = await listLags(admin, group);
   const columns = [
     "topic",
     "partition",
@@ -21,12 +31,12 @@ export async function run({ args, settings }: Call): Promise<void> {
     "lag",
     "memberId",
   ] as const;
-  await printAnswer({
+  return {
     json: lags,
     columns: ["topic", "partition", "committed", "end", "lag", "member"],
     rows: lags.map((row) => columns.map((name) => row[name])),
     whenEmpty: `group "${group}" has committed nothing`,
-  }, settings);
+  };
 }
 
 async function listLags(admin: Admin, group: string) {

@@ -78,10 +78,10 @@ function moves(topic: string, ...rows: [number, number | null, number][]) {
 }
 
 /** A kf with a terminal of its own. */
-function onTerminal(args: readonly string[]) {
+function onTerminal(args: readonly string[], lines = 30) {
   const line = kfCommand(...args).map((word) => `'${word}'`).join(" ");
   const child = new Deno.Command("script", {
-    args: ["-qefc", `stty cols 100 rows 30; ${line}`, "/dev/null"],
+    args: ["-qefc", `stty cols 100 rows ${lines}; exec ${line}`, "/dev/null"],
     env: { NO_COLOR: "1" },
     stdin: "piped",
     stdout: "piped",
@@ -445,5 +445,83 @@ Deno.test({
     const script = done(await kf(["completion", "zsh"]));
     const zsh = await run(["zsh", "-n"], { stdin: script });
     assertEquals([zsh.code, zsh.stderr], [0, ""]);
+  },
+});
+
+Deno.test("group lag --watch gives a pipe one answer per change and ends with 0", async () => {
+  await using bench = await startBench();
+  await fill(bench, "events");
+  for (const format of ["json", "tsv", "text"]) {
+    const group = `of-${format}`;
+    done(await bench.kf(`group seek ${group} -t events:0 --to 0 -y`));
+    const words = `group lag ${group} --watch --format ${format} -b`;
+    const [program, ...args] = kfCommand(...words.split(" "), bench.address);
+    const watcher = new Deno.Command(program!, {
+      args,
+      stdin: "null",
+      stdout: "piped",
+      stderr: "piped",
+    }).spawn();
+    let printed = "";
+    const reading = (async () => {
+      const text = watcher.stdout.pipeThrough(new TextDecoderStream());
+      for await (const chunk of text) printed += chunk;
+    })();
+    const blocks = () =>
+      format === "json"
+        ? printed.trim().split("\n").map((line) =>
+          JSON.parse(line)[0].committedOffset
+        )
+        : printed.trim().split("\n\n").map((block) => {
+          const [head, row] = block.split("\n");
+          assertMatch(head!, /^topic\s+partition\s+committed/i);
+          return Number(row!.trim().split(/\s+/)[2]);
+        });
+    for (const [i, offset] of [0, 3, 5].entries()) {
+      if (i > 0) done(await bench.kf(`group seek ${group} --to ${offset} -y`));
+      await until(
+        `${format} shows ${offset}`,
+        () => printed !== "" && blocks().at(-1) === offset,
+      );
+    }
+    watcher.kill("SIGINT");
+    const { code } = await watcher.status;
+    await reading;
+    assertEquals([code, await new Response(watcher.stderr).text()], [0, ""]);
+    assertEquals(blocks(), [0, 3, 5]);
+  }
+});
+
+Deno.test("group lag --watch of a group that is not there exits 1", async () => {
+  await using bench = await startBench();
+  const lost = await bench.kf("group lag nobody --watch");
+  assertEquals([lost.code, lost.stdout], [1, ""]);
+  assertStringIncludes(lost.stderr, "nobody");
+});
+
+Deno.test({
+  name: "group lag --watch paints one place of a terminal until ^C",
+  ignore: !hasProgram("script", "--version"),
+  async fn() {
+    await using bench = await startBench();
+    done(await bench.kf("topic create wide -p 9"));
+    done(await bench.kf("group seek g -t wide --to 0 -y"));
+    const words = "group lag g --watch -b".split(" ");
+    const seen = onTerminal([...words, bench.address], 6);
+    await until(
+      "it is painted twice",
+      () => seen.screen().split("\x1b[H").length > 2,
+    );
+    await seen.press("\x03");
+    assertEquals(await seen.end(), 0, seen.screen());
+    const [, first, second] = seen.screen().replaceAll("\r", "").split(
+      "\x1b[H",
+    );
+    assertEquals(seen.screen().split("\x1b[2J").length, 2, "cleared once");
+    const lines = first!.split("\n");
+    assertMatch(lines[0]!, /TOPIC +PARTITION +COMMITTED +END +LAG/);
+    assertEquals(lines.length, 6, "five lines, and the cursor below");
+    assertMatch(lines[4]!, /… 6 more/);
+    assert(second!.startsWith(lines[0]!), "painted over in place");
   },
 });
