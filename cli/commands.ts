@@ -209,6 +209,12 @@ const PRODUCE: CommandSpec = {
       value: "@TIME",
       brief: "the timestamp of every record (default now)",
     },
+    {
+      name: "envelope",
+      value: "json",
+      choices: ["json"],
+      brief: "records are as kf consume -J prints them; nothing is lost",
+    },
   ],
   examples: [
     { line: "seq 1 5 | kf produce nums", does: "five records" },
@@ -220,6 +226,10 @@ const PRODUCE: CommandSpec = {
     {
       line: "find . -print0 | kf produce -0 files -z zstd",
       does: "records that end with NUL, compressed",
+    },
+    {
+      line: "kf consume -J a -e | kf produce b --envelope json",
+      does: "keys, values, headers and timestamps of a, byte for byte",
     },
   ],
   load: () => import("./commands/produce.ts"),

@@ -6,6 +6,7 @@
  */
 import type { OnDone, Producer } from "../../net/client.ts";
 import type { Call, Flags } from "../command.ts";
+import { type Enveloped, readEnvelope } from "../envelope.ts";
 import { ItemsFailed, sentenceOf, UsageError } from "../failure.ts";
 import { say } from "../output.ts";
 import { Progress } from "../progress.ts";
@@ -41,7 +42,17 @@ interface Shape {
   readonly key: string | null;
   readonly keyDelimiter: Uint8Array | undefined;
   readonly isEmptyNull: boolean;
+  readonly isEnvelope: boolean;
 }
+
+/** What an envelope says itself, so that no flag may say otherwise. */
+const ENVELOPED_FLAGS = [
+  "key",
+  "key-delimiter",
+  "header",
+  "empty-as-null",
+  "timestamp",
+];
 
 /** Runs `kf produce`. */
 export async function run(call: Call): Promise<void> {
@@ -123,6 +134,7 @@ function readDelimiter(flags: Flags): Uint8Array {
 
 function readShape(call: Call): [Shape, string[]] {
   const { flags, settings } = call;
+  for (const name of ENVELOPED_FLAGS) flags.refuseBoth("envelope", name);
   const named = flags.text("topic");
   const paths = [...call.args];
   const topic = named ?? paths.shift() ?? settings.topic;
@@ -149,6 +161,7 @@ function readShape(call: Call): [Shape, string[]] {
       ? undefined
       : parseDelimiter(keyDelimiter, "-K"),
     isEmptyNull: flags.has("empty-as-null"),
+    isEnvelope: flags.text("envelope") === "json",
   };
   return [shape, paths.length === 0 ? ["-"] : paths];
 }
@@ -183,28 +196,18 @@ class Intake {
 
   /** Sends one record; waits when the producer's buffer is full. */
   readonly take: TakeRecord = (bytes) => {
-    const shape = this.#shape;
     const line = ++this.#line;
-    let key: Uint8Array | string | null = shape.key;
-    let value: Uint8Array | null = bytes;
-    if (shape.keyDelimiter !== undefined) {
-      const at = find(bytes, shape.keyDelimiter, { from: 0, to: bytes.length });
-      if (at >= 0) {
-        key = bytes.subarray(0, at);
-        value = bytes.subarray(at + shape.keyDelimiter.length);
-      }
-    }
-    if (value.length === 0 && shape.isEmptyNull) value = null;
     this.#progress.records++;
     this.#progress.bytes += bytes.length;
     try {
+      const { key, value, headers, timestamp } = this.#read(bytes);
       this.#producer.append({
-        topic: shape.topic,
-        partition: shape.partition,
+        topic: this.#shape.topic,
+        partition: this.#shape.partition,
         key,
         value,
-        headers: shape.headers,
-        timestamp: shape.timestamp,
+        headers,
+        timestamp,
         tag: line,
       }, this.#onDone);
     } catch (error) {
@@ -213,6 +216,24 @@ class Intake {
     if ((line & 1023) === 0) this.#progress.tick();
     return this.#producer.ready();
   };
+
+  /** The record that the bytes stand for. */
+  #read(bytes: Uint8Array): Enveloped {
+    const shape = this.#shape;
+    if (shape.isEnvelope) return readEnvelope(bytes);
+    const { keyDelimiter, headers, timestamp } = shape;
+    let key: Uint8Array | string | null = shape.key;
+    let value: Uint8Array | null = bytes;
+    if (keyDelimiter !== undefined) {
+      const at = find(bytes, keyDelimiter, { from: 0, to: bytes.length });
+      if (at >= 0) {
+        key = bytes.subarray(0, at);
+        value = bytes.subarray(at + keyDelimiter.length);
+      }
+    }
+    if (value.length === 0 && shape.isEmptyNull) value = null;
+    return { key, value, headers, timestamp };
+  }
 
   /** Says what is left to say. */
   end(): void {

@@ -33,7 +33,8 @@ export interface LogRecord {
 /** Bytes of the shortest record: seven varints and bytes of one byte each. */
 export const RECORD_BYTES_MIN = 7;
 
-const UTF8 = new TextDecoder();
+// A byte order mark at the start of a header's name is part of the name.
+const UTF8 = new TextDecoder("utf-8", { ignoreBOM: true });
 const NO_HEADERS: readonly RecordHeader[] = Object.freeze([]);
 
 /** The records section, inflated when it is compressed. */
