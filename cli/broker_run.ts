@@ -5,15 +5,32 @@
  * @module
  */
 import { say } from "./output.ts";
+import type { Flags } from "./command.ts";
 import type { Settings } from "./settings.ts";
-import { printErr, takeInterrupts } from "./terminal.ts";
+import { openDescriptor, printErr, takeInterrupts } from "./terminal.ts";
+import { parseCount } from "./units.ts";
+
+/** How {@linkcode runBroker} runs a broker. */
+export interface RunBrokerOptions {
+  readonly settings: Settings;
+  /** The flags that every command which runs a broker takes. */
+  readonly flags: Flags;
+  /** What is said when it is ready. */
+  readonly hint?: (address: string) => string;
+}
 
 /** Runs a broker until a signal comes. */
 export async function runBroker(
   config: ReadonlyMap<string, string>,
-  options: { settings: Settings; hint?: (address: string) => string },
+  options: RunBrokerOptions,
 ): Promise<void> {
-  const { settings, hint } = options;
+  const { settings, flags, hint } = options;
+  const readyFd = flags.parsed(
+    "ready-fd",
+    (text) => parseCount(text, { name: "a file descriptor", max: 0xffff }),
+  );
+  // Looked at before the broker starts: a wrong number should cost nothing.
+  const ready = readyFd === undefined ? undefined : openDescriptor(readyFd);
   const { startBroker } = await import("../net/broker.ts");
   warnOfOpenBind(config.get("listeners") ?? "", settings);
   const interrupts = takeInterrupts();
@@ -31,14 +48,15 @@ export async function runBroker(
         ? "error"
         : "info",
     });
-    printErr(`kf: broker ready on ${broker.address}\n`);
-    if (hint !== undefined && !settings.isQuiet) {
-      printErr(hint(broker.address));
-    }
     try {
+      ready?.writeLast(`READY ${broker.address}\n`);
+      printErr(`kf: broker ready on ${broker.address}\n`);
+      if (hint !== undefined && !settings.isQuiet) {
+        printErr(hint(broker.address));
+      }
       await ended.promise;
     } catch (error) {
-      // What failed is the disk: a stop that fails too says nothing more.
+      // What failed comes first: a stop that fails too says nothing more.
       await broker.stop().catch(() => {});
       throw error;
     }

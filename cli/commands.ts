@@ -90,6 +90,11 @@ const DATA: FlagSpec = {
   completes: "file",
   brief: "the data folder",
 };
+const READY_FD: FlagSpec = {
+  name: "ready-fd",
+  value: "N",
+  brief: "write READY HOST:PORT to this file descriptor once it can be used",
+};
 
 const SERVERS: readonly CommandSpec[] = [
   {
@@ -99,6 +104,7 @@ const SERVERS: readonly CommandSpec[] = [
     flags: [
       { ...DATA, brief: "keep the data here instead of a temporary folder" },
       PORT,
+      READY_FD,
     ],
     examples: [
       { line: "kf dev", does: "a broker on localhost:9092" },
@@ -129,6 +135,7 @@ const SERVERS: readonly CommandSpec[] = [
         brief: "the address that clients are told to use",
       },
       { name: "node-id", value: "N", brief: "the node's id in the cluster" },
+      READY_FD,
     ],
     examples: [
       { line: "kf broker", does: "listen on localhost:9092, keep ./kf-data" },

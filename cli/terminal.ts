@@ -142,6 +142,55 @@ export function foldersUp(): string[] {
   }
 }
 
+/** A file descriptor that this process was started with. */
+export interface Descriptor {
+  /** Writes all of `text` and lets go of it. */
+  writeLast(text: string): void;
+}
+
+/** `open(2)`'s flags as Linux prints them: the access mode, and not inherited. */
+const ACCESS_MODE = 0o3;
+const CLOSE_ON_EXEC = 0o2000000;
+
+/**
+ * Opens an inherited file descriptor for writing. Deno can't write to a
+ * descriptor by its number; the system's folder of them can be opened anew.
+ * The number itself stays open: a reader gets a line, its end with ours.
+ */
+export function openDescriptor(fd: number): Descriptor {
+  const path = `/dev/fd/${fd}`;
+  let file: Deno.FsFile;
+  try {
+    if (Deno.build.os === "linux" && !isGivenForWriting(fd)) {
+      throw new Error("it is not open for writing");
+    }
+    // Opened for reading too, a pipe whose reader has gone can't block us.
+    const { isFifo } = Deno.statSync(path);
+    file = Deno.openSync(path, { read: isFifo === true, append: true });
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error);
+    throw new Error(`Cannot use file descriptor ${fd}: ${why}`);
+  }
+  return {
+    writeLast(text) {
+      const bytes = encoder.encode(text);
+      let at = 0;
+      try {
+        while (at < bytes.length) at += file.writeSync(bytes.subarray(at));
+      } finally {
+        file.close();
+      }
+    },
+  };
+}
+
+/** Whether `fd` came from our parent: the runtime's own files are not for us. */
+function isGivenForWriting(fd: number): boolean {
+  const info = readText(`/proc/self/fdinfo/${fd}`);
+  const flags = parseInt(/^flags:\s*([0-7]+)$/m.exec(info ?? "")?.[1] ?? "", 8);
+  return (flags & ACCESS_MODE) > 0 && (flags & CLOSE_ON_EXEC) === 0;
+}
+
 /** Makes an empty temporary folder. */
 export function makeTemporaryFolder(prefix: string): string {
   return Deno.makeTempDirSync({ prefix });

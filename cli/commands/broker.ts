@@ -46,7 +46,7 @@ export async function run(call: Call): Promise<void> {
   if (!config.has("listeners")) {
     config.set("listeners", "PLAINTEXT://localhost:9092");
   }
-  await runBroker(config, { settings: call.settings });
+  await runBroker(config, { settings: call.settings, flags });
 }
 
 function set(

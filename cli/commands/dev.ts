@@ -32,7 +32,7 @@ export async function run(call: Call): Promise<void> {
 ${kept === undefined ? "the data is removed at the end; " : ""}Ctrl-C ends\n`;
   };
   try {
-    await runBroker(config, { settings, hint });
+    await runBroker(config, { settings, flags, hint });
   } finally {
     if (kept === undefined) removeFolder(folder);
   }
