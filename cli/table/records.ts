@@ -1,0 +1,180 @@
+/**
+ * Commands that write and read records.
+ *
+ * @module
+ */
+import type { CommandSpec } from "../command.ts";
+import { TOPIC_FLAG } from "./flags.ts";
+
+/** `kf produce`. */
+export const PRODUCE: CommandSpec = {
+  path: "produce",
+  summary: "write records from stdin or files to a topic",
+  script: "kafka-console-producer.sh",
+  arguments: {
+    name: "TOPIC [FILE…]",
+    min: 0,
+    max: Infinity,
+    completes: "topic",
+    rest: "file",
+    brief: "topic, then files to read (- is stdin)",
+  },
+  flags: [
+    TOPIC_FLAG,
+    { name: "key", short: "k", value: "KEY", brief: "the key of every record" },
+    {
+      name: "key-delimiter",
+      short: "K",
+      value: "DELIM",
+      brief: "what parts key and value within a record",
+    },
+    {
+      name: "delimiter",
+      short: "D",
+      value: "DELIM",
+      brief: "what ends a record (default \\n)",
+    },
+    { name: "null", short: "0", brief: "records end with a NUL byte" },
+    {
+      name: "header",
+      short: "H",
+      value: "NAME=VALUE",
+      repeats: true,
+      brief: "a header of every record",
+    },
+    {
+      name: "partition",
+      short: "p",
+      value: "N",
+      brief: "write to this partition",
+    },
+    {
+      name: "empty-as-null",
+      short: "Z",
+      brief: "an empty value is a null value (a tombstone)",
+    },
+    {
+      name: "compression",
+      short: "z",
+      value: "CODEC",
+      choices: ["none", "gzip", "snappy", "lz4", "zstd"],
+      brief: "none, gzip, snappy, lz4 or zstd",
+    },
+    {
+      name: "acks",
+      value: "all|1|0",
+      choices: ["all", "-1", "1", "0"],
+      brief: "whose acknowledgement to wait for (default all)",
+    },
+    {
+      name: "timestamp",
+      value: "@TIME",
+      brief: "the timestamp of every record (default now)",
+    },
+    {
+      name: "envelope",
+      value: "json",
+      choices: ["json"],
+      brief: "records are as kf consume -J prints them; nothing is lost",
+    },
+  ],
+  examples: [
+    { line: "seq 1 5 | kf produce nums", does: "five records" },
+    { line: "kf produce < file", does: "each line, to the default topic" },
+    {
+      line: "kf produce -K : users people.txt",
+      does: "lines like key:value from a file",
+    },
+    {
+      line: "find . -print0 | kf produce -0 files -z zstd",
+      does: "records that end with NUL, compressed",
+    },
+    {
+      line: "kf consume -J a -e | kf produce b --envelope json",
+      does: "keys, values, headers and timestamps of a, byte for byte",
+    },
+  ],
+  load: () => import("../commands/produce.ts"),
+};
+
+/** `kf consume`. */
+export const CONSUME: CommandSpec = {
+  path: "consume",
+  summary: "print the records of topics",
+  script: "kafka-console-consumer.sh",
+  arguments: {
+    name: "TOPIC…",
+    min: 0,
+    max: Infinity,
+    completes: "topic",
+    brief: "topics to read",
+  },
+  flags: [
+    TOPIC_FLAG,
+    {
+      name: "group",
+      short: "g",
+      value: "GROUP",
+      completes: "group",
+      brief: "share the topics in this group and commit what was printed",
+    },
+    {
+      name: "offset",
+      short: "o",
+      value: "WHERE",
+      brief: "start, end, N, -N from the end, or @TIME (default start)",
+    },
+    {
+      name: "to",
+      value: "@TIME|N",
+      brief: "end before this time or offset, in each partition",
+    },
+    {
+      name: "exit-at-end",
+      short: "e",
+      brief: "end at the end of what is there now",
+    },
+    { name: "limit", short: "n", value: "N", brief: "end after N records" },
+    {
+      name: "partitions",
+      short: "p",
+      value: "LIST",
+      brief: "only these partitions: 0 or 0,2 or 0-3",
+    },
+    {
+      name: "print",
+      short: "f",
+      value: "FORMAT",
+      brief: "how each record is printed: see below",
+    },
+    { name: "json", short: "J", brief: "one JSON object per record" },
+    { name: "null", short: "0", brief: "end each record with a NUL byte" },
+    {
+      name: "delimiter",
+      short: "D",
+      value: "DELIM",
+      brief: "what to print after each value (default \\n)",
+    },
+    {
+      name: "idle-timeout",
+      value: "DURATION",
+      brief: "end when no record came for this long",
+    },
+    { name: "require-match", brief: "exit 1 when no record was printed" },
+  ],
+  examples: [
+    { line: "kf consume nums -e", does: "all that is there, then end" },
+    { line: "kf consume --group g", does: "go on where the group stopped" },
+    {
+      line: "kf consume nums -o -10 -e -f '%p %o %k %v\\n'",
+      does: "the last ten of each partition, with key and offset",
+    },
+    {
+      line: "kf consume nums -o @-1h -J | jq .value",
+      does: "the last hour, as JSON",
+    },
+  ],
+  json:
+    '-J: {"topic","partition","offset","timestamp","key","value","headers":[[name,value]]}; text that is no UTF-8 is {"base64"}',
+  load: () => import("../commands/consume.ts"),
+};

@@ -1,0 +1,80 @@
+/**
+ * Commands that start a broker.
+ *
+ * @module
+ */
+import type { CommandSpec, FlagSpec } from "../command.ts";
+
+const PORT: FlagSpec = {
+  name: "port",
+  value: "PORT|auto",
+  brief: "port to listen on; auto takes a free one (default 9092)",
+};
+const DATA: FlagSpec = {
+  name: "data",
+  value: "DIR",
+  completes: "file",
+  brief: "the data folder",
+};
+const READY_FD: FlagSpec = {
+  name: "ready-fd",
+  value: "N",
+  brief: "write READY HOST:PORT to this file descriptor once it can be used",
+};
+
+/** In the order of the help. */
+export const SERVERS: readonly CommandSpec[] = [
+  {
+    path: "dev",
+    summary: "start a broker to try things on, and remove it at the end",
+    script: "kafka-storage.sh format, then kafka-server-start.sh",
+    flags: [
+      { ...DATA, brief: "keep the data here instead of a temporary folder" },
+      PORT,
+      READY_FD,
+    ],
+    examples: [
+      { line: "kf dev", does: "a broker on localhost:9092" },
+      { line: "kf dev --port auto", does: "on any free port" },
+    ],
+    load: () => import("../commands/dev.ts"),
+  },
+  {
+    path: "broker",
+    summary: "start a broker",
+    script: "kafka-server-start.sh",
+    flags: [
+      {
+        name: "config",
+        value: "FILE",
+        completes: "file",
+        brief: "read Kafka's server.properties",
+      },
+      { ...DATA, brief: "the data folder (default ./kf-data)" },
+      {
+        name: "listen",
+        value: "HOST:PORT",
+        brief: "where to listen (default localhost:9092)",
+      },
+      {
+        name: "advertise",
+        value: "HOST:PORT",
+        brief: "the address that clients are told to use",
+      },
+      { name: "node-id", value: "N", brief: "the node's id in the cluster" },
+      READY_FD,
+    ],
+    examples: [
+      { line: "kf broker", does: "listen on localhost:9092, keep ./kf-data" },
+      {
+        line: "kf broker --data /var/lib/kf --listen 0.0.0.0:9092",
+        does: "listen on every address",
+      },
+      {
+        line: "kf broker --config server.properties -X num.partitions=3",
+        does: "with Kafka's own configuration",
+      },
+    ],
+    load: () => import("../commands/broker.ts"),
+  },
+];
