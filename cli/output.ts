@@ -21,6 +21,8 @@ export interface Answer {
   readonly rows: readonly (readonly Cell[])[];
   /** What people read instead of an empty table. */
   readonly whenEmpty?: string;
+  /** What makes it another answer to whoever watches; its text when absent. */
+  readonly changesWith?: string;
 }
 
 /** Prints an answer in the form that was asked for. */

@@ -27,6 +27,19 @@ export function parseDuration(text: string): number {
   return Math.round(Number(match[1]) * DURATION_MS[match[2]!]!);
 }
 
+/** A duration as people read it, in its two largest units: `2h 5m`. */
+export function formatDuration(ms: number): string {
+  const units = [["d", 86_400_000], ["h", 3_600_000], ["m", 60_000]] as const;
+  for (const [i, [unit, size]] of units.entries()) {
+    if (ms < size) continue;
+    const [below, part] = units[i + 1] ?? ["s", 1000];
+    const rest = Math.floor((ms % size) / part);
+    return `${Math.floor(ms / size)}${unit}` +
+      (rest > 0 ? ` ${rest}${below}` : "");
+  }
+  return ms < 1000 ? `${Math.round(ms)}ms` : `${Math.floor(ms / 1000)}s`;
+}
+
 const SIZE_BYTES: Readonly<Record<string, number>> = {
   "": 1,
   k: 1024,

@@ -7,6 +7,7 @@ import { assertEquals, assertThrows } from "@std/assert";
 import { UsageError } from "./failure.ts";
 import {
   formatBytes,
+  formatDuration,
   parseCount,
   parseDuration,
   parseEscapes,
@@ -66,6 +67,16 @@ Deno.test("parseCount() holds its bounds and parsePair() its equals sign", () =>
   assertThrows(() => parseCount("0", { name: "n", min: 1 }), UsageError);
   assertEquals(parsePair("a=b=c", "x"), ["a", "b=c"]);
   assertThrows(() => parsePair("=b", "x"), UsageError);
+});
+
+Deno.test("formatDuration() names the two largest units", () => {
+  assertEquals(formatDuration(0), "0ms");
+  assertEquals(formatDuration(999.4), "999ms");
+  assertEquals(formatDuration(1000), "1s");
+  assertEquals(formatDuration(59_999), "59s");
+  assertEquals(formatDuration(60_000), "1m");
+  assertEquals(formatDuration(3_725_000), "1h 2m");
+  assertEquals(formatDuration(86_400_000 * 400 + 3_600_000), "400d 1h");
 });
 
 Deno.test("formatBytes() picks the unit", () => {

@@ -37,7 +37,7 @@ export async function watch(
       // Whoever wants to leave does not wait for a slow broker.
       const answer = await Promise.race([ask(), interrupted]);
       if (answer === undefined) return;
-      show(await renderAnswer(answer, settings), answer.whenEmpty ?? "");
+      show(await renderAnswer(answer, settings), answer);
       await sleep(Math.max(0, startMs + REFRESH_MS - monoMs()), signal);
     }
   } finally {
@@ -45,15 +45,15 @@ export async function watch(
   }
 }
 
-type Show = (text: string, whenEmpty: string) => void;
+type Show = (text: string, answer: Answer) => void;
 
 /** Prints what has changed; a blank line parts blocks of several lines. */
 function printer({ format, isQuiet }: Settings): Show {
   let last: string | undefined;
   let isFirst = true;
-  return (text, whenEmpty) => {
-    if (text === last) return;
-    last = text;
+  return (text, { changesWith = text, whenEmpty = "" }) => {
+    if (changesWith === last) return;
+    last = changesWith;
     if (text === "") {
       if (!isQuiet) printErr(`${whenEmpty}\n`);
       return;
@@ -66,7 +66,7 @@ function printer({ format, isQuiet }: Settings): Show {
 /** Paints over the last picture, without wrapping, as far as the screen goes. */
 function painter(): Show {
   let isFirst = true;
-  return (text, whenEmpty) => {
+  return (text, { whenEmpty = "" }) => {
     const lines = (text === "" ? whenEmpty : text.trimEnd()).split("\n");
     const shown = lines.length < rows() ? lines : [
       ...lines.slice(0, Math.max(0, rows() - 2)),

@@ -53,7 +53,7 @@ export const GROUPS: readonly CommandSpec[] = [
       { line: "kf group lag g --watch", does: "each second, until ^C" },
     ],
     json:
-      '[{"topic","partition","committedOffset","endOffset","lag","memberId"}]',
+      '[{"topic","partition","committedOffset","endOffset","lag","timeLagMs","memberId"}]',
     load: () => import("../commands/group_lag.ts"),
   },
   {

@@ -448,6 +448,27 @@ Deno.test({
   },
 });
 
+Deno.test("group lag says how old the oldest unread record is", async () => {
+  await using bench = await startBench();
+  const old = "produce old -p 0 --timestamp";
+  done(await bench.kf(`${old} @-3h`, { stdin: "a\n" }));
+  done(await bench.kf(`${old} @-2h`, { stdin: "b\nc\n" }));
+  for (const [to, hours] of [[0, 3], [1, 2], [2, 2], [3, 0]] as const) {
+    done(await bench.kf(`group seek g -t old --to ${to} -y`));
+    const [{ lag, timeLagMs }] = await bench.json("group lag g") as [
+      { lag: number; timeLagMs: number },
+    ];
+    assertEquals([lag, Math.floor(timeLagMs / 3_600_000)], [3 - to, hours]);
+  }
+  done(await bench.kf("group seek g -t old --to 0 -y"));
+  assertMatch(done(await bench.kf("group lag g")), /BEHIND[^]* 3h /);
+  done(await bench.kf("topic trim old --before 1 -y"));
+  assertMatch(done(await bench.kf("group lag g")), / 2h /);
+  done(await bench.kf("topic trim old --before 3 -y"));
+  const gone = await bench.json("group lag g") as { timeLagMs: null }[];
+  assertEquals(gone[0]!.timeLagMs, null);
+});
+
 Deno.test("group lag --watch gives a pipe one answer per change and ends with 0", async () => {
   await using bench = await startBench();
   await fill(bench, "events");
