@@ -34,6 +34,8 @@ import { LIST_PARTITION_REASSIGNMENTS } from "./46_list_partition_reassignments.
 import { OFFSET_DELETE } from "./47_offset_delete.ts";
 import { DESCRIBE_QUORUM } from "./55_describe_quorum.ts";
 import { DESCRIBE_CLUSTER } from "./60_describe_cluster.ts";
+import { CONSUMER_GROUP_HEARTBEAT } from "./68_consumer_group_heartbeat.ts";
+import { CONSUMER_GROUP_DESCRIBE } from "./69_consumer_group_describe.ts";
 import { LIST_CONFIG_RESOURCES } from "./74_list_config_resources.ts";
 import { DESCRIBE_TOPIC_PARTITIONS } from "./75_describe_topic_partitions.ts";
 
@@ -71,6 +73,8 @@ export const APIS: ReadonlyMap<number, Api> = new Map(
     OFFSET_DELETE,
     DESCRIBE_QUORUM,
     DESCRIBE_CLUSTER,
+    CONSUMER_GROUP_HEARTBEAT,
+    CONSUMER_GROUP_DESCRIBE,
     LIST_CONFIG_RESOURCES,
     DESCRIBE_TOPIC_PARTITIONS,
   ].map((api: Api) => [api.key, api]),

@@ -15,7 +15,6 @@ const FOLDER = new URL("./fixtures/", import.meta.url);
 const NOT_THERE_YET: ReadonlySet<string> = new Set([
   "AddOffsetsToTxn",
   "AddPartitionsToTxn",
-  "ConsumerGroupHeartbeat",
   "EndTxn",
   "TxnOffsetCommit",
 ]);
