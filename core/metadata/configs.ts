@@ -14,10 +14,11 @@ import type {
   ConfigChanges,
   ControllerDecision,
   ControllerState,
+  NewConfigs,
 } from "./controller.ts";
 import { RESOURCE_TYPE } from "./image.ts";
 import { type MetadataRecord, metadataRecord } from "./records.ts";
-import { duplicates, itemResult } from "./topics.ts";
+import { duplicates, itemResult, topicNameProblem } from "./topics.ts";
 
 const OPERATION = { SET: 0, DELETE: 1, APPEND: 2, SUBTRACT: 3 } as const;
 
@@ -28,20 +29,50 @@ interface Scope {
   readonly fallback: (name: string) => string | null;
 }
 
+interface Asked<T> {
+  readonly resources: readonly T[];
+  readonly validateOnly: boolean;
+}
+
 /** Changes configs, or only says whether they could be changed. */
-export function alterConfigs(
-  { resources, validateOnly }: {
-    readonly resources: readonly ConfigChanges[];
-    readonly validateOnly: boolean;
-  },
+export function incrementalAlterConfigs(
+  asked: Asked<ConfigChanges>,
   state: ControllerState,
 ): ControllerDecision {
+  const { records, resources } = decided(
+    asked,
+    (resource) => altered(resource, { state, isReplacement: false }),
+  );
+  return { records, reply: { type: "incrementalAlterConfigs", resources } };
+}
+
+/** Replaces configs, or only says whether they could be replaced. */
+export function alterConfigs(
+  asked: Asked<NewConfigs>,
+  state: ControllerState,
+): ControllerDecision {
+  const { records, resources } = decided(asked, ({ configs, ...resource }) => {
+    const changes = configs.map((config) => ({
+      ...config,
+      configOperation: OPERATION.SET,
+    }));
+    return altered({ ...resource, configs: changes }, {
+      state,
+      isReplacement: true,
+    });
+  });
+  return { records, reply: { type: "alterConfigs", resources } };
+}
+
+function decided<T extends Omit<ConfigChanges, "configs">>(
+  { resources, validateOnly }: Asked<T>,
+  recordsOf: (resource: T) => MetadataRecord[],
+): { records: MetadataRecord[]; resources: AlteredConfigs[] } {
   const records: MetadataRecord[] = [];
-  const keyOf = ({ resourceType, resourceName }: ConfigChanges) =>
+  const keyOf = ({ resourceType, resourceName }: T) =>
     `${resourceType}:${resourceName}`;
   const twice = duplicates(resources.map(keyOf));
-  const results: AlteredConfigs[] = [];
-  for (const resource of resources) {
+  const results = resources.map((resource): AlteredConfigs => {
     const result = itemResult(() => {
       if (twice.has(keyOf(resource))) {
         throw new KafkaError(
@@ -49,23 +80,24 @@ export function alterConfigs(
           `Resource "${resource.resourceName}" stands more than once in the request`,
         );
       }
-      records.push(...altered(resource, state));
+      records.push(...recordsOf(resource));
     });
     const { resourceType, resourceName } = resource;
-    results.push({ resourceType, resourceName, ...result });
-  }
-  return {
-    records: validateOnly ? [] : records,
-    reply: { type: "incrementalAlterConfigs", resources: results },
-  };
+    return { resourceType, resourceName, ...result };
+  });
+  return { records: validateOnly ? [] : records, resources: results };
 }
 
 function altered(
   { resourceType, resourceName, configs }: ConfigChanges,
-  state: ControllerState,
+  { state, isReplacement }: {
+    readonly state: ControllerState;
+    readonly isReplacement: boolean;
+  },
 ): MetadataRecord[] {
   const scope = scopeOf({ resourceType, resourceName }, state);
-  const [twice] = duplicates(configs.map(({ name }) => name));
+  const names = configs.map(({ name }) => name);
+  const [twice] = duplicates(names);
   if (twice !== undefined) {
     throw new KafkaError(
       "INVALID_REQUEST",
@@ -74,14 +106,20 @@ function altered(
   }
   const current = state.image.configs(resourceType, resourceName);
   const records: MetadataRecord[] = [];
-  for (const change of configs) {
-    const { name } = change;
-    const before = current.get(name) ?? null;
-    const value = changed(change, { before, scope });
-    if (value === before) continue;
+  const change = (name: string, value: string | null) =>
     records.push(
       metadataRecord("Config", { resourceType, resourceName, name, value }),
     );
+  for (const config of configs) {
+    const before = current.get(config.name) ?? null;
+    const value = changed(config, { before, scope });
+    if (value !== before) change(config.name, value);
+  }
+  if (isReplacement) {
+    // Whatever its name: a key that we don't know can go as well.
+    for (const name of current.keys()) {
+      if (!names.includes(name)) change(name, null);
+    }
   }
   return records;
 }
@@ -91,6 +129,16 @@ function scopeOf(
   { image, config }: ControllerState,
 ): Scope {
   if (resourceType === RESOURCE_TYPE.TOPIC) {
+    if (resourceName === "") {
+      throw new KafkaError(
+        "INVALID_REQUEST",
+        "Configs of all topics can't be changed: name a topic",
+      );
+    }
+    const problem = topicNameProblem(resourceName);
+    if (problem !== undefined) {
+      throw new KafkaError("INVALID_TOPIC_EXCEPTION", problem);
+    }
     if (image.topic(resourceName) === undefined) {
       throw new KafkaError(
         "UNKNOWN_TOPIC_OR_PARTITION",
@@ -118,7 +166,7 @@ function scopeOf(
   }
   if (resourceName !== "" && !image.broker(Number(resourceName))) {
     throw new KafkaError(
-      "BROKER_ID_NOT_REGISTERED",
+      "INVALID_REQUEST",
       `Broker ${resourceName} is not registered`,
     );
   }

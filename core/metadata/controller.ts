@@ -20,7 +20,7 @@ import {
   changeBroker,
   registerBroker,
 } from "./brokers.ts";
-import { alterConfigs } from "./configs.ts";
+import { alterConfigs, incrementalAlterConfigs } from "./configs.ts";
 import { type BrokerEndpoint, MetadataImage } from "./image.ts";
 import { createPartitions } from "./partitions.ts";
 import type { MetadataRecord } from "./records.ts";
@@ -77,6 +77,16 @@ export interface ConfigChanges {
   }[];
 }
 
+/** All configs that a resource is to have. */
+export interface NewConfigs {
+  readonly resourceType: number;
+  readonly resourceName: string;
+  readonly configs: readonly {
+    readonly name: string;
+    readonly value: string | null;
+  }[];
+}
+
 /** A broker that came up. */
 export interface BrokerRegistration {
   readonly brokerId: number;
@@ -110,6 +120,12 @@ export type ControllerInput =
   | {
     readonly type: "incrementalAlterConfigs";
     readonly resources: readonly ConfigChanges[];
+    readonly validateOnly: boolean;
+  }
+  | {
+    /** Replaces all configs of a resource: what isn't given is deleted. */
+    readonly type: "alterConfigs";
+    readonly resources: readonly NewConfigs[];
     readonly validateOnly: boolean;
   }
   | {
@@ -152,7 +168,7 @@ export type ControllerReply =
   | { readonly type: "deleteTopics"; readonly topics: DeletedTopic[] }
   | { readonly type: "createPartitions"; readonly topics: CreatedPartitions[] }
   | {
-    readonly type: "incrementalAlterConfigs";
+    readonly type: "incrementalAlterConfigs" | "alterConfigs";
     readonly resources: AlteredConfigs[];
   }
   | {
@@ -233,6 +249,8 @@ export class Controller
       case "createPartitions":
         return createPartitions(input, state);
       case "incrementalAlterConfigs":
+        return incrementalAlterConfigs(input, state);
+      case "alterConfigs":
         return alterConfigs(input, state);
       case "allocateProducerIds":
         return allocateProducerIds(input, state);

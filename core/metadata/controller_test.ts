@@ -288,7 +288,7 @@ Deno.test("incrementalAlterConfigs sets, deletes, appends and subtracts", () => 
   assertEquals(broker("node.id", "5"), "INVALID_REQUEST");
   assertEquals(
     broker("log.retention.ms", "5", "9"),
-    "BROKER_ID_NOT_REGISTERED",
+    "INVALID_REQUEST",
   );
   assertEquals(broker("log.retention.ms", "5", "x"), "INVALID_REQUEST");
 });

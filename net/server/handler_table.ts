@@ -17,6 +17,7 @@ import { deleteRecordsHandler } from "./handlers/21_delete_records.ts";
 import { initProducerIdHandler } from "./handlers/22_init_producer_id.ts";
 import { offsetForLeaderEpochHandler } from "./handlers/23_offset_for_leader_epoch.ts";
 import { describeConfigsHandler } from "./handlers/32_describe_configs.ts";
+import { alterConfigsHandler } from "./handlers/33_alter_configs.ts";
 import { describeLogDirsHandler } from "./handlers/35_describe_log_dirs.ts";
 import { createPartitionsHandler } from "./handlers/37_create_partitions.ts";
 import { electLeadersHandler } from "./handlers/43_elect_leaders.ts";
@@ -51,6 +52,7 @@ export function handlerTable(
     initProducerIdHandler(services),
     offsetForLeaderEpochHandler(services),
     describeConfigsHandler(services),
+    alterConfigsHandler(services),
     describeLogDirsHandler(services),
     createPartitionsHandler(services),
     electLeadersHandler(services),

@@ -25,6 +25,7 @@ import { DELETE_RECORDS } from "./21_delete_records.ts";
 import { INIT_PRODUCER_ID } from "./22_init_producer_id.ts";
 import { OFFSET_FOR_LEADER_EPOCH } from "./23_offset_for_leader_epoch.ts";
 import { DESCRIBE_CONFIGS } from "./32_describe_configs.ts";
+import { ALTER_CONFIGS } from "./33_alter_configs.ts";
 import { DESCRIBE_LOG_DIRS } from "./35_describe_log_dirs.ts";
 import { CREATE_PARTITIONS } from "./37_create_partitions.ts";
 import { DELETE_GROUPS } from "./42_delete_groups.ts";
@@ -64,6 +65,7 @@ export const APIS: ReadonlyMap<number, Api> = new Map(
     INIT_PRODUCER_ID,
     OFFSET_FOR_LEADER_EPOCH,
     DESCRIBE_CONFIGS,
+    ALTER_CONFIGS,
     DESCRIBE_LOG_DIRS,
     CREATE_PARTITIONS,
     DELETE_GROUPS,
