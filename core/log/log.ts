@@ -15,7 +15,7 @@ import { BATCH_OVERHEAD, batchesOf, BatchView } from "../record/batch.ts";
 import { decodeRecords } from "../record/record.ts";
 import { Flusher } from "./flusher.ts";
 import type { LeaderEpochCache } from "./leader_epoch_cache.ts";
-import type { ProducerStates } from "./producer_state.ts";
+import type { ActiveProducer, ProducerStates } from "./producer_state.ts";
 import { ReadHints } from "./read_hints.ts";
 import { type OpenedLog, openLog, rebuildProducers } from "./recovery.ts";
 import {
@@ -384,6 +384,11 @@ export class Log {
     this.#logStartOffset = Math.max(this.#logStartOffset, start);
     this.#epochs.truncateFromStart(this.#logStartOffset);
     this.#deleteSegments(count);
+  }
+
+  /** The producers whose batches are still known. */
+  activeProducers(): Iterable<ActiveProducer> {
+    return this.#producers.active();
   }
 
   /** Forgets producers that were silent for too long. */

@@ -41,6 +41,16 @@ export interface Duplicate {
   readonly lastOffset: number;
 }
 
+/** What is told of a producer; −1 stands for none. */
+export interface ActiveProducer {
+  readonly producerId: number;
+  readonly producerEpoch: number;
+  readonly lastSequence: number;
+  readonly lastTimestamp: number;
+  readonly coordinatorEpoch: number;
+  readonly currentTxnStartOffset: number;
+}
+
 /** The producers of one partition. */
 export class ProducerStates {
   #entries = new Map<number, ProducerEntry>();
@@ -48,6 +58,20 @@ export class ProducerStates {
   /** How many producers are known. */
   get size(): number {
     return this.#entries.size;
+  }
+
+  /** Every producer that is known. */
+  *active(): Generator<ActiveProducer> {
+    for (const [producerId, entry] of this.#entries) {
+      yield {
+        producerId,
+        producerEpoch: entry.epoch,
+        lastSequence: entry.batches.at(-1)?.lastSequence ?? -1,
+        lastTimestamp: entry.lastTimestamp,
+        coordinatorEpoch: entry.coordinatorEpoch,
+        currentTxnStartOffset: entry.currentTxnFirstOffset,
+      };
+    }
   }
 
   /**

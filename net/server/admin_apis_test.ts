@@ -28,6 +28,7 @@ import { ELECT_LEADERS } from "../wire/43_elect_leaders.ts";
 import { LIST_PARTITION_REASSIGNMENTS } from "../wire/46_list_partition_reassignments.ts";
 import { OFFSET_DELETE } from "../wire/47_offset_delete.ts";
 import { DESCRIBE_QUORUM } from "../wire/55_describe_quorum.ts";
+import { DESCRIBE_PRODUCERS } from "../wire/61_describe_producers.ts";
 import { LIST_CONFIG_RESOURCES } from "../wire/74_list_config_resources.ts";
 import { DESCRIBE_TOPIC_PARTITIONS } from "../wire/75_describe_topic_partitions.ts";
 
@@ -176,6 +177,57 @@ Deno.test("the quorum of one is its leader, with all committed", async () => {
       ERRORS.UNKNOWN_TOPIC_OR_PARTITION,
     );
   }
+});
+
+Deno.test("producers of a partition are told as they last appended", async () => {
+  await using at = await running();
+  using client = await RawClient.connect(at.port);
+  await create(client, "t", 2);
+  const of = (producerId: number, baseSequence: number) =>
+    buildBatch(records("a", "b"), {
+      producerId,
+      producerEpoch: 3,
+      baseSequence,
+    });
+  await produce(client, buildBatch(records("without an id")));
+  await produce(client, of(7, 0));
+  const last = records("c");
+  await produce(
+    client,
+    buildBatch(last, { producerId: 7, producerEpoch: 3, baseSequence: 2 }),
+  );
+  await produce(client, of(8, 0));
+  const { topics } = await client.call(latest(DESCRIBE_PRODUCERS), {
+    topics: [
+      { name: "t", partitionIndexes: [0, 1, 2] },
+      { name: "none", partitionIndexes: [0] },
+      { name: "a b", partitionIndexes: [0] },
+    ],
+  });
+  const codes = topics.map(({ partitions }) =>
+    partitions.map(({ errorCode }) => errorCode)
+  );
+  assertEquals(codes, [
+    [0, 0, ERRORS.UNKNOWN_TOPIC_OR_PARTITION],
+    [ERRORS.UNKNOWN_TOPIC_OR_PARTITION],
+    [ERRORS.INVALID_TOPIC_EXCEPTION],
+  ]);
+  const [written, empty] = topics[0]!.partitions;
+  assertEquals(empty!.activeProducers, []);
+  assertEquals(
+    written!.activeProducers.map((each) => [
+      each.producerId,
+      each.producerEpoch,
+      each.lastSequence,
+      each.coordinatorEpoch,
+      each.currentTxnStartOffset,
+    ]),
+    [[7, 3, 2, -1, -1], [8, 3, 1, -1, -1]],
+  );
+  assertEquals(
+    written!.activeProducers[0]!.lastTimestamp,
+    last[0]!.timestamp,
+  );
 });
 
 Deno.test("nothing needs an election on one node, and nothing is being reassigned", async () => {

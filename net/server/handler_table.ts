@@ -25,6 +25,7 @@ import { incrementalAlterConfigsHandler } from "./handlers/44_incremental_alter_
 import { listPartitionReassignmentsHandler } from "./handlers/46_list_partition_reassignments.ts";
 import { describeQuorumHandler } from "./handlers/55_describe_quorum.ts";
 import { describeClusterHandler } from "./handlers/60_describe_cluster.ts";
+import { describeProducersHandler } from "./handlers/61_describe_producers.ts";
 import { listConfigResourcesHandler } from "./handlers/74_list_config_resources.ts";
 import { describeTopicPartitionsHandler } from "./handlers/75_describe_topic_partitions.ts";
 import { groupHandlers } from "./group_handlers.ts";
@@ -60,6 +61,7 @@ export function handlerTable(
     listPartitionReassignmentsHandler(services),
     describeQuorumHandler(services),
     describeClusterHandler(services),
+    describeProducersHandler(services),
     listConfigResourcesHandler(services),
     describeTopicPartitionsHandler(services),
   ];

@@ -35,6 +35,7 @@ import { LIST_PARTITION_REASSIGNMENTS } from "./46_list_partition_reassignments.
 import { OFFSET_DELETE } from "./47_offset_delete.ts";
 import { DESCRIBE_QUORUM } from "./55_describe_quorum.ts";
 import { DESCRIBE_CLUSTER } from "./60_describe_cluster.ts";
+import { DESCRIBE_PRODUCERS } from "./61_describe_producers.ts";
 import { CONSUMER_GROUP_HEARTBEAT } from "./68_consumer_group_heartbeat.ts";
 import { CONSUMER_GROUP_DESCRIBE } from "./69_consumer_group_describe.ts";
 import { LIST_CONFIG_RESOURCES } from "./74_list_config_resources.ts";
@@ -75,6 +76,7 @@ export const APIS: ReadonlyMap<number, Api> = new Map(
     OFFSET_DELETE,
     DESCRIBE_QUORUM,
     DESCRIBE_CLUSTER,
+    DESCRIBE_PRODUCERS,
     CONSUMER_GROUP_HEARTBEAT,
     CONSUMER_GROUP_DESCRIBE,
     LIST_CONFIG_RESOURCES,
