@@ -12,6 +12,7 @@ import type {
 } from "./controller.ts";
 import type { BrokerImage, MetadataImage } from "./image.ts";
 import { type MetadataRecord, metadataRecord } from "./records.ts";
+import { electable } from "./replicas.ts";
 
 /** Levels of `metadata.version`: 4.1-IV1 is what a new cluster starts with. */
 export const METADATA_VERSION = { min: 7, max: 29, initial: 27 } as const;
@@ -178,16 +179,4 @@ function* withLeader(
       });
     }
   }
-}
-
-/** The first replica, in their order, that is in `isr` and alive; else −1. */
-function electable(
-  image: MetadataImage,
-  replicas: readonly number[],
-  isr: readonly number[],
-): number {
-  const found = replicas.find((id) =>
-    isr.includes(id) && image.broker(id)?.isFenced === false
-  );
-  return found ?? -1;
 }

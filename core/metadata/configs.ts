@@ -116,7 +116,6 @@ function altered(
     if (value !== before) change(config.name, value);
   }
   if (isReplacement) {
-    // Whatever its name: a key that we don't know can go as well.
     for (const name of current.keys()) {
       if (!names.includes(name)) change(name, null);
     }
@@ -183,8 +182,9 @@ function changed(
   { before, scope }: { readonly before: string | null; readonly scope: Scope },
 ): string | null {
   const { name, configOperation } = change;
-  const key = requireKey(name, scope);
+  // Kafka lets any key go, known or not: its tools count on that.
   if (configOperation === OPERATION.DELETE) return null;
+  const key = requireKey(name, scope);
   if (change.value === null) {
     throw new KafkaError("INVALID_REQUEST", `Config "${name}" has no value`);
   }

@@ -23,6 +23,7 @@ import {
 import { alterConfigs, incrementalAlterConfigs } from "./configs.ts";
 import { type BrokerEndpoint, MetadataImage } from "./image.ts";
 import { createPartitions } from "./partitions.ts";
+import { alterPartitionReassignments } from "./reassignments.ts";
 import type { MetadataRecord } from "./records.ts";
 import { createTopics, deleteTopics } from "./topics.ts";
 
@@ -87,6 +88,16 @@ export interface NewConfigs {
   }[];
 }
 
+/** Where partitions of a topic are to be. */
+export interface Reassignment {
+  readonly name: string;
+  readonly partitions: readonly {
+    readonly partitionIndex: number;
+    /** Null: what is under way is cancelled. */
+    readonly replicas: readonly number[] | null;
+  }[];
+}
+
 /** A broker that came up. */
 export interface BrokerRegistration {
   readonly brokerId: number;
@@ -129,6 +140,11 @@ export type ControllerInput =
     readonly validateOnly: boolean;
   }
   | {
+    readonly type: "alterPartitionReassignments";
+    readonly topics: readonly Reassignment[];
+    readonly allowReplicationFactorChange: boolean;
+  }
+  | {
     readonly type: "allocateProducerIds";
     readonly brokerId: number;
     readonly brokerEpoch: number;
@@ -159,6 +175,14 @@ export interface AlteredConfigs extends ItemResult {
   readonly resourceName: string;
 }
 
+/** How reassigning the partitions of one topic went. */
+export interface Reassigned {
+  readonly name: string;
+  readonly partitions: readonly (ItemResult & {
+    readonly partitionIndex: number;
+  })[];
+}
+
 /** Answers, by the input's type. */
 export type ControllerReply =
   | { readonly type: "bootstrap" }
@@ -170,6 +194,10 @@ export type ControllerReply =
   | {
     readonly type: "incrementalAlterConfigs" | "alterConfigs";
     readonly resources: AlteredConfigs[];
+  }
+  | {
+    readonly type: "alterPartitionReassignments";
+    readonly topics: Reassigned[];
   }
   | {
     readonly type: "allocateProducerIds";
@@ -252,6 +280,8 @@ export class Controller
         return incrementalAlterConfigs(input, state);
       case "alterConfigs":
         return alterConfigs(input, state);
+      case "alterPartitionReassignments":
+        return alterPartitionReassignments(input, state);
       case "allocateProducerIds":
         return allocateProducerIds(input, state);
     }

@@ -280,7 +280,8 @@ Deno.test("incrementalAlterConfigs sets, deletes, appends and subtracts", () => 
   assertEquals(configs(), []);
   assertEquals(cluster.alter([["retention.ms", 2, "1"]]), "INVALID_CONFIG");
   assertEquals(cluster.alter([["retention.ms", 0, "x"]]), "INVALID_CONFIG");
-  assertEquals(cluster.alter([["nope", 1, null]]), "INVALID_CONFIG");
+  assertEquals(cluster.alter([["nope", 1, null]]), "NONE");
+  assertEquals(cluster.alter([["nope", 0, "1"]]), "INVALID_CONFIG");
   assertEquals(cluster.alter([["retention.ms", 0, null]]), "INVALID_REQUEST");
   const broker = (name: string, value: string, id = "1") =>
     cluster.alter([[name, 0, value]], [RESOURCE_TYPE.BROKER, id]);

@@ -7,6 +7,7 @@
 import { type Uuid, ZERO_UUID } from "../bytes/uuid.ts";
 import { KafkaError } from "../errors.ts";
 import type { ControllerState } from "./controller.ts";
+import type { MetadataImage } from "./image.ts";
 import { placeReplicas } from "./placement.ts";
 import { type MetadataRecord, metadataRecord } from "./records.ts";
 
@@ -64,6 +65,12 @@ function unknownBroker(
   return id === undefined ? undefined : `names unknown broker ${id}`;
 }
 
+/** The folder of a new replica: known where a broker has just one. */
+export function defaultDirectory(image: MetadataImage, id: number): Uuid {
+  const [only, ...others] = image.broker(id)?.logDirs ?? [];
+  return others.length === 0 && only !== undefined ? only : ZERO_UUID;
+}
+
 /** The record of a new partition: all active replicas are in sync. */
 export function newPartition(
   { image }: ControllerState,
@@ -88,9 +95,18 @@ export function newPartition(
     leader: isr[0]!,
     leaderEpoch: 0,
     partitionEpoch: 0,
-    directories: replicas.map((id) => {
-      const [only, ...others] = image.broker(id)?.logDirs ?? [];
-      return others.length === 0 && only !== undefined ? only : ZERO_UUID;
-    }),
+    directories: replicas.map((id) => defaultDirectory(image, id)),
   });
+}
+
+/** The first replica, in their order, that is in `isr` and alive; else −1. */
+export function electable(
+  image: MetadataImage,
+  replicas: readonly number[],
+  isr: readonly number[],
+): number {
+  const found = replicas.find((id) =>
+    isr.includes(id) && image.broker(id)?.isFenced === false
+  );
+  return found ?? -1;
 }

@@ -74,11 +74,12 @@ Deno.test("topics are described page by page, each partition once, in order of n
     "a3",
   ], ["c0"]]);
   const gone = await ask({
-    topics: [{ name: "none" }],
+    topics: [{ name: "none" }, { name: "no name" }],
     responsePartitionLimit: 1,
     cursor: { topicName: "b", partitionIndex: 9 },
   });
   assertEquals(gone.topics.map(({ name, errorCode }) => [name, errorCode]), [
+    ["no name", ERRORS.INVALID_TOPIC_EXCEPTION],
     ["none", ERRORS.UNKNOWN_TOPIC_OR_PARTITION],
   ]);
   const beyond = await ask({

@@ -10,6 +10,8 @@ import { create, latest, running } from "../../tests/raw_broker.ts";
 import { RawClient } from "../../tests/raw_client.ts";
 import { DESCRIBE_CONFIGS } from "../wire/32_describe_configs.ts";
 import { ALTER_CONFIGS } from "../wire/33_alter_configs.ts";
+import { ALTER_PARTITION_REASSIGNMENTS } from "../wire/45_alter_partition_reassignments.ts";
+import { LIST_PARTITION_REASSIGNMENTS } from "../wire/46_list_partition_reassignments.ts";
 
 const TOPIC = 2;
 const BROKER = 4;
@@ -119,4 +121,40 @@ Deno.test("AlterConfigs refuses one resource with its code, and changes the othe
   ]);
   assertEquals(await configsOf(client, "t"), kept);
   assertEquals(await configsOf(client, "u"), {});
+});
+
+Deno.test("a partition of one node is where it should be; elsewhere it can't go", async () => {
+  await using at = await running();
+  using client = await RawClient.connect(at.port);
+  await create(client, "t", 2);
+  for (const version of [0, 1]) {
+    const codes = async (name: string, index: number, to: number[] | null) => {
+      const { errorCode, responses } = await client.call(
+        { api: ALTER_PARTITION_REASSIGNMENTS, version },
+        {
+          topics: [{
+            name,
+            partitions: [{ partitionIndex: index, replicas: to }],
+          }],
+        },
+      );
+      assertEquals(errorCode, 0);
+      assertEquals(responses[0]!.name, name);
+      return responses[0]!.partitions[0]!.errorCode;
+    };
+    assertEquals(await codes("t", 1, [1]), 0);
+    assertEquals(
+      await codes("t", 0, null),
+      ERRORS.NO_REASSIGNMENT_IN_PROGRESS,
+    );
+    for (const to of [[], [7], [1, 7], [1, 1], [-1]]) {
+      assertEquals(await codes("t", 0, to), ERRORS.INVALID_REPLICA_ASSIGNMENT);
+    }
+    assertEquals(await codes("t", 2, [1]), ERRORS.UNKNOWN_TOPIC_OR_PARTITION);
+    assertEquals(await codes("u", 0, null), ERRORS.UNKNOWN_TOPIC_OR_PARTITION);
+  }
+  const { topics } = await client.call(latest(LIST_PARTITION_REASSIGNMENTS), {
+    topics: null,
+  });
+  assertEquals(topics, []);
 });

@@ -22,6 +22,7 @@ import { describeLogDirsHandler } from "./handlers/35_describe_log_dirs.ts";
 import { createPartitionsHandler } from "./handlers/37_create_partitions.ts";
 import { electLeadersHandler } from "./handlers/43_elect_leaders.ts";
 import { incrementalAlterConfigsHandler } from "./handlers/44_incremental_alter_configs.ts";
+import { alterPartitionReassignmentsHandler } from "./handlers/45_alter_partition_reassignments.ts";
 import { listPartitionReassignmentsHandler } from "./handlers/46_list_partition_reassignments.ts";
 import { describeQuorumHandler } from "./handlers/55_describe_quorum.ts";
 import { describeClusterHandler } from "./handlers/60_describe_cluster.ts";
@@ -58,6 +59,7 @@ export function handlerTable(
     createPartitionsHandler(services),
     electLeadersHandler(services),
     incrementalAlterConfigsHandler(services),
+    alterPartitionReassignmentsHandler(services),
     listPartitionReassignmentsHandler(services),
     describeQuorumHandler(services),
     describeClusterHandler(services),

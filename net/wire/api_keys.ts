@@ -31,6 +31,7 @@ import { CREATE_PARTITIONS } from "./37_create_partitions.ts";
 import { DELETE_GROUPS } from "./42_delete_groups.ts";
 import { ELECT_LEADERS } from "./43_elect_leaders.ts";
 import { INCREMENTAL_ALTER_CONFIGS } from "./44_incremental_alter_configs.ts";
+import { ALTER_PARTITION_REASSIGNMENTS } from "./45_alter_partition_reassignments.ts";
 import { LIST_PARTITION_REASSIGNMENTS } from "./46_list_partition_reassignments.ts";
 import { OFFSET_DELETE } from "./47_offset_delete.ts";
 import { DESCRIBE_QUORUM } from "./55_describe_quorum.ts";
@@ -72,6 +73,7 @@ export const APIS: ReadonlyMap<number, Api> = new Map(
     DELETE_GROUPS,
     ELECT_LEADERS,
     INCREMENTAL_ALTER_CONFIGS,
+    ALTER_PARTITION_REASSIGNMENTS,
     LIST_PARTITION_REASSIGNMENTS,
     OFFSET_DELETE,
     DESCRIBE_QUORUM,

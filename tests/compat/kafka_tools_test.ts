@@ -170,6 +170,39 @@ Deno.test({
   },
 });
 
+Deno.test({
+  name: "Kafka's reassignment tool finds that all is where it should be",
+  ignore: isMissing,
+  async fn() {
+    using folder = temporaryFolder();
+    await using broker = await startBrokerProcess({
+      data: `${folder.path}/data`,
+    });
+    await kf(["topic", "create", "t", "-b", broker.address]);
+    const file = `${folder.path}/moves.json`;
+    Deno.writeTextFileSync(
+      file,
+      JSON.stringify({
+        version: 1,
+        partitions: [{ topic: "t", partition: 0, replicas: [1] }],
+      }),
+    );
+    for (
+      const [verb, printed] of [
+        ["--execute", /Successfully started partition reassignment for t-0/],
+        ["--verify", /Reassignment of partition t-0 is completed/],
+        ["--cancel", /None of the specified partition moves are active/],
+      ] as const
+    ) {
+      await step(broker, [
+        "reassign.ReassignPartitionsCommand",
+        `${verb} --reassignment-json-file ${file}`,
+        printed,
+      ]);
+    }
+  },
+});
+
 /** Every file below `folder` that the dump tool knows, with its decoder. */
 function* dumps(folder: string): Generator<string[]> {
   for (const { name: partition, isDirectory } of Deno.readDirSync(folder)) {

@@ -8,6 +8,7 @@
 import { ZERO_UUID } from "../../../core/bytes/uuid.ts";
 import { ERRORS, KafkaError } from "../../../core/errors.ts";
 import type { TopicImage } from "../../../core/metadata/image.ts";
+import { topicNameProblem } from "../../../core/metadata/topics.ts";
 import {
   DESCRIBE_TOPIC_PARTITIONS,
   type DescribeTopicPartitionsRequest,
@@ -49,11 +50,14 @@ function describe(
 
 function missing(name: string): Topic {
   return {
-    errorCode: ERRORS.UNKNOWN_TOPIC_OR_PARTITION,
+    errorCode: topicNameProblem(name) === undefined
+      ? ERRORS.UNKNOWN_TOPIC_OR_PARTITION
+      : ERRORS.INVALID_TOPIC_EXCEPTION,
     name,
     topicId: ZERO_UUID,
     isInternal: isInternalTopic(name),
     partitions: [],
+    topicAuthorizedOperations: TOPIC_OPERATIONS,
   };
 }
 
