@@ -10,12 +10,10 @@ import type {
   ControllerDecision,
   ControllerState,
 } from "./controller.ts";
+import { INITIAL_METADATA_VERSION, supportedFeatures } from "./features.ts";
 import type { BrokerImage, MetadataImage } from "./image.ts";
 import { type MetadataRecord, metadataRecord } from "./records.ts";
 import { electable } from "./replicas.ts";
-
-/** Levels of `metadata.version`: 4.1-IV1 is what a new cluster starts with. */
-export const METADATA_VERSION = { min: 7, max: 29, initial: 27 } as const;
 
 /** Ids in one block. */
 const PRODUCER_ID_BLOCK = 1000;
@@ -28,7 +26,7 @@ export function bootstrap({ image }: ControllerState): ControllerDecision {
     metadataRecord("BeginTransaction", { name: "Bootstrap records" }),
     metadataRecord("FeatureLevel", {
       name: "metadata.version",
-      featureLevel: METADATA_VERSION.initial,
+      featureLevel: INITIAL_METADATA_VERSION,
     }),
     metadataRecord("EndTransaction", {}),
   ];
@@ -53,11 +51,7 @@ export function registerBroker(
     incarnationId: broker.incarnationId,
     brokerEpoch,
     endPoints: broker.endPoints,
-    features: [{
-      name: "metadata.version",
-      minSupportedVersion: METADATA_VERSION.min,
-      maxSupportedVersion: METADATA_VERSION.max,
-    }],
+    features: supportedFeatures(),
     rack: broker.rack,
     fenced: isSame ? before.isFenced : true,
     inControlledShutdown: isSame && before.isInControlledShutdown,

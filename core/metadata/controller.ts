@@ -21,6 +21,7 @@ import {
   registerBroker,
 } from "./brokers.ts";
 import { alterConfigs, incrementalAlterConfigs } from "./configs.ts";
+import { updateFeatures } from "./features.ts";
 import { type BrokerEndpoint, MetadataImage } from "./image.ts";
 import { createPartitions } from "./partitions.ts";
 import { alterPartitionReassignments } from "./reassignments.ts";
@@ -98,6 +99,14 @@ export interface Reassignment {
   }[];
 }
 
+/** A level that a feature is to have. */
+export interface FeatureUpdate {
+  readonly feature: string;
+  readonly maxVersionLevel: number;
+  /** 1 upgrade, 2 downgrade without loss, 3 with loss. */
+  readonly upgradeType: number;
+}
+
 /** A broker that came up. */
 export interface BrokerRegistration {
   readonly brokerId: number;
@@ -143,6 +152,11 @@ export type ControllerInput =
     readonly type: "alterPartitionReassignments";
     readonly topics: readonly Reassignment[];
     readonly allowReplicationFactorChange: boolean;
+  }
+  | {
+    readonly type: "updateFeatures";
+    readonly featureUpdates: readonly FeatureUpdate[];
+    readonly validateOnly: boolean;
   }
   | {
     readonly type: "allocateProducerIds";
@@ -199,6 +213,7 @@ export type ControllerReply =
     readonly type: "alterPartitionReassignments";
     readonly topics: Reassigned[];
   }
+  | { readonly type: "updateFeatures"; readonly result: ItemResult }
   | {
     readonly type: "allocateProducerIds";
     readonly firstProducerId: number;
@@ -282,6 +297,8 @@ export class Controller
         return alterConfigs(input, state);
       case "alterPartitionReassignments":
         return alterPartitionReassignments(input, state);
+      case "updateFeatures":
+        return updateFeatures(input, state);
       case "allocateProducerIds":
         return allocateProducerIds(input, state);
     }

@@ -6,12 +6,14 @@
  */
 import { assertEquals } from "@std/assert";
 import { ERRORS } from "../../core/errors.ts";
-import { create, latest, running } from "../../tests/raw_broker.ts";
+import { create, latest, running, start } from "../../tests/raw_broker.ts";
 import { RawClient } from "../../tests/raw_client.ts";
 import { DESCRIBE_CONFIGS } from "../wire/32_describe_configs.ts";
 import { ALTER_CONFIGS } from "../wire/33_alter_configs.ts";
+import { API_VERSIONS } from "../wire/18_api_versions.ts";
 import { ALTER_PARTITION_REASSIGNMENTS } from "../wire/45_alter_partition_reassignments.ts";
 import { LIST_PARTITION_REASSIGNMENTS } from "../wire/46_list_partition_reassignments.ts";
+import { UPDATE_FEATURES } from "../wire/57_update_features.ts";
 
 const TOPIC = 2;
 const BROKER = 4;
@@ -157,4 +159,106 @@ Deno.test("a partition of one node is where it should be; elsewhere it can't go"
     topics: null,
   });
   assertEquals(topics, []);
+});
+
+async function metadataLevel(client: RawClient): Promise<number> {
+  const { finalizedFeatures } = await client.call(
+    { api: API_VERSIONS, version: 3 },
+    { clientSoftwareName: "raw", clientSoftwareVersion: "1" },
+  );
+  return finalizedFeatures
+    .find(({ name }) => name === "metadata.version")!.maxVersionLevel;
+}
+
+type Update = readonly [feature: string, level: number, upgradeType?: number];
+
+async function update(
+  client: RawClient,
+  updates: readonly Update[],
+  { version = 2, validateOnly = false } = {},
+) {
+  const { errorCode, results } = await client.call(
+    { api: UPDATE_FEATURES, version },
+    {
+      featureUpdates: updates.map(([feature, level, upgradeType = 1]) => ({
+        feature,
+        maxVersionLevel: level,
+        ...version > 0 ? { upgradeType } : {},
+      })),
+      ...version > 0 ? { validateOnly } : {},
+    },
+  );
+  return { errorCode, features: results.map(({ feature }) => feature) };
+}
+
+Deno.test("features go up by an upgrade, down by a downgrade, and stay over a restart", async () => {
+  await using at = await running();
+  using client = await RawClient.connect(at.port);
+  const level = 27;
+  assertEquals(await metadataLevel(client), level);
+  const up: Update = ["metadata.version", 28];
+  const down: Update = ["metadata.version", 25, 2];
+  for (const version of [1, 2]) {
+    const features = version < 2 ? ["metadata.version"] : [];
+    const done = { errorCode: 0, features };
+    const validateOnly = true;
+    assertEquals(await update(client, [up], { version, validateOnly }), done);
+    assertEquals(await metadataLevel(client), version < 2 ? level : 25);
+    assertEquals(await update(client, [up], { version }), done);
+    assertEquals(await metadataLevel(client), 28);
+    assertEquals(await update(client, [down], { version }), done);
+    assertEquals(await metadataLevel(client), 25);
+  }
+  assertEquals(await update(client, [up], { version: 0 }), {
+    errorCode: 0,
+    features: ["metadata.version"],
+  });
+  await at.broker.stop();
+  const again = await start(at.folder);
+  try {
+    using other = await RawClient.connect(again.address.port);
+    assertEquals(await metadataLevel(other), 28);
+  } finally {
+    await again.stop();
+  }
+});
+
+Deno.test("a level that can't be is refused, and with it all others of the request", async () => {
+  await using at = await running();
+  using client = await RawClient.connect(at.port);
+  const UPGRADE = 1;
+  const SAFE = 2;
+  const UNSAFE = 3;
+  const refused: Update[] = [
+    ["no.such.feature", 1],
+    ["no.such.feature", 0, SAFE],
+    ["metadata.version", 26, UPGRADE],
+    ["metadata.version", 28, SAFE],
+    ["metadata.version", 28, UNSAFE],
+    ["metadata.version", 99],
+    ["metadata.version", 3, UNSAFE],
+    ["metadata.version", 0, UNSAFE],
+    // 4.0-IV1 brought a field: what is older can't hold it.
+    ["metadata.version", 22, SAFE],
+    ["metadata.version", 22, UNSAFE],
+    ["group.version", -1, SAFE],
+    ["metadata.version", 27, 0],
+    ["metadata.version", 27, 9],
+  ];
+  for (const each of refused) {
+    assertEquals(
+      await update(client, [["metadata.version", 28], each]),
+      { errorCode: ERRORS.INVALID_UPDATE_VERSION, features: [] },
+      each.join(" "),
+    );
+    const { errorCode, features } = await update(client, [each], {
+      version: 1,
+    });
+    assertEquals([errorCode, features], [ERRORS.INVALID_UPDATE_VERSION, []]);
+  }
+  // Version 0 knows no downgrade.
+  const down = await update(client, [["metadata.version", 26]], { version: 0 });
+  assertEquals(down.errorCode, ERRORS.INVALID_UPDATE_VERSION);
+  assertEquals(await metadataLevel(client), 27);
+  assertEquals((await update(client, [])).errorCode, 0);
 });

@@ -25,6 +25,7 @@ import { incrementalAlterConfigsHandler } from "./handlers/44_incremental_alter_
 import { alterPartitionReassignmentsHandler } from "./handlers/45_alter_partition_reassignments.ts";
 import { listPartitionReassignmentsHandler } from "./handlers/46_list_partition_reassignments.ts";
 import { describeQuorumHandler } from "./handlers/55_describe_quorum.ts";
+import { updateFeaturesHandler } from "./handlers/57_update_features.ts";
 import { describeClusterHandler } from "./handlers/60_describe_cluster.ts";
 import { describeProducersHandler } from "./handlers/61_describe_producers.ts";
 import { listConfigResourcesHandler } from "./handlers/74_list_config_resources.ts";
@@ -62,6 +63,7 @@ export function handlerTable(
     alterPartitionReassignmentsHandler(services),
     listPartitionReassignmentsHandler(services),
     describeQuorumHandler(services),
+    updateFeaturesHandler(services),
     describeClusterHandler(services),
     describeProducersHandler(services),
     listConfigResourcesHandler(services),

@@ -35,6 +35,7 @@ import { ALTER_PARTITION_REASSIGNMENTS } from "./45_alter_partition_reassignment
 import { LIST_PARTITION_REASSIGNMENTS } from "./46_list_partition_reassignments.ts";
 import { OFFSET_DELETE } from "./47_offset_delete.ts";
 import { DESCRIBE_QUORUM } from "./55_describe_quorum.ts";
+import { UPDATE_FEATURES } from "./57_update_features.ts";
 import { DESCRIBE_CLUSTER } from "./60_describe_cluster.ts";
 import { DESCRIBE_PRODUCERS } from "./61_describe_producers.ts";
 import { CONSUMER_GROUP_HEARTBEAT } from "./68_consumer_group_heartbeat.ts";
@@ -77,6 +78,7 @@ export const APIS: ReadonlyMap<number, Api> = new Map(
     LIST_PARTITION_REASSIGNMENTS,
     OFFSET_DELETE,
     DESCRIBE_QUORUM,
+    UPDATE_FEATURES,
     DESCRIBE_CLUSTER,
     DESCRIBE_PRODUCERS,
     CONSUMER_GROUP_HEARTBEAT,

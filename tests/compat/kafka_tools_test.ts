@@ -103,7 +103,22 @@ const STEPS: readonly Step[] = [
     "--election-type preferred --topic t --partition 0",
     /Valid replica already elected/,
   ],
-  ["FeatureCommand", "describe", /metadata\.version/],
+  ["FeatureCommand", "describe", /metadata\.version.*Finalized\S+ 4\.1-IV1/],
+  [
+    "FeatureCommand",
+    "upgrade --feature metadata.version=28",
+    /upgraded to 28/,
+  ],
+  [
+    "FeatureCommand",
+    "downgrade --feature metadata.version=27",
+    /downgraded to 27/,
+  ],
+  [
+    "TransactionsCommand",
+    "describe-producers --topic t --partition 0",
+    /ProducerId\s+ProducerEpoch.*\n\d+\s+0\s/,
+  ],
   ["BrokerApiVersionsCommand", "", /DescribeQuorum\(55\): 0 to 2/],
   ["TopicCommand", "--delete --topic t", /(?:)/],
 ];

@@ -5,7 +5,7 @@
  * @module
  */
 import { ERRORS } from "../../../core/errors.ts";
-import { METADATA_VERSION } from "../../../core/metadata/brokers.ts";
+import { FEATURES } from "../../../core/metadata/features.ts";
 import {
   API_VERSIONS,
   type ApiVersionsRequest,
@@ -22,9 +22,6 @@ const TARGET_VERSION = 5;
 /** First version whose requests name the client's software. */
 const SOFTWARE_VERSION = 3;
 const SOFTWARE_NAME = /^[a-zA-Z0-9](?:[a-zA-Z0-9\-.]*[a-zA-Z0-9])?$/;
-
-/** Features that exist and are not finalized above 0 here. */
-const ZERO_FEATURES = ["group.version", "transaction.version"] as const;
 
 /** Why a request is refused, if it is. */
 function problemOf(
@@ -58,9 +55,7 @@ export function apiVersionsHandler(
   ): ApiVersionsResponse {
     const errorCode = problemOf(request, context, services);
     if (errorCode !== ERRORS.NONE) return { errorCode };
-    const zeros = context.apiVersion < ZERO_MINIMUM_VERSION
-      ? []
-      : ZERO_FEATURES.map((name) => ({ name, minVersion: 0, maxVersion: 0 }));
+    const leastMin = context.apiVersion < ZERO_MINIMUM_VERSION ? 1 : 0;
     return {
       errorCode,
       apiKeys: served().map(({ key, advertised }) => ({
@@ -68,11 +63,13 @@ export function apiVersionsHandler(
         minVersion: advertised.min,
         maxVersion: advertised.max,
       })),
-      supportedFeatures: [{
-        name: "metadata.version",
-        minVersion: METADATA_VERSION.min,
-        maxVersion: METADATA_VERSION.max,
-      }, ...zeros],
+      supportedFeatures: Object.entries(FEATURES)
+        .filter(([, { min }]) => min >= leastMin)
+        .map(([name, { min, max }]) => ({
+          name,
+          minVersion: min,
+          maxVersion: max,
+        })),
       finalizedFeaturesEpoch: services.metadataOffset,
       finalizedFeatures: Array.from(
         services.image.features,

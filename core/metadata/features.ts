@@ -1,0 +1,134 @@
+/**
+ * Features of the cluster: which there are, at which levels, and the decision
+ * to finalize other levels (KIP-584, KIP-778). Owns the table of what is
+ * supported; what a level switches on is known where it is used.
+ *
+ * @module
+ */
+import { KafkaError } from "../errors.ts";
+import type {
+  ControllerDecision,
+  ControllerState,
+  FeatureUpdate,
+} from "./controller.ts";
+import type { MetadataImage } from "./image.ts";
+import { type MetadataRecord, metadataRecord } from "./records.ts";
+import { itemResult } from "./topics.ts";
+
+/** Levels that a feature may have; 0 is off. */
+interface Levels {
+  readonly min: number;
+  readonly max: number;
+}
+
+/** Every feature that exists here, with the levels that are supported. */
+export const FEATURES: Readonly<Record<string, Levels>> = {
+  "metadata.version": { min: 7, max: 29 },
+  "group.version": { min: 0, max: 0 },
+  "transaction.version": { min: 0, max: 0 },
+};
+
+/** `metadata.version` of a new cluster: 4.1-IV1. */
+export const INITIAL_METADATA_VERSION = 27;
+
+/** Levels of `metadata.version` that brought records or fields of records. */
+const METADATA_CHANGES = [8, 11, 13, 14, 15, 17, 23] as const;
+
+const UPGRADE_TYPE = { UPGRADE: 1, SAFE_DOWNGRADE: 2, UNSAFE_DOWNGRADE: 3 };
+
+/** What a broker says of itself when it registers. */
+export function supportedFeatures(): {
+  readonly name: string;
+  readonly minSupportedVersion: number;
+  readonly maxSupportedVersion: number;
+}[] {
+  return Object.entries(FEATURES).filter(([, { max }]) => max > 0)
+    .map(([name, { min, max }]) => ({
+      name,
+      minSupportedVersion: min,
+      maxSupportedVersion: max,
+    }));
+}
+
+/** Finalizes levels, all or none, or only says whether they could be. */
+export function updateFeatures(
+  { featureUpdates, validateOnly }: {
+    readonly featureUpdates: readonly FeatureUpdate[];
+    readonly validateOnly: boolean;
+  },
+  { image }: ControllerState,
+): ControllerDecision {
+  const records: MetadataRecord[] = [];
+  // A feature that is named twice gets what was asked last.
+  const updates = new Map(featureUpdates.map((each) => [each.feature, each]));
+  const result = itemResult(() => {
+    for (const update of updates.values()) {
+      const { feature: name, maxVersionLevel: featureLevel } = update;
+      const problem = problemOf(update, image);
+      if (problem !== undefined) {
+        throw new KafkaError(
+          "INVALID_UPDATE_VERSION",
+          `Cannot set ${name} to ${featureLevel}: ${problem}`,
+        );
+      }
+      if (featureLevel === levelOf(name, image)) continue;
+      records.push(metadataRecord("FeatureLevel", { name, featureLevel }));
+    }
+  });
+  const isRefused = validateOnly || result.error !== "NONE";
+  return {
+    records: isRefused ? [] : records,
+    reply: { type: "updateFeatures", result },
+  };
+}
+
+function levelOf(name: string, image: MetadataImage): number {
+  return image.features.get(name) ?? 0;
+}
+
+function problemOf(
+  { feature, maxVersionLevel: level, upgradeType }: FeatureUpdate,
+  image: MetadataImage,
+): string | undefined {
+  if (!Object.values(UPGRADE_TYPE).includes(upgradeType)) {
+    return `upgrade type ${upgradeType} is not known`;
+  }
+  if (level < 0) return "a level can't be below 0";
+  const unsupported = unsupportedBy(feature, { level, image });
+  if (unsupported !== undefined) return unsupported;
+  const before = levelOf(feature, image);
+  if (level > before && upgradeType !== UPGRADE_TYPE.UPGRADE) {
+    return `a downgrade can't raise it from ${before}`;
+  }
+  if (level >= before) return undefined;
+  if (upgradeType === UPGRADE_TYPE.UPGRADE) {
+    return `an upgrade can't lower it from ${before}: ask for a safe or an unsafe downgrade`;
+  }
+  const losesMetadata = feature === "metadata.version" &&
+    METADATA_CHANGES.some((change) => change > level && change <= before);
+  if (!losesMetadata) return undefined;
+  return upgradeType === UPGRADE_TYPE.SAFE_DOWNGRADE
+    ? `metadata that came since might be lost on the way from ${before}`
+    : `an unsafe downgrade of metadata from ${before} is not supported`;
+}
+
+/** Who of the cluster can't take `feature` to `level`. */
+function unsupportedBy(
+  feature: string,
+  { level, image }: { readonly level: number; readonly image: MetadataImage },
+): string | undefined {
+  const own = Object.hasOwn(FEATURES, feature) ? FEATURES[feature] : undefined;
+  if (own === undefined) return "there is no such feature";
+  if (level < own.min || level > own.max) {
+    return `the controller supports levels ${own.min} to ${own.max}`;
+  }
+  for (const { id, features } of image.brokers.values()) {
+    const found = features.find(({ name }) => name === feature);
+    const min = found?.minSupportedVersion ?? 0;
+    const max = found?.maxSupportedVersion ?? 0;
+    if (level < min || level > max) {
+      return `broker ${id} supports levels ${min} to ${max}`;
+    }
+  }
+  return undefined;
+}
