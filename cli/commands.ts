@@ -10,6 +10,7 @@ import { GROUPS } from "./table/groups.ts";
 import { LOCAL, PROFILES } from "./table/local.ts";
 import { CONSUME, PRODUCE } from "./table/records.ts";
 import { SERVERS } from "./table/servers.ts";
+import { TOOLS } from "./table/tools.ts";
 import { AS_FILE, TOPICS } from "./table/topics.ts";
 
 /** Flags that every command takes, before or after its name. */
@@ -66,6 +67,7 @@ export const COMMANDS: readonly CommandSpec[] = [
   ...GROUPS,
   ...CLUSTER,
   ...AS_FILE,
+  ...TOOLS,
   ...PROFILES,
   ...LOCAL,
 ];

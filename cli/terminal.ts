@@ -239,6 +239,11 @@ export function sleep(ms: number, signal?: AbortSignal): Promise<void> {
   });
 }
 
+/** Resolves once sockets, timers and signals have had their turn. */
+export function nextTurn(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
+}
+
 /** What SIGINT and SIGTERM do while a command runs. */
 export interface Interrupts {
   /** Aborted by the first signal: drain, commit, leave. */

@@ -47,6 +47,8 @@ const SIZE_BYTES: Readonly<Record<string, number>> = {
   g: 1024 ** 3,
 };
 
+const SIZE_BYTES_MAX = 1024 ** 3;
+
 /** `64k`, `1.5m`, `1g` with or without `/s`, in bytes per second, above 0. */
 export function parsePerSecond(text: string): number {
   const match = /^(\d+(?:\.\d+)?)([kmg]?)b?(?:\/s)?$/i.exec(text);
@@ -55,6 +57,17 @@ export function parsePerSecond(text: string): number {
   if (bytes > 0) return bytes;
   throw new UsageError(
     `Cannot read "${text}" as a throughput per second: write it like 64k, 50m or 1g`,
+  );
+}
+
+/** `100`, `64k`, `1m` in whole bytes. */
+export function parseSize(text: string): number {
+  const match = /^(\d+(?:\.\d+)?)([kmg]?)b?$/i.exec(text);
+  const unit = SIZE_BYTES[match?.[2]?.toLowerCase() ?? ""]!;
+  const bytes = match === null ? NaN : Number(match[1]) * unit;
+  if (Number.isSafeInteger(bytes) && bytes <= SIZE_BYTES_MAX) return bytes;
+  throw new UsageError(
+    `Cannot read "${text}" as a size: write it like 100, 64k or 1m, at most 1g`,
   );
 }
 

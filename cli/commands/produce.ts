@@ -11,11 +11,10 @@ import { ItemsFailed, sentenceOf, UsageError } from "../failure.ts";
 import { say } from "../output.ts";
 import { Progress } from "../progress.ts";
 import { find, readRecords, type TakeRecord } from "../record_reader.ts";
-import { clientProperties } from "../settings.ts";
+import { Failures, isIdempotent, openProducer } from "../sending.ts";
 import {
   isTerminal,
   openSource,
-  printErr,
   type Source,
   takeInterrupts,
 } from "../terminal.ts";
@@ -25,13 +24,6 @@ import {
   parsePair,
   parseTimestamp,
 } from "../units.ts";
-
-/** Failed records that are named one by one; the rest are counted. */
-const NAMED_FAILURES_MAX = 20;
-
-const LINGER_MS = 5;
-/** Lines come by the million: large batches cost broker and client least. */
-const BATCH_BYTES = 256 * 1024;
 
 /** What every record of one run has in common. */
 interface Shape {
@@ -65,15 +57,11 @@ export async function run(call: Call): Promise<void> {
       settings,
     );
   }
-  const { createProducer } = await import("../../net/client.ts");
-  const producer = createProducer(clientProperties(settings, {
+  const producer = await openProducer(settings, {
     "acks": flags.text("acks"),
     "enable.idempotence": isIdempotent(flags.text("acks")),
     "compression.type": flags.text("compression"),
-    "batch.size": BATCH_BYTES,
-    ...deliveryTimes(settings.timeoutMs),
-    "max.block.ms": settings.timeoutMs,
-  }));
+  });
   const interrupts = takeInterrupts();
   const intake = new Intake(producer, shape, new Progress("sent", settings));
   try {
@@ -97,18 +85,7 @@ export async function run(call: Call): Promise<void> {
     intake.end();
     interrupts.release();
   }
-  if (intake.failures > 0) throw new ItemsFailed("records failed");
-}
-
-/** Kafka wants `delivery.timeout.ms` to cover linger and one request. */
-function deliveryTimes(timeoutMs: number | undefined) {
-  if (timeoutMs === undefined) return {};
-  const lingerMs = Math.min(LINGER_MS, Math.floor(timeoutMs / 2));
-  return {
-    "linger.ms": lingerMs,
-    "request.timeout.ms": Math.max(1, timeoutMs - lingerMs),
-    "delivery.timeout.ms": Math.max(1 + lingerMs, timeoutMs),
-  };
+  if (intake.failures.count > 0) throw new ItemsFailed("records failed");
 }
 
 async function open(path: string): Promise<Source> {
@@ -119,11 +96,6 @@ async function open(path: string): Promise<Source> {
       cause: error,
     });
   }
-}
-
-/** Without an acknowledgement of all there is no idempotence. */
-function isIdempotent(acks: string | undefined): boolean | undefined {
-  return acks === "0" || acks === "1" ? false : undefined;
 }
 
 function readDelimiter(flags: Flags): Uint8Array {
@@ -169,7 +141,7 @@ function readShape(call: Call): [Shape, string[]] {
 /** Turns bytes into records and keeps count of what became of them. */
 class Intake {
   /** Records that failed. */
-  failures = 0;
+  readonly failures: Failures = new Failures();
   readonly #producer: Producer;
   readonly #shape: Shape;
   readonly #progress: Progress;
@@ -237,14 +209,11 @@ class Intake {
 
   /** Says what is left to say. */
   end(): void {
-    const unnamed = this.failures - NAMED_FAILURES_MAX;
-    if (unnamed > 0) printErr(`kf: ${unnamed} more records failed\n`);
+    this.failures.end();
     if (this.#progress.records > 0) this.#progress.end();
   }
 
   #fail(line: number | undefined, error: unknown, name = this.#name): void {
-    this.failures++;
-    if (this.failures > NAMED_FAILURES_MAX) return;
-    printErr(`kf: Cannot write ${name} ${line}: ${sentenceOf(error)}\n`);
+    this.failures.add(`Cannot write ${name} ${line}`, error);
   }
 }

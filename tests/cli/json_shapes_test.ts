@@ -94,6 +94,7 @@ const LINES: readonly (readonly [path: string, rest: string])[] = [
   ["topic partitions", "made 3"],
   ["topic trim", "made --before 0 -y"],
   ["topic plan", "--target 5m --per-producer 1m --per-consumer 1m"],
+  ["gen", "made -n 2"],
   ["diff", "-f -"],
   ["apply", "-f - -y"],
   ["consume", "read -e -J"],

@@ -1,0 +1,67 @@
+/**
+ * Records on their way into a cluster, as every command that writes sends
+ * them: the producer with the times that `--timeout` asks for, and the list of
+ * what failed. It never decides what is written or where.
+ *
+ * @module
+ */
+import type { Producer } from "../net/client.ts";
+import { sentenceOf } from "./failure.ts";
+import { clientProperties, type Settings } from "./settings.ts";
+import { printErr } from "./terminal.ts";
+
+/** Failures that are named one by one; the rest are counted. */
+const NAMED_MAX = 20;
+
+const LINGER_MS = 5;
+/** Records come by the million: large batches cost broker and client least. */
+const BATCH_BYTES = 256 * 1024;
+
+/** Makes a producer; `own` are properties that `-X` may still overrule. */
+export async function openProducer(
+  settings: Settings,
+  own: Readonly<Record<string, string | number | boolean | undefined>> = {},
+): Promise<Producer> {
+  const { createProducer } = await import("../net/client.ts");
+  return createProducer(clientProperties(settings, {
+    "batch.size": BATCH_BYTES,
+    ...deliveryTimes(settings.timeoutMs),
+    "max.block.ms": settings.timeoutMs,
+    ...own,
+  }));
+}
+
+/** Kafka wants `delivery.timeout.ms` to cover linger and one request. */
+function deliveryTimes(timeoutMs: number | undefined) {
+  if (timeoutMs === undefined) return {};
+  const lingerMs = Math.min(LINGER_MS, Math.floor(timeoutMs / 2));
+  return {
+    "linger.ms": lingerMs,
+    "request.timeout.ms": Math.max(1, timeoutMs - lingerMs),
+    "delivery.timeout.ms": Math.max(1 + lingerMs, timeoutMs),
+  };
+}
+
+/** Without an acknowledgement of all there is no idempotence. */
+export function isIdempotent(acks: string | undefined): boolean | undefined {
+  return acks === "0" || acks === "1" ? false : undefined;
+}
+
+/** What failed, one line each on stderr, and no more than can be read. */
+export class Failures {
+  /** How many. */
+  count = 0;
+
+  /** Names one: `Cannot write line 7: why`. */
+  add(what: string, error: unknown): void {
+    this.count++;
+    if (this.count > NAMED_MAX) return;
+    printErr(`kf: ${what}: ${sentenceOf(error)}\n`);
+  }
+
+  /** Says how many were not named. */
+  end(): void {
+    const unnamed = this.count - NAMED_MAX;
+    if (unnamed > 0) printErr(`kf: ${unnamed} more records failed\n`);
+  }
+}
