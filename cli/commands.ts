@@ -78,6 +78,7 @@ export const FAMILIES: Readonly<Record<string, string>> = {
   group: family("group", "consumer groups"),
   profile: family("profile", "named settings"),
   cluster: family("cluster", "the cluster"),
+  bench: family("bench", "throughput and latency"),
 };
 
 function family(name: string, about: string): string {

@@ -55,15 +55,17 @@ export async function paced(
   make: (n: number) => Promise<void> | undefined,
 ): Promise<void> {
   const startMs = monoMs();
+  const endMs = startMs + bounds.durationMs;
   const isPaced = bounds.perSecond !== Infinity;
   for (let n = 0; n < bounds.count; n++) {
     if (isPaced) {
       const dueMs = startMs + n * 1000 / bounds.perSecond;
-      const earlyMs = Math.min(dueMs, startMs + bounds.durationMs) - monoMs();
+      const earlyMs = Math.min(dueMs, endMs) - monoMs();
       if (earlyMs > EARLY_MS) await sleep(earlyMs, stop);
+      if (dueMs >= endMs) return;
     }
     if (n % TURN_RECORDS === 0) await nextTurn();
-    if (stop.aborted || monoMs() - startMs >= bounds.durationMs) return;
+    if (stop.aborted || monoMs() >= endMs) return;
     const waits = make(n);
     if (waits !== undefined) await waits;
   }

@@ -24,6 +24,8 @@ export interface Settings {
   readonly givenProperties: Readonly<Record<string, string>>;
   /** How answers are printed. */
   readonly format: AnswerFormat;
+  /** Whether somebody said so, rather than the default. */
+  readonly isFormatAsked: boolean;
   /** Whether stdout and stderr may be coloured. */
   readonly color: { readonly stdout: boolean; readonly stderr: boolean };
   /** Errors only. */
@@ -76,6 +78,7 @@ export async function gatherSettings(
       ...given,
     },
     givenProperties: given,
+    isFormatAsked: pick("format") !== undefined,
     format: oneOf(pick("format") ?? "text", "format", ["text", "json", "tsv"]),
     color: colors(pick("color") ?? "auto"),
     isQuiet: "quiet" in globals,

@@ -32,7 +32,7 @@ export const isTerminal = {
 /** Columns of the terminal, 80 when there is none. */
 export function columns(): number {
   try {
-    return Deno.consoleSize().columns;
+    return Deno.consoleSize().columns || 80;
   } catch {
     return 80;
   }

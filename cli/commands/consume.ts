@@ -17,7 +17,8 @@ import {
   plainFormat,
   type PrintRecord,
 } from "../record_format.ts";
-import { clientProperties, commonProperties } from "../settings.ts";
+import { openConsumer, poll } from "../reading.ts";
+import { commonProperties } from "../settings.ts";
 import { Span } from "../span.ts";
 import { BrokenPipe, isTerminal, monoMs, takeInterrupts } from "../terminal.ts";
 import {
@@ -30,9 +31,6 @@ import {
 } from "../units.ts";
 
 const POLL_MS = 500;
-const POLL_RECORDS = 5_000;
-/** With many partitions, answers are what memory goes to. */
-const FETCH_BYTES = 2 * 1024 * 1024;
 const COMMIT_INTERVAL_MS = 1000;
 
 /** What was asked for. */
@@ -50,16 +48,11 @@ export async function run(call: Call): Promise<void> {
   const { flags, settings } = call;
   const wish = readWish(flags);
   const topics = await chooseTopics(call, wish.group);
-  const { createConsumer } = await import("../../net/client.ts");
-  const consumer = createConsumer(clientProperties(settings, {
+  const consumer = await openConsumer(settings, {
     "group.id": wish.group,
-    "enable.auto.commit": false,
+    "allow.auto.create.topics": true,
     "auto.offset.reset": wish.start.kind === "end" ? "latest" : "earliest",
-    "fetch.max.bytes": FETCH_BYTES,
-    "max.poll.records": POLL_RECORDS,
-    "default.api.timeout.ms": settings.timeoutMs,
-    "request.timeout.ms": settings.timeoutMs,
-  }));
+  });
   const interrupts = takeInterrupts();
   const delivery = new Delivery(
     wish.group === undefined ? undefined : consumer,
@@ -243,15 +236,5 @@ async function deliver(
       await delivery.commit();
       committedMs = now;
     }
-  }
-}
-
-/** A poll that an interrupt ends quietly. */
-async function poll(consumer: Consumer, timeoutMs: number, stop: AbortSignal) {
-  try {
-    return await consumer.poll(timeoutMs, stop);
-  } catch (error) {
-    if (stop.aborted) return [];
-    throw error;
   }
 }

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { CommandSpec, FlagSpec } from "../command.ts";
+import type { ArgumentSpec, CommandSpec, FlagSpec } from "../command.ts";
 
 const DURATION: FlagSpec = {
   name: "duration",
@@ -20,6 +20,112 @@ const KEYS: FlagSpec = {
   value: "N",
   brief: "so many different keys (default none)",
 };
+const SIZE: FlagSpec = {
+  name: "size",
+  value: "SIZE",
+  brief: "bytes of each value (default 100)",
+};
+const ACKS: FlagSpec = {
+  name: "acks",
+  value: "all|1|0",
+  choices: ["all", "-1", "1", "0"],
+  brief: "whose acknowledgement to wait for (default all)",
+};
+const COMPRESSION: FlagSpec = {
+  name: "compression",
+  short: "z",
+  value: "CODEC",
+  choices: ["none", "gzip", "snappy", "lz4", "zstd"],
+  brief: "none, gzip, snappy, lz4 or zstd",
+};
+const BENCH_TOPIC: ArgumentSpec = {
+  name: "TOPIC",
+  min: 1,
+  max: 1,
+  completes: "topic",
+  brief: "where the records are; they stay there",
+};
+const BENCH_JSON =
+  '{"benchmark","topic","records","failed","bytes","seconds","recordsPerSecond","bytesPerSecond","latency":{"of","minMs","meanMs","p50Ms","p95Ms","p99Ms","p999Ms","maxMs"},"histogram":[{"fromMs","toMs","count"}]}, also off a terminal without --format';
+
+function count(byDefault: string): FlagSpec {
+  return {
+    name: "count",
+    short: "n",
+    value: "N",
+    brief: `so many records (default ${byDefault})`,
+  };
+}
+
+const BENCH: readonly CommandSpec[] = [
+  {
+    path: "bench produce",
+    summary: "measure how many records a topic takes, and how fast",
+    script: "kafka-producer-perf-test.sh",
+    arguments: BENCH_TOPIC,
+    flags: [
+      count("100000; without end with --duration"),
+      DURATION,
+      RATE,
+      KEYS,
+      SIZE,
+      ACKS,
+      COMPRESSION,
+    ],
+    examples: [
+      {
+        line: "kf bench produce perf --size 1k --duration 10s",
+        does: "for ten seconds, as fast as can be",
+      },
+      {
+        line:
+          "kf bench produce perf -n 100000 -X linger.ms=50 | jq .latency.p99Ms",
+        does: "with the producer's own properties; the p99 alone",
+      },
+    ],
+    json: BENCH_JSON,
+    load: () => import("../commands/bench_produce.ts"),
+  },
+  {
+    path: "bench consume",
+    summary: "measure how fast the records of a topic can be read",
+    script: "kafka-consumer-perf-test.sh",
+    arguments: BENCH_TOPIC,
+    flags: [count("all that are there now"), DURATION],
+    examples: [
+      { line: "kf bench consume perf", does: "from start to end" },
+      {
+        line: "kf bench consume perf --duration 10s",
+        does: "for ten seconds, or to the end",
+      },
+    ],
+    json: BENCH_JSON,
+    load: () => import("../commands/bench_consume.ts"),
+  },
+  {
+    path: "bench e2e",
+    summary: "measure how long a record takes from producer to consumer",
+    script: "kafka-e2e-latency.sh",
+    arguments: BENCH_TOPIC,
+    flags: [
+      count("10000; without end with --duration"),
+      DURATION,
+      { ...RATE, brief: "records per second (default 1000)" },
+      { ...SIZE, brief: "bytes of each value (default 100, at least 16)" },
+      ACKS,
+      COMPRESSION,
+    ],
+    examples: [
+      { line: "kf bench e2e perf", does: "10000 records in ten seconds" },
+      {
+        line: "kf bench e2e perf --rate 20000 --duration 5s",
+        does: "under load",
+      },
+    ],
+    json: BENCH_JSON,
+    load: () => import("../commands/bench_e2e.ts"),
+  },
+];
 
 /** `kf gen` and its like. */
 export const TOOLS: readonly CommandSpec[] = [
@@ -34,12 +140,7 @@ export const TOOLS: readonly CommandSpec[] = [
       brief: "write them there; without it they are lines on stdout",
     },
     flags: [
-      {
-        name: "count",
-        short: "n",
-        value: "N",
-        brief: "so many records (default 100; without end with --duration)",
-      },
+      count("100; without end with --duration"),
       DURATION,
       RATE,
       KEYS,
@@ -68,4 +169,5 @@ export const TOOLS: readonly CommandSpec[] = [
       'with TOPIC {"topic","records","bytes"}; without, lines {"key","value"} for kf produce --envelope json',
     load: () => import("../commands/gen.ts"),
   },
+  ...BENCH,
 ];

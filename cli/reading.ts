@@ -1,0 +1,108 @@
+/**
+ * Whole topics out of a cluster, as the commands that prove, keep and copy
+ * them read: outside of any group, from given offsets to the ends of now. It
+ * never commits and never prints.
+ *
+ * @module
+ */
+import type {
+  ConsumedBatch,
+  Consumer,
+  ConsumerRecord,
+  TopicPartition,
+} from "../net/client.ts";
+import { withAdmin } from "./cluster.ts";
+import {
+  clientProperties,
+  commonProperties,
+  type Settings,
+} from "./settings.ts";
+import { Span } from "./span.ts";
+
+const POLL_MS = 500;
+const POLL_RECORDS = 5_000;
+/** With many partitions, answers are what memory goes to. */
+const FETCH_BYTES = 2 * 1024 * 1024;
+
+/** Makes a consumer; `own` are properties that `-X` may still overrule. */
+export async function openConsumer(
+  settings: Settings,
+  own: Readonly<Record<string, string | number | boolean | undefined>> = {},
+): Promise<Consumer> {
+  const { createConsumer } = await import("../net/client.ts");
+  return createConsumer(clientProperties(settings, {
+    "enable.auto.commit": false,
+    "allow.auto.create.topics": false,
+    "auto.offset.reset": "earliest",
+    "fetch.max.bytes": FETCH_BYTES,
+    "max.poll.records": POLL_RECORDS,
+    "default.api.timeout.ms": settings.timeoutMs,
+    "request.timeout.ms": settings.timeoutMs,
+    ...own,
+  }));
+}
+
+/** A poll that an interrupt ends quietly. */
+export async function poll(
+  consumer: Consumer,
+  timeoutMs: number,
+  stop: AbortSignal,
+): Promise<ConsumedBatch[]> {
+  try {
+    return await consumer.poll(timeoutMs, stop);
+  } catch (error) {
+    if (stop.aborted) return [];
+    throw error;
+  }
+}
+
+/** A topic's partitions, in order; a missing topic is said at once. */
+export async function partitionsOf(
+  settings: Settings,
+  topic: string,
+): Promise<TopicPartition[]> {
+  const [found] = await withAdmin(
+    { ...settings, properties: commonProperties(settings) },
+    (admin) => admin.describeTopics([topic]),
+  );
+  if (found?.error !== undefined) throw found.error;
+  return (found?.partitions ?? []).map(({ partition }) => ({
+    topic,
+    partition,
+  }))
+    .sort((a, b) => a.partition - b.partition);
+}
+
+/** What {@linkcode readToEnds} reads, and to whom it gives it. */
+export interface Reading {
+  readonly partitions: readonly TopicPartition[];
+  /** Where each begins by its number; the others at their first record. */
+  readonly starts?: ReadonlyMap<number, number>;
+  readonly stop: AbortSignal;
+  /** Takes records of one partition, in order; false ends the reading. */
+  take(
+    records: readonly ConsumerRecord[],
+    partition: number,
+  ): Promise<boolean | void> | boolean | void;
+}
+
+/** Reads partitions of one topic up to where they ended when it began. */
+export async function readToEnds(
+  consumer: Consumer,
+  { partitions, starts, stop, take }: Reading,
+): Promise<void> {
+  consumer.assign(partitions);
+  const span = new Span(consumer, { isEndedAtEnd: true, to: undefined });
+  for (const at of partitions) {
+    consumer.seek(at, starts?.get(at.partition) ?? "earliest");
+  }
+  await span.assigned(partitions);
+  while (!stop.aborted && !await span.isDone()) {
+    for (const batch of await poll(consumer, POLL_MS, stop)) {
+      const endOffset = span.endOf(batch);
+      const records = batch.records.filter(({ offset }) => offset < endOffset);
+      if (records.length === 0) continue;
+      if (await take(records, batch.partition) === false) return;
+    }
+  }
+}
