@@ -79,6 +79,7 @@ export const FAMILIES: Readonly<Record<string, string>> = {
   profile: family("profile", "named settings"),
   cluster: family("cluster", "the cluster"),
   bench: family("bench", "throughput and latency"),
+  verify: family("verify", "what was promised, proved"),
 };
 
 function family(name: string, about: string): string {

@@ -285,6 +285,11 @@ export function exit(code: number): never {
   Deno.exit(code);
 }
 
+/** What tells this process from others of the machine. */
+export function processId(): number {
+  return Deno.pid;
+}
+
 /** Versions of what runs us. */
 export function runtime(): { deno: string; target: string } {
   return { deno: Deno.version.deno, target: Deno.build.target };

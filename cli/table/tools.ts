@@ -127,6 +127,63 @@ const BENCH: readonly CommandSpec[] = [
   },
 ];
 
+const VERIFY: readonly CommandSpec[] = [
+  {
+    path: "verify produce",
+    summary: "write numbered records, and print what was acknowledged",
+    script: "kafka-verifiable-producer.sh",
+    arguments: BENCH_TOPIC,
+    flags: [
+      count("10000; without end with --duration"),
+      DURATION,
+      RATE,
+      {
+        ...KEYS,
+        brief: "so many different keys (default 10; 0 for none)",
+      },
+      SIZE,
+      ACKS,
+    ],
+    examples: [
+      {
+        line: "kf verify produce t -n 100000 > ledger",
+        does: "the ledger is for kf verify consume",
+      },
+      {
+        line: "kf verify produce t --duration 1m | kf verify consume t",
+        does: "restart brokers meanwhile, and see",
+      },
+    ],
+    json:
+      'lines {"run","topic","acks","isIdempotent","keys","valueBytes"}, then {"seq","partition","offset"} or {"seq","error"}',
+    load: () => import("../commands/verify_produce.ts"),
+  },
+  {
+    path: "verify consume",
+    summary: "prove that a topic holds what was acknowledged, in order, once",
+    script: "kafka-verifiable-consumer.sh",
+    arguments: {
+      name: "TOPIC [LEDGER]",
+      min: 1,
+      max: 2,
+      completes: "topic",
+      rest: "file",
+      brief:
+        "topic, and what kf verify produce printed (default stdin); in a copy of its topic offsets may differ",
+    },
+    flags: [],
+    examples: [
+      {
+        line: "kf verify consume t ledger",
+        does: "exit 1 with the first violations named, 0 when there is none",
+      },
+    ],
+    json:
+      '{"run","topic","acks","isIdempotent","sent","acked","found","foreign","lost","moved","duplicated","reordered","altered","split","unproven","isProven","violations":[{"kind","seq","partition","offset"}]}',
+    load: () => import("../commands/verify_consume.ts"),
+  },
+];
+
 /** `kf gen` and its like. */
 export const TOOLS: readonly CommandSpec[] = [
   {
@@ -170,4 +227,5 @@ export const TOOLS: readonly CommandSpec[] = [
     load: () => import("../commands/gen.ts"),
   },
   ...BENCH,
+  ...VERIFY,
 ];
