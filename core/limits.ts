@@ -37,6 +37,18 @@ export const LIMITS = {
   topicNameCharsMax: 249,
   /** Bytes of a committed offset's metadata: `offset.metadata.max.bytes`. */
   offsetMetadataBytesMax: 4096,
+  /** Characters of an expression over records. */
+  expressionCharsMax: 4096,
+  /** Operands within operands of an expression. */
+  expressionDepthMax: 64,
+  /** Characters of a regular expression. */
+  regexCharsMax: 16 * 1024,
+  /** Groups within groups of a regular expression. */
+  regexDepthMax: 200,
+  /** Steps that a regular expression is compiled to. */
+  regexStepsMax: 32 * 1024,
+  /** Characters of a text that a regular expression looks at. */
+  regexSubjectCharsMax: 1024 * 1024,
 } as const;
 
 invariant(

@@ -13,6 +13,13 @@ import { Producer } from "./client/producer.ts";
 import type { ClientConfig, ClientSeams } from "./client/types.ts";
 
 export { type ErrorName, ERRORS, KafkaError } from "../core/errors.ts";
+export {
+  compileExpression,
+  type ExpressionRecord,
+} from "../core/expression/expression.ts";
+export { ExpressionError } from "../core/expression/expression_error.ts";
+export { Regex } from "../core/expression/regex.ts";
+export { RegexError } from "../core/expression/regex_pattern.ts";
 export type { TopicPartition } from "../core/ids.ts";
 export type * from "./client/admin_types.ts";
 export type * from "./client/types.ts";

@@ -117,6 +117,7 @@ const MAY: Readonly<Record<string, readonly string[]>> = {
   "core/coordinator": ["core/record"],
   "core/assign": [],
   "core/security": [],
+  "core/expression": [],
   "core/metadata": [
     "core/coordinator",
     "core/record",
@@ -129,6 +130,7 @@ const MAY: Readonly<Record<string, readonly string[]>> = {
     "core/assign",
     "core/security",
     "core/metadata",
+    "core/expression",
   ],
   "core/client": ["core/record", "core/assign"],
   "net/wire": [],
