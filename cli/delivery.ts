@@ -4,9 +4,14 @@
  *
  * @module
  */
-import type { ConsumedBatch, Consumer, TopicPartition } from "../net/client.ts";
+import type {
+  Consumer,
+  ConsumerRecord,
+  TopicPartition,
+} from "../net/client.ts";
 import { ByteSink } from "./byte_sink.ts";
 import type { PrintRecord } from "./record_format.ts";
+import type { KeepRecord } from "./selection.ts";
 import { BrokenPipe, writeOut } from "./terminal.ts";
 
 const FLUSH_BYTES = 256 * 1024;
@@ -20,9 +25,11 @@ interface Written {
 
 /** Records of one batch that lie in the sink, not yet on stdout. */
 interface Pending {
-  readonly batch: ConsumedBatch;
+  readonly records: readonly ConsumerRecord[];
   readonly from: number;
   readonly to: number;
+  /** How many of them are printed. */
+  readonly kept: number;
 }
 
 /**
@@ -32,12 +39,13 @@ interface Pending {
  * 2. `#pending` covers exactly the records whose bytes lie in the sink.
  */
 export class Delivery {
-  /** Records written. */
+  /** Records written, without those that were not wanted. */
   records = 0;
   /** Bytes written. */
   bytes = 0;
   readonly #consumer: Consumer | undefined;
   readonly #print: PrintRecord;
+  readonly #keeps: KeepRecord | undefined;
   readonly #limit: number;
   readonly #sink = new ByteSink(2 * FLUSH_BYTES);
   #pending: Pending[] = [];
@@ -47,10 +55,15 @@ export class Delivery {
   /** Without a consumer nothing is committed. */
   constructor(
     consumer: Consumer | undefined,
-    options: { print: PrintRecord; limit: number },
+    options: {
+      print: PrintRecord;
+      limit: number;
+      keeps?: KeepRecord | undefined;
+    },
   ) {
     this.#consumer = consumer;
     this.#print = options.print;
+    this.#keeps = options.keeps;
     this.#limit = options.limit;
   }
 
@@ -60,20 +73,24 @@ export class Delivery {
   }
 
   /** Prints records below `endOffset` into the buffer, up to the limit. */
-  write(batch: ConsumedBatch, endOffset: number): void {
-    const { records } = batch;
-    let count = Math.min(records.length, this.#limit - this.#taken);
-    while (count > 0 && records[count - 1]!.offset >= endOffset) count--;
+  write(records: readonly ConsumerRecord[], endOffset: number): void {
     let from = 0;
-    for (let i = 0; i < count; i++) {
-      this.#print(records[i]!, this.#sink);
+    let kept = 0;
+    let i = 0;
+    for (; i < records.length && !this.isFull; i++) {
+      const record = records[i]!;
+      if (record.offset >= endOffset) break;
+      if (this.#keeps !== undefined && !this.#keeps(record)) continue;
+      this.#print(record, this.#sink);
+      this.#taken++;
+      kept++;
       if (this.#sink.length < FLUSH_BYTES) continue;
-      this.#pending.push({ batch, from, to: i + 1 });
+      this.#pending.push({ records, from, to: i + 1, kept });
       from = i + 1;
+      kept = 0;
       this.flush();
     }
-    if (from < count) this.#pending.push({ batch, from, to: count });
-    this.#taken += Math.max(0, count);
+    if (from < i) this.#pending.push({ records, from, to: i, kept });
   }
 
   /** Writes the buffer to stdout; throws `BrokenPipe`. */
@@ -91,9 +108,9 @@ export class Delivery {
       throw error;
     }
     this.bytes += bytes.length;
-    for (const { batch, from, to } of pending) {
-      this.records += to - from;
-      this.#note(batch, to - 1);
+    for (const { records, to, kept } of pending) {
+      this.records += kept;
+      this.#note(records[to - 1]!);
     }
   }
 
@@ -116,21 +133,23 @@ export class Delivery {
   #countPartial(pending: readonly Pending[], bytesWritten: number): void {
     const sink = new ByteSink();
     let total = 0;
-    for (const { batch, from, to } of pending) {
+    for (const { records, from, to } of pending) {
       for (let i = from; i < to; i++) {
-        sink.length = 0;
-        this.#print(batch.records[i]!, sink);
-        total += sink.length;
-        if (total > bytesWritten) return;
-        this.records++;
-        this.#note(batch, i);
+        const record = records[i]!;
+        if (this.#keeps === undefined || this.#keeps(record)) {
+          sink.length = 0;
+          this.#print(record, sink);
+          total += sink.length;
+          if (total > bytesWritten) return;
+          this.records++;
+        }
+        this.#note(record);
       }
     }
   }
 
-  #note(batch: ConsumedBatch, index: number): void {
-    const { offset, leaderEpoch } = batch.records[index]!;
-    const { topic, partition } = batch;
+  #note(record: ConsumerRecord): void {
+    const { topic, partition, offset, leaderEpoch } = record;
     this.#written.set(`${topic}-${partition}`, {
       topic,
       partition,

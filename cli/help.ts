@@ -14,6 +14,15 @@ const FORMAT_HELP = `Record format (-f):
   \\n \\r \\t \\0 \\\\ \\xNN
 `;
 
+const EXPRESSION_HELP = `Expressions (--where):
+  key, value   their text; value.user.id or value["a b"][0] what is in its JSON
+  headers.NAME topic partition offset timestamp   a header's text; facts
+  == != < <= > >=   =~ !~ "regex" or /regex/i   contains startsWith endsWith
+  in ["a", 1]   and or not (also && || !)   + - * / %   number(value.total)
+  "text" 'text' 12.5 true false null   @2026-01-31T12:00:00Z a time
+  What is missing, no JSON or of another kind is null, never an error.
+`;
+
 /** The help of kf, of a family, or of one command. */
 export function helpText(route: readonly string[]): string {
   const path = route.join(" ");
@@ -94,7 +103,7 @@ function commandHelp(spec: CommandSpec): string {
   if (spec.flags.length > 0) {
     parts.push(`Flags:\n${table(spec.flags.map(flagRow))}`);
   }
-  if (spec.path === "consume") parts.push(FORMAT_HELP);
+  if (spec.path === "consume") parts.push(FORMAT_HELP, EXPRESSION_HELP);
   if (spec.json !== undefined) parts.push(`JSON: ${spec.json}\n`);
   parts.push(`Flags of every command:\n${table(GLOBAL_FLAGS.map(flagRow))}`);
   const examples = spec.examples.map((example): [string, string] => [

@@ -232,21 +232,46 @@ function envelopeText(
   }
 }
 
-/** One JSON object, then `delimiter`. Loses nothing: see `kf consume --help`. */
-export function envelopeFormat(delimiter: Uint8Array): PrintRecord {
+/**
+ * A value that is JSON as it stands, on one line: numbers keep all of their
+ * digits. Anything else as in the envelope.
+ */
+function nestedValue(bytes: Uint8Array | null): string {
+  const text = envelopeText(bytes);
+  if (typeof text !== "string") return JSON.stringify(text);
+  try {
+    JSON.parse(text);
+  } catch {
+    return JSON.stringify(text);
+  }
+  // Within strings JSON has no line ends.
+  return text.replace(/[\r\n]+/g, " ");
+}
+
+/**
+ * One JSON object, then `delimiter`. Loses nothing, unless a value that is JSON
+ * is to stand in it as such: see `kf consume --help`.
+ */
+export function envelopeFormat(
+  delimiter: Uint8Array,
+  options: { nestsJson: boolean } = { nestsJson: false },
+): PrintRecord {
+  const { nestsJson } = options;
   return (record, sink) => {
-    sink.text(JSON.stringify({
-      topic: record.topic,
-      partition: record.partition,
-      offset: record.offset,
-      timestamp: record.timestamp,
-      key: envelopeText(record.key),
-      value: envelopeText(record.value),
-      headers: record.headers.map(({ key, value }) => [
-        key,
-        envelopeText(value),
-      ]),
-    }));
+    const value = nestsJson
+      ? nestedValue(record.value)
+      : JSON.stringify(envelopeText(record.value));
+    sink.text(
+      `{"topic":${JSON.stringify(record.topic)}` +
+        `,"partition":${record.partition},"offset":${record.offset}` +
+        `,"timestamp":${record.timestamp}` +
+        `,"key":${JSON.stringify(envelopeText(record.key))}` +
+        `,"value":${value},"headers":`,
+    );
+    sink.text(JSON.stringify(
+      record.headers.map(({ key, value }) => [key, envelopeText(value)]),
+    ));
+    sink.byte(0x7d);
     sink.push(delimiter);
   };
 }

@@ -48,6 +48,25 @@ export class Span {
     }
   }
 
+  /**
+   * Moves partitions to so many offsets before their ends; whether all of them
+   * begin at their first record then.
+   */
+  async seekBack(
+    partitions: TopicPartition[],
+    count: number,
+  ): Promise<boolean> {
+    const firsts = await this.#consumer.beginningOffsets(partitions);
+    let isAll = true;
+    for (const { offset: first, ...at } of firsts) {
+      const end = this.#ends.get(keyOf(at)) ?? first;
+      const { topic, partition } = at;
+      this.#consumer.seek({ topic, partition }, Math.max(first, end - count));
+      if (end - count > first) isAll = false;
+    }
+    return isAll;
+  }
+
   /** Partitions that came: takes down their ends. */
   async assigned(partitions: readonly TopicPartition[]): Promise<void> {
     this.#hasAssignment = true;
@@ -77,11 +96,24 @@ export class Span {
   async isDone(): Promise<boolean> {
     if (!this.#hasAssignment) return false;
     if (!this.#isEndedAtEnd && this.#to === undefined) return false;
-    for (const [key, at] of this.#held) {
-      const end = this.#ends.get(key) ?? Infinity;
-      if (await this.#consumer.position(at) < end) return false;
+    for (const at of this.#held.values()) {
+      if (await this.#isUnread(at)) return false;
     }
     return true;
+  }
+
+  /** Those of `partitions` that have not been read to their end. */
+  async unread(partitions: TopicPartition[]): Promise<TopicPartition[]> {
+    const unread = [];
+    for (const at of partitions) {
+      if (await this.#isUnread(at)) unread.push(at);
+    }
+    return unread;
+  }
+
+  async #isUnread(at: TopicPartition): Promise<boolean> {
+    const end = this.#ends.get(keyOf(at)) ?? Infinity;
+    return await this.#consumer.position(at) < end;
   }
 
   #lower(ends: readonly (TopicPartition & { offset: number })[]): void {

@@ -106,13 +106,13 @@ export type Start =
   | { readonly kind: "beforeEnd"; readonly count: number }
   | { readonly kind: "time"; readonly timestampMs: number };
 
-/** `start`, `end`, `N`, `-N` or `@time`. */
+/** `start`, `end`, `N`, `-N`, `@time`, or a time that can be nothing else. */
 export function parseStart(text: string): Start {
   if (text === "start" || text === "beginning" || text === "earliest") {
     return { kind: "start" };
   }
   if (text === "end" || text === "latest") return { kind: "end" };
-  if (text.startsWith("@")) {
+  if (text.startsWith("@") || /^-\d[\d.]*[a-z]|^\d{4}-\d/.test(text)) {
     return { kind: "time", timestampMs: parseTimestamp(text) };
   }
   if (/^\d+$/.test(text)) return { kind: "offset", offset: Number(text) };
@@ -120,7 +120,7 @@ export function parseStart(text: string): Start {
     return { kind: "beforeEnd", count: -Number(text) };
   }
   throw new UsageError(
-    `Cannot read "${text}" as an offset: write start, end, N, -N or @time`,
+    `Cannot read "${text}" as an offset: write start, end, N, -N or @time, as @-1h`,
   );
 }
 

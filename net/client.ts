@@ -18,6 +18,7 @@ export {
   type ExpressionRecord,
 } from "../core/expression/expression.ts";
 export { ExpressionError } from "../core/expression/expression_error.ts";
+export { partitionOfKey } from "../core/client/partitioner.ts";
 export { Regex } from "../core/expression/regex.ts";
 export { RegexError } from "../core/expression/regex_pattern.ts";
 export type { TopicPartition } from "../core/ids.ts";

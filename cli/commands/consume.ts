@@ -4,49 +4,43 @@
  *
  * @module
  */
-import type { Consumer } from "../../net/client.ts";
-import type { Call, Flags } from "../command.ts";
-import { unique, withAdmin } from "../cluster.ts";
+import type {
+  ConsumedBatch,
+  Consumer,
+  ConsumerRecord,
+  TopicPartition,
+} from "../../net/client.ts";
+import type { Call } from "../command.ts";
 import { Delivery } from "../delivery.ts";
-import { ItemsFailed, UsageError } from "../failure.ts";
+import { ItemsFailed } from "../failure.ts";
+import { type Held, LatestPerKey, Merge, Tail } from "../held_records.ts";
 import { say } from "../output.ts";
 import { Progress } from "../progress.ts";
-import {
-  compileFormat,
-  envelopeFormat,
-  plainFormat,
-  type PrintRecord,
-} from "../record_format.ts";
 import { openConsumer, poll } from "../reading.ts";
-import { commonProperties } from "../settings.ts";
+import type { KeepRecord } from "../selection.ts";
 import { Span } from "../span.ts";
-import { BrokenPipe, isTerminal, monoMs, takeInterrupts } from "../terminal.ts";
-import {
-  parseCount,
-  parseDelimiter,
-  parseDuration,
-  parsePartitions,
-  parseStart,
-  type Start,
-} from "../units.ts";
+import { BrokenPipe, monoMs, takeInterrupts } from "../terminal.ts";
+import { chooseTopics, readWish, type Wish } from "../wish.ts";
 
 const POLL_MS = 500;
 const COMMIT_INTERVAL_MS = 1000;
+/** How much farther back a tail is looked for, each time that it was short. */
+const TAIL_GROWTH = 8;
 
-/** What was asked for. */
-interface Wish {
-  readonly group: string | undefined;
-  readonly start: Start;
-  readonly partitions: number[] | undefined;
-  readonly limit: number;
-  readonly idleTimeoutMs: number;
-  readonly print: PrintRecord;
+/** Everything of one run. */
+interface Run {
+  readonly consumer: Consumer;
+  readonly wish: Wish;
+  readonly span: Span;
+  readonly delivery: Delivery;
+  readonly progress: Progress;
+  readonly stop: AbortSignal;
 }
 
 /** Runs `kf consume`. */
 export async function run(call: Call): Promise<void> {
   const { flags, settings } = call;
-  const wish = readWish(flags);
+  const wish = await readWish(flags);
   const topics = await chooseTopics(call, wish.group);
   const consumer = await openConsumer(settings, {
     "group.id": wish.group,
@@ -54,25 +48,23 @@ export async function run(call: Call): Promise<void> {
     "auto.offset.reset": wish.start.kind === "end" ? "latest" : "earliest",
   });
   const interrupts = takeInterrupts();
+  const holds = isHeld(wish);
   const delivery = new Delivery(
     wish.group === undefined ? undefined : consumer,
-    { print: wish.print, limit: wish.limit },
+    // What is held has been chosen before it is written.
+    { ...wish, keeps: holds ? undefined : allOf(wish) },
   );
-  const span = new Span(consumer, {
-    isEndedAtEnd: flags.has("exit-at-end"),
-    to: flags.parsed("to", parseStart),
-  });
+  const span = new Span(consumer, wish);
   const progress = new Progress("read", settings);
+  const { signal: stop } = interrupts;
+  const all: Run = { consumer, wish, span, delivery, progress, stop };
   let isReaderGone = false;
   try {
-    await begin(consumer, { wish, topics, span, delivery });
-    await deliver(consumer, {
-      wish,
-      span,
-      delivery,
-      progress,
-      stop: interrupts.signal,
-    });
+    const partitions = await begin(all, topics);
+    if (wish.tail !== undefined) await deliverTail(all, partitions);
+    else if (wish.isLatestPerKey) await deliverLatest(all);
+    else if (wish.isByTime) await deliverMerged(all, partitions);
+    else await deliver(all);
   } catch (error) {
     if (!(error instanceof BrokenPipe)) throw error;
     isReaderGone = true;
@@ -81,11 +73,30 @@ export async function run(call: Call): Promise<void> {
     interrupts.release();
     progress.end();
   }
-  if (isReaderGone) return;
-  if (flags.has("require-match") && delivery.records === 0) {
+  if (isReaderGone || delivery.records > 0) return;
+  if (wish.key !== undefined && wish.partitions === undefined) {
+    say("no record has this key where it hashes to: see -p", settings);
+  }
+  if (flags.has("require-match")) {
     say("no record matched", settings);
     throw new ItemsFailed("no record matched");
   }
+}
+
+function isHeld(wish: Wish): boolean {
+  return wish.tail !== undefined || wish.isLatestPerKey || wish.isByTime;
+}
+
+/** `--key` together with `--filter` and `--where`. */
+function allOf({ key, keeps }: Wish): KeepRecord | undefined {
+  if (key === undefined) return keeps;
+  return (record) => hasKey(record, key) && (keeps?.(record) ?? true);
+}
+
+function hasKey(record: ConsumerRecord, key: Uint8Array): boolean {
+  const { key: own } = record;
+  return own !== null && own.length === key.length &&
+    own.every((byte, i) => byte === key[i]);
 }
 
 /** Commits what was written and leaves the group, even after a failure. */
@@ -97,79 +108,15 @@ async function end(consumer: Consumer, delivery: Delivery): Promise<void> {
   }
 }
 
-function readWish(flags: Flags): Wish {
-  flags.refuseBoth("print", "json");
-  flags.refuseBoth("print", "delimiter");
-  flags.refuseBoth("delimiter", "null");
-  const group = flags.text("group");
-  const start = flags.parsed("offset", parseStart) ?? { kind: "start" };
-  if (group === "") throw new UsageError("Cannot use a group without a name");
-  if (group !== undefined && start.kind !== "start" && start.kind !== "end") {
-    throw new UsageError(
-      "Cannot use this -o with a group, which goes on at its committed offset: use start or end, or leave -g out",
-    );
-  }
-  return {
-    group,
-    start,
-    partitions: flags.parsed("partitions", parsePartitions),
-    limit: flags.parsed(
-      "limit",
-      (text) => parseCount(text, { name: "a limit" }),
-    ) ?? Infinity,
-    idleTimeoutMs: flags.parsed("idle-timeout", parseDuration) ?? Infinity,
-    print: choosePrint(flags),
-  };
-}
-
-function choosePrint(flags: Flags): PrintRecord {
-  const options = { isTerminal: isTerminal.stdout() };
-  const format = flags.text("print");
-  if (format !== undefined) {
-    const print = compileFormat(format, options);
-    if (!flags.has("null")) return print;
-    return (record, sink) => {
-      print(record, sink);
-      sink.byte(0);
-    };
-  }
-  const delimiter = flags.has("null")
-    ? new Uint8Array(1)
-    : parseDelimiter(flags.text("delimiter") ?? "\\n", "-D");
-  return flags.has("json")
-    ? envelopeFormat(delimiter)
-    : plainFormat(delimiter, options);
-}
-
-/** As named, else what the group has committed, else the default topic. */
-async function chooseTopics(
-  call: Call,
-  group: string | undefined,
-): Promise<string[]> {
-  const { flags, settings } = call;
-  if (call.args.length > 0) return unique(call.args);
-  const named = flags.text("topic");
-  if (named !== undefined) return [named];
-  let topics: string[] = [];
-  if (group !== undefined) {
-    const offsets = await withAdmin(
-      { ...settings, properties: commonProperties(settings) },
-      (admin) => admin.listGroupOffsets(group),
-    );
-    topics = unique(offsets.map((offset) => offset.topic)).sort();
-  }
-  if (topics.length === 0) topics = [settings.topic];
-  const names = topics.map((topic) => `"${topic}"`).join(", ");
-  say(`reading topic ${names}`, settings);
-  return topics;
-}
-
+/** Subscribes, or takes the partitions that are asked for and gives them. */
 async function begin(
-  consumer: Consumer,
-  options: { wish: Wish; topics: string[]; span: Span; delivery: Delivery },
-): Promise<void> {
-  const { wish, topics, span, delivery } = options;
-  if (wish.group !== undefined && wish.partitions === undefined) {
+  all: Run,
+  topics: string[] | RegExp,
+): Promise<TopicPartition[]> {
+  const { consumer, wish, span, delivery } = all;
+  const isSubscribed = wish.group !== undefined &&
+    wish.partitions === undefined;
+  if (isSubscribed || topics instanceof RegExp) {
     consumer.onRebalance({
       assigned: (partitions) => span.assigned(partitions),
       revoked: async (partitions) => {
@@ -182,39 +129,135 @@ async function begin(
       },
     });
     consumer.subscribe(topics);
-    return;
+    return [];
   }
-  const found = [];
-  for (const topic of topics) {
-    const all = await consumer.partitionsFor(topic);
-    const wanted = wish.partitions ?? all.map((info) => info.partition);
-    for (const partition of wanted) {
-      if (!all.some((info) => info.partition === partition)) {
-        throw new Error(
-          `Cannot read partition ${partition} of topic "${topic}": it has ${all.length}`,
-        );
-      }
-      found.push({ topic, partition });
-    }
-  }
+  const found: TopicPartition[] = [];
+  for (const topic of topics) found.push(...await choosePartitions(all, topic));
   consumer.assign(found);
   if (wish.group === undefined) await span.seek(found, wish.start);
   await span.assigned(found);
+  return found;
 }
 
-async function deliver(
-  consumer: Consumer,
-  options: {
-    wish: Wish;
-    span: Span;
-    delivery: Delivery;
-    progress: Progress;
-    stop: AbortSignal;
+async function choosePartitions(
+  { consumer, wish }: Run,
+  topic: string,
+): Promise<TopicPartition[]> {
+  const all = await consumer.partitionsFor(topic);
+  let wanted = wish.partitions;
+  if (wanted === undefined && wish.key !== undefined) {
+    const { partitionOfKey } = await import("../../net/client.ts");
+    wanted = [partitionOfKey(wish.key, all.length)];
+  }
+  for (const partition of wanted ?? []) {
+    if (!all.some((info) => info.partition === partition)) {
+      throw new Error(
+        `Cannot read partition ${partition} of topic "${topic}": it has ${all.length}`,
+      );
+    }
+  }
+  return (wanted ?? all.map((info) => info.partition))
+    .map((partition) => ({ topic, partition }));
+}
+
+/** Records as they come. */
+async function deliver(all: Run): Promise<void> {
+  const { span, delivery } = all;
+  let committedMs = monoMs();
+  await read(all, {
+    take: (batch) => delivery.write(batch.records, span.endOf(batch)),
+    after: async () => {
+      delivery.flush();
+      const now = monoMs();
+      if (now - committedMs < COMMIT_INTERVAL_MS) return;
+      await delivery.commit();
+      committedMs = now;
+    },
+  });
+}
+
+/** The last records: from ever farther back until there are enough. */
+async function deliverTail(
+  all: Run,
+  partitions: TopicPartition[],
+): Promise<void> {
+  const { wish, span } = all;
+  const count = wish.tail!;
+  const held = new Tail(count, allOf(wish) ?? (() => true));
+  for (let back = count;; back *= TAIL_GROWTH) {
+    const isAll = await span.seekBack(partitions, back);
+    if (!await hold(all, held)) return;
+    if (isAll || held.isFull(partitions.length)) break;
+    held.clear();
+  }
+  print(all, held.release());
+}
+
+async function deliverLatest(all: Run): Promise<void> {
+  const { wish } = all;
+  const held = new LatestPerKey(wish.keeps ?? (() => true), wish);
+  if (await hold(all, held)) print(all, held.release());
+}
+
+/** Reads to the end into `held`; false when it was interrupted. */
+async function hold(all: Run, held: Held): Promise<boolean> {
+  const { span, wish: { key } } = all;
+  await read(all, {
+    take(batch) {
+      const records = below(batch.records, span.endOf(batch));
+      held.take(
+        key === undefined
+          ? records
+          : records.filter((record) => hasKey(record, key)),
+      );
+    },
+  });
+  return !all.stop.aborted;
+}
+
+/** Records of all partitions by time, as soon as nothing earlier can come. */
+async function deliverMerged(
+  all: Run,
+  partitions: TopicPartition[],
+): Promise<void> {
+  const { consumer, span, wish } = all;
+  const merge = new Merge(allOf(wish) ?? (() => true));
+  let open = partitions;
+  await read(all, {
+    take: (batch) => merge.take(below(batch.records, span.endOf(batch))),
+    after: async () => {
+      open = await span.unread(open);
+      print(all, merge.release(open));
+      consumer.resume(open);
+      consumer.pause(merge.ahead(open));
+    },
+  });
+  if (!all.stop.aborted) print(all, merge.release([]));
+}
+
+function below(
+  records: readonly ConsumerRecord[],
+  endOffset: number,
+): readonly ConsumerRecord[] {
+  const isWhole = (records.at(-1)?.offset ?? -1) < endOffset;
+  return isWhole ? records : records.filter(({ offset }) => offset < endOffset);
+}
+
+function print({ delivery }: Run, records: readonly ConsumerRecord[]): void {
+  delivery.write(records, Infinity);
+  delivery.flush();
+}
+
+/** Polls until all is read, enough is written, or nothing more comes. */
+async function read(
+  all: Run,
+  steps: {
+    take(batch: ConsumedBatch): void;
+    after?(): Promise<void>;
   },
 ): Promise<void> {
-  const { wish, span, delivery, progress, stop } = options;
+  const { consumer, wish, span, delivery, progress, stop } = all;
   let lastRecordMs = monoMs();
-  let committedMs = lastRecordMs;
   while (!stop.aborted && !delivery.isFull && !await span.isDone()) {
     const waitMs = Math.min(
       POLL_MS,
@@ -222,19 +265,15 @@ async function deliver(
     );
     const batches = await poll(consumer, waitMs, stop);
     for (const batch of batches) {
-      delivery.write(batch, span.endOf(batch));
+      steps.take(batch);
       if (delivery.isFull) break;
     }
-    delivery.flush();
+    await steps.after?.();
     const now = monoMs();
     if (batches.length > 0) lastRecordMs = now;
     else if (now - lastRecordMs >= wish.idleTimeoutMs) return;
     progress.records = delivery.records;
     progress.bytes = delivery.bytes;
     progress.tick();
-    if (now - committedMs >= COMMIT_INTERVAL_MS) {
-      await delivery.commit();
-      committedMs = now;
-    }
   }
 }

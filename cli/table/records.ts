@@ -125,9 +125,19 @@ export const CONSUME: CommandSpec = {
       brief: "start, end, N, -N from the end, or @TIME (default start)",
     },
     {
+      name: "from",
+      value: "WHERE",
+      brief: "the same as --offset, beside --to",
+    },
+    {
       name: "to",
-      value: "@TIME|N",
+      value: "@TIME|N|end",
       brief: "end before this time or offset, in each partition",
+    },
+    {
+      name: "tail",
+      value: "N",
+      brief: "the last N records of all partitions, by time, then end",
     },
     {
       name: "exit-at-end",
@@ -136,10 +146,42 @@ export const CONSUME: CommandSpec = {
     },
     { name: "limit", short: "n", value: "N", brief: "end after N records" },
     {
+      name: "regex",
+      short: "r",
+      brief: "topics are regular expressions that match whole names",
+    },
+    {
       name: "partitions",
       short: "p",
       value: "LIST",
       brief: "only these partitions: 0 or 0,2 or 0-3",
+    },
+    {
+      name: "key",
+      value: "KEY",
+      brief: "only records with this key, from the partition it hashes to",
+    },
+    {
+      name: "filter",
+      value: "k:RE|v:RE|h:NAME=RE",
+      repeats: true,
+      brief: "only where key, value or header matches; all that are given",
+    },
+    {
+      name: "where",
+      value: "EXPR",
+      repeats: true,
+      brief: "only where this holds, as 'value.total > 80 and key =~ \"^a\"'",
+    },
+    {
+      name: "latest-per-key",
+      brief: "of each key the latest record, without deleted ones, then end",
+    },
+    {
+      name: "order",
+      value: "timestamp",
+      choices: ["timestamp"],
+      brief: "partitions merged by time; with -e or --to",
     },
     {
       name: "print",
@@ -148,6 +190,10 @@ export const CONSUME: CommandSpec = {
       brief: "how each record is printed: see below",
     },
     { name: "json", short: "J", brief: "one JSON object per record" },
+    {
+      name: "json-value",
+      brief: "like -J, with values that are JSON nested as such",
+    },
     { name: "null", short: "0", brief: "end each record with a NUL byte" },
     {
       name: "delimiter",
@@ -172,6 +218,10 @@ export const CONSUME: CommandSpec = {
     {
       line: "kf consume nums -o @-1h -J | jq .value",
       does: "the last hour, as JSON",
+    },
+    {
+      line: "kf consume orders -e --where 'value.total > 80' --order timestamp",
+      does: "some orders of all partitions, oldest first",
     },
   ],
   json:
