@@ -10,6 +10,11 @@ import type { Settings } from "./settings.ts";
 import { openDescriptor, printErr, takeInterrupts } from "./terminal.ts";
 import { parseCount } from "./units.ts";
 
+/** The broker key of `--http`. */
+export const HTTP_KEY = "kf.http.listener";
+/** Where HTTP is served unless somebody says otherwise. */
+export const HTTP_DEFAULT = "127.0.0.1:0";
+
 /** How {@linkcode runBroker} runs a broker. */
 export interface RunBrokerOptions {
   readonly settings: Settings;
@@ -33,6 +38,7 @@ export async function runBroker(
   const ready = readyFd === undefined ? undefined : openDescriptor(readyFd);
   const { startBroker } = await import("../net/broker.ts");
   warnOfOpenBind(config.get("listeners") ?? "", settings);
+  warnOfOpenHttp(config.get(HTTP_KEY) ?? "off", settings);
   const interrupts = takeInterrupts();
   const ended = Promise.withResolvers<void>();
   interrupts.signal.addEventListener("abort", () => ended.resolve());
@@ -51,6 +57,9 @@ export async function runBroker(
     try {
       ready?.writeLast(`READY ${broker.address}\n`);
       printErr(`kf: broker ready on ${broker.address}\n`);
+      if (broker.httpAddress !== undefined) {
+        say(`health on http://${broker.httpAddress}/readyz`, settings);
+      }
       if (hint !== undefined && !settings.isQuiet) {
         printErr(hint(broker.address));
       }
@@ -79,6 +88,17 @@ function warnOfOpenBind(listeners: string, settings: Settings): void {
       settings,
     );
   }
+}
+
+/** Topics' names and numbers are nobody's business, and nobody is asked. */
+function warnOfOpenHttp(listener: string, settings: Settings): void {
+  const match = /^(?:\[(.*)\]|(.*)):\d+$/.exec(listener);
+  const host = match?.[1] ?? match?.[2];
+  if (host === undefined || isLoopback(host)) return;
+  say(
+    `warning: HTTP on ${host} tells whoever reaches it how the broker is`,
+    settings,
+  );
 }
 
 function isLoopback(host: string): boolean {

@@ -9,6 +9,7 @@ import { denoEnv } from "../core/env/deno_env.ts";
 import type { Trace, TraceLevel } from "../core/env/env.ts";
 import { Broker } from "./server/broker.ts";
 import { denoTransport } from "./tcp/deno_tcp.ts";
+import type { Address } from "./tcp/transport.ts";
 
 export { parseProperties } from "../core/config/properties.ts";
 
@@ -32,6 +33,8 @@ export interface RunningBroker {
   /** 22 characters of url-safe base64. */
   readonly clusterId: string;
   readonly nodeId: number;
+  /** `HOST:PORT` of HTTP with the real port; undefined when it is off. */
+  readonly httpAddress: string | undefined;
   /** Answers what was asked, makes everything durable, gives the folder back. */
   stop(): Promise<void>;
 }
@@ -54,12 +57,17 @@ export async function startBroker(
     config: resolveBrokerConfig(options.config),
     ...(onFatal ? { onFatal } : {}),
   });
-  const { host, port } = broker.address;
+  const { address, httpAddress } = broker;
   return {
-    address: host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`,
-    port,
+    address: textOf(address),
+    port: address.port,
+    httpAddress: httpAddress && textOf(httpAddress),
     clusterId: broker.clusterId,
     nodeId: broker.nodeId,
     stop: () => broker.stop(),
   };
+}
+
+function textOf({ host, port }: Address): string {
+  return host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`;
 }

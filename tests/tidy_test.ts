@@ -135,6 +135,7 @@ const MAY: Readonly<Record<string, readonly string[]>> = {
   "core/client": ["core/record", "core/assign"],
   "net/wire": [],
   "net/tcp": [],
+  "net/http": ["net/tcp"],
   "net/security": ["core/security"],
   "net/link": ["net/wire", "net/tcp", "net/security"],
   // The record type that consumers hand out is core/record's own.
@@ -150,6 +151,7 @@ const MAY: Readonly<Record<string, readonly string[]>> = {
     "core/raft",
     "core/record",
     "core/security",
+    "net/http",
     "net/raft",
     "net/security",
     "net/tcp",

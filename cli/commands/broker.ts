@@ -4,7 +4,7 @@
  *
  * @module
  */
-import { runBroker } from "../broker_run.ts";
+import { HTTP_DEFAULT, HTTP_KEY, runBroker } from "../broker_run.ts";
 import type { Call } from "../command.ts";
 import { UsageError } from "../failure.ts";
 import { readText } from "../terminal.ts";
@@ -37,6 +37,7 @@ export async function run(call: Call): Promise<void> {
         String(parseCount(text, { name: "a node id", max: 0x7fffffff })),
     ),
   );
+  set(config, HTTP_KEY, flags.text("http"));
   for (const [name, value] of Object.entries(call.settings.givenProperties)) {
     config.set(name, value);
   }
@@ -46,6 +47,7 @@ export async function run(call: Call): Promise<void> {
   if (!config.has("listeners")) {
     config.set("listeners", "PLAINTEXT://localhost:9092");
   }
+  if (!config.has(HTTP_KEY)) config.set(HTTP_KEY, HTTP_DEFAULT);
   await runBroker(config, { settings: call.settings, flags });
 }
 

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { runBroker } from "../broker_run.ts";
+import { HTTP_DEFAULT, HTTP_KEY, runBroker } from "../broker_run.ts";
 import type { Call } from "../command.ts";
 import { makeTemporaryFolder, removeFolder } from "../terminal.ts";
 import { parseCount } from "../units.ts";
@@ -22,6 +22,7 @@ export async function run(call: Call): Promise<void> {
   const config = new Map<string, string>([
     ["listeners", `PLAINTEXT://localhost:${port}`],
     ["log.dirs", folder],
+    [HTTP_KEY, flags.text("http") ?? HTTP_DEFAULT],
     ...Object.entries(settings.givenProperties),
   ]);
   const hint = (address: string) => {

@@ -22,6 +22,12 @@ const READY_FD: FlagSpec = {
   brief: "write READY HOST:PORT to this file descriptor once it can be used",
 };
 
+const HTTP: FlagSpec = {
+  name: "http",
+  value: "HOST:PORT|off",
+  brief: "tell health here: /healthz, /readyz (default a free loopback port)",
+};
+
 /** In the order of the help. */
 export const SERVERS: readonly CommandSpec[] = [
   {
@@ -31,6 +37,7 @@ export const SERVERS: readonly CommandSpec[] = [
     flags: [
       { ...DATA, brief: "keep the data here instead of a temporary folder" },
       PORT,
+      HTTP,
       READY_FD,
     ],
     examples: [
@@ -62,6 +69,7 @@ export const SERVERS: readonly CommandSpec[] = [
         brief: "the address that clients are told to use",
       },
       { name: "node-id", value: "N", brief: "the node's id in the cluster" },
+      HTTP,
       READY_FD,
     ],
     examples: [

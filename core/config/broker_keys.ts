@@ -41,6 +41,10 @@ const SERVER_KEYS = {
     min: 1024,
     doc: "Largest answer to a fetch, in bytes.",
   }),
+  "kf.http.listener": string("off", {
+    doc: "Where health is told over HTTP, to whoever connects: HOST:PORT, " +
+      "port 0 for a free one; or off. Kafka has no such key.",
+  }),
   "listeners": list(["PLAINTEXT://:9092"], {
     doc: "Address to listen on: PLAINTEXT://HOST:PORT, no host for all " +
       "interfaces, port 0 for a free one.",

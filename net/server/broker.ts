@@ -22,6 +22,8 @@ import { LIMITS } from "../../core/limits.ts";
 import { LogFolder, LogFolderError } from "../../core/log/log_folder.ts";
 import type { MetadataDelta } from "../../core/metadata/delta.ts";
 import { RESOURCE_TYPE } from "../../core/metadata/image.ts";
+import { brokerRoutes } from "../http/routes.ts";
+import { HttpServer } from "../http/server.ts";
 import { ReceiveMemory } from "../tcp/framing.ts";
 import type { Address, Listener, Transport } from "../tcp/transport.ts";
 import { Acceptor } from "./acceptor.ts";
@@ -35,6 +37,7 @@ import { Hosting } from "./hosting.ts";
 import {
   advertisedAddress,
   bindAddress,
+  httpAddress,
   LISTENER_NAME,
   registeredAddress,
 } from "./listener.ts";
@@ -88,6 +91,8 @@ export class Broker {
   #config: BrokerConfig;
   #stopping: Promise<void> | undefined;
   #address: Address = { host: "", port: 0 };
+  #httpAddress: Address | undefined;
+  #notReady: string | undefined = "the broker starts";
   #clusterId = "";
   #isFailed = false;
   /** What the folder is closed with; a broken start is never a clean stop. */
@@ -119,6 +124,17 @@ export class Broker {
     return this.#address;
   }
 
+  /** Where HTTP is served, with the real port; undefined when it isn't. */
+  get httpAddress(): Address | undefined {
+    return this.#httpAddress;
+  }
+
+  /** Why clients can't be served; undefined while they can. */
+  notReady(): string | undefined {
+    if (this.#stopping !== undefined) return "the broker stops";
+    return this.#isFailed ? "its metadata log failed" : this.#notReady;
+  }
+
   get clusterId(): Uuid {
     return this.#clusterId;
   }
@@ -148,6 +164,7 @@ export class Broker {
     const { env, transport } = this.#options;
     const bind = bindAddress(this.#config);
     advertisedAddress(this.#config, bind);
+    this.#serveHttp();
     const listener = transport.listen(bind);
     this.#undo.push(() => listener.close());
     this.#address = listener.address;
@@ -167,11 +184,13 @@ export class Broker {
       image: metadata.image,
       config: () => this.#config,
     });
-    hosting.hostAll();
+    metadata.follow((delta) => this.#onChange(delta, { metadata, hosting }));
+    await hosting.hostAll((done) =>
+      this.#notReady = `${done} partitions are opened so far`
+    );
     folder.removeStrays((topic, partition) =>
       metadata.image.topic(topic)?.partitions[partition] !== undefined
     );
-    metadata.follow((delta) => this.#onChange(delta, { metadata, hosting }));
     const { brokerEpoch } = registered;
     await unfence(metadata, { brokerId: this.nodeId, brokerEpoch });
     const services = this.#services({ metadata, hosting, brokerEpoch });
@@ -186,6 +205,19 @@ export class Broker {
       brokerEpoch,
       highWatermarks: hosting.highWatermarks(),
     });
+    this.#notReady = undefined;
+  }
+
+  /** First of all, so that a start that takes long can be watched. */
+  #serveHttp(): void {
+    const { env, transport } = this.#options;
+    const address = httpAddress(this.#config);
+    if (address === undefined) return;
+    const listener = transport.listen(address);
+    const http = new HttpServer({ env, listener, routes: brokerRoutes(this) });
+    this.#undo.push(() => http.close());
+    http.start();
+    this.#httpAddress = listener.address;
   }
 
   /** Takes the data folder, and with it the cluster's identity. */

@@ -23,6 +23,9 @@ import { PartitionTable } from "../../core/partition/partition_table.ts";
 import { HostedPartition } from "./hosted_partition.ts";
 import type { Turn } from "./turn.ts";
 
+/** How long opening logs may keep everybody else waiting. */
+const BUSY_MS_MAX = 50;
+
 /** What {@linkcode Hosting} is made of. */
 export interface HostingOptions {
   readonly env: Env;
@@ -63,11 +66,23 @@ export class Hosting {
     return resolveTopicConfig(texts, config());
   }
 
-  /** Hosts everything of the image that is ours: once, at the start. */
-  hostAll(): void {
-    const { image, folder } = this.#options;
+  /**
+   * Hosts everything of the image that is ours: once, at the start. Recovery
+   * may take long: others get a turn now and then, and `onProgress` is called.
+   */
+  async hostAll(onProgress: (done: number) => void): Promise<void> {
+    const { image, folder, env: { clock } } = this.#options;
+    let done = 0;
+    let sinceMs = clock.monoMs();
     for (const topic of image.topics.values()) {
-      for (const index of topic.partitions.keys()) this.#host(topic, index);
+      for (const index of topic.partitions.keys()) {
+        this.#host(topic, index);
+        done++;
+        if (clock.monoMs() - sinceMs < BUSY_MS_MAX) continue;
+        onProgress(done);
+        await clock.sleep(0);
+        sinceMs = clock.monoMs();
+      }
     }
     folder.removeStrays((topic, index) =>
       this.partitions.get(topic, index) !== undefined

@@ -1,6 +1,6 @@
 /**
  * Listener texts such as `PLAINTEXT://host:9092`: what is bound, and where
- * clients are told to connect. Owns the parsing and the choice; opens nothing.
+ * clients are told to connect; and where HTTP is served. Owns the parsing and the choice; opens nothing.
  *
  * @module
  */
@@ -31,6 +31,21 @@ function parse(text: string, key: string): Address {
     );
   }
   return { host: match[2] ?? match[3]!, port };
+}
+
+/** Where HTTP is served; undefined when it is off. */
+export function httpAddress(config: BrokerConfig): Address | undefined {
+  const text = config["kf.http.listener"];
+  if (text === "off") return undefined;
+  const match = /^(?:\[([^\]]+)\]|([^:\[\]]+)):(\d{1,5})$/.exec(text);
+  const port = Number(match?.[3]);
+  if (match === null || port > PORT_MAX) {
+    throw new KafkaError(
+      "INVALID_CONFIG",
+      `Invalid value "${text}" for broker config "kf.http.listener": write HOST:PORT, or off`,
+    );
+  }
+  return { host: match[1] ?? match[2]!, port };
 }
 
 function only(texts: readonly string[], key: string): string | undefined {
