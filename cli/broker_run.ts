@@ -58,7 +58,10 @@ export async function runBroker(
       ready?.writeLast(`READY ${broker.address}\n`);
       printErr(`kf: broker ready on ${broker.address}\n`);
       if (broker.httpAddress !== undefined) {
-        say(`health on http://${broker.httpAddress}/readyz`, settings);
+        say(
+          `health and metrics on http://${broker.httpAddress}`,
+          settings,
+        );
       }
       if (hint !== undefined && !settings.isQuiet) {
         printErr(hint(broker.address));

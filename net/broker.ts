@@ -5,7 +5,7 @@
  * @module
  */
 import { resolveBrokerConfig } from "../core/config/resolve.ts";
-import { denoEnv } from "../core/env/deno_env.ts";
+import { denoEnv, processUsage } from "../core/env/deno_env.ts";
 import type { Trace, TraceLevel } from "../core/env/env.ts";
 import { Broker } from "./server/broker.ts";
 import { denoTransport } from "./tcp/deno_tcp.ts";
@@ -56,6 +56,7 @@ export async function startBroker(
     transport: denoTransport(),
     config: resolveBrokerConfig(options.config),
     ...(onFatal ? { onFatal } : {}),
+    processUsage,
   });
   const { address, httpAddress } = broker;
   return {

@@ -25,7 +25,7 @@ const READY_FD: FlagSpec = {
 const HTTP: FlagSpec = {
   name: "http",
   value: "HOST:PORT|off",
-  brief: "tell health here: /healthz, /readyz (default a free loopback port)",
+  brief: "serve /healthz, /readyz, /metrics (default a free loopback port)",
 };
 
 /** In the order of the help. */

@@ -42,8 +42,14 @@ const SERVER_KEYS = {
     doc: "Largest answer to a fetch, in bytes.",
   }),
   "kf.http.listener": string("off", {
-    doc: "Where health is told over HTTP, to whoever connects: HOST:PORT, " +
-      "port 0 for a free one; or off. Kafka has no such key.",
+    doc: "Where health and metrics are told over HTTP, to whoever connects: " +
+      "HOST:PORT, port 0 for a free one; or off. Kafka has no such key.",
+  }),
+  "kf.metrics.partitions.max": int(1000, {
+    min: 0,
+    update: "cluster-wide",
+    doc: "With more partitions than this, topics and partitions have no " +
+      "metrics of their own. Kafka has no such key.",
   }),
   "listeners": list(["PLAINTEXT://:9092"], {
     doc: "Address to listen on: PLAINTEXT://HOST:PORT, no host for all " +

@@ -16,6 +16,7 @@ import {
   type DiskStat,
   type Env,
   type OpenMode,
+  type ProcessUsage,
   type Random,
   type Tasks,
   type Trace,
@@ -43,6 +44,18 @@ export function denoEnv(options: DenoEnvOptions = {}): Env {
     disk: denoDisk(),
     trace,
     tasks: denoTasks(trace),
+  };
+}
+
+/** What this process uses now. */
+export function processUsage(): ProcessUsage {
+  const { rss, heapUsed } = Deno.memoryUsage();
+  const { user, system } = process.cpuUsage();
+  return {
+    startedAtSeconds: performance.timeOrigin / 1000,
+    cpuSeconds: (user + system) / 1e6,
+    residentBytes: rss,
+    heapBytes: heapUsed,
   };
 }
 

@@ -132,6 +132,18 @@ export interface Tasks {
   settled(): Promise<void>;
 }
 
+/** What this process uses of the machine. */
+export interface ProcessUsage {
+  /** Seconds since the Unix epoch. */
+  readonly startedAtSeconds: number;
+  /** Processor time, of system calls too. */
+  readonly cpuSeconds: number;
+  /** Memory that is in RAM. */
+  readonly residentBytes: number;
+  /** Memory of live objects and garbage. */
+  readonly heapBytes: number;
+}
+
 /** All seams in one. */
 export interface Env {
   readonly clock: Clock;

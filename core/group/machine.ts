@@ -16,6 +16,7 @@ import { Draft, joinRefusal, syncRefusal } from "./draft.ts";
 import {
   emptyGroup,
   type Group,
+  type GroupState,
   type Member,
   metadataOf,
   NO_BYTES,
@@ -86,6 +87,13 @@ export class GroupMachine
   /** The group as it is now, for tests and tools. */
   group(groupId: string): Group | undefined {
     return this.#groups.get(groupId);
+  }
+
+  /** Adds the groups by state to `counts`. */
+  countStates(counts: Map<GroupState, number>): void {
+    for (const { state } of this.#groups.values()) {
+      counts.set(state, (counts.get(state) ?? 0) + 1);
+    }
   }
 
   /** The offset as it is now, for tests and tools. */

@@ -71,6 +71,8 @@ export interface LogOptions {
   readonly logStartOffset: number;
   /** Whether the last stop was clean: then nothing is scanned. */
   readonly wasClean: boolean;
+  /** Told how long a sync took. */
+  readonly onSynced?: ((ms: number) => void) | undefined;
 }
 
 /** Offsets of an append. */
@@ -121,6 +123,7 @@ export class Log {
   readonly #hints = new ReadHints();
   readonly #view = new BatchView(EMPTY);
   readonly #settledListeners: (() => void)[] = [];
+  readonly #onSynced: ((ms: number) => void) | undefined;
   #config: LogConfig;
   #logStartOffset: number;
   #logEndOffset: number;
@@ -147,6 +150,7 @@ export class Log {
     this.name = partitionName(options.topic, options.partition);
     this.#env = options.env;
     this.#config = options.config;
+    this.#onSynced = options.onSynced;
     this.#segments = opened.segments;
     this.#producers = opened.producers;
     this.#epochs = opened.epochs;
@@ -163,6 +167,11 @@ export class Log {
   /** The first offset that can be read. */
   get logStartOffset(): number {
     return this.#logStartOffset;
+  }
+
+  /** Whether the disk failed it for good: nothing more is appended. */
+  get isOffline(): boolean {
+    return this.#failure !== undefined;
   }
 
   /** The offset that the next record gets. */
@@ -574,14 +583,19 @@ export class Log {
 
   #flushable() {
     const writtenOffset = () => this.#writtenOffset;
+    const { clock } = this.#env;
+    let sinceMs = 0;
     return {
       get writtenOffset() {
         return writtenOffset();
       },
-      filesToSync: (flushedOffset: number): DiskFile[] =>
-        this.#segments.slice(this.#segmentIndexOf(flushedOffset))
-          .map((segment) => segment.writer),
+      filesToSync: (flushedOffset: number): DiskFile[] => {
+        sinceMs = clock.monoMs();
+        return this.#segments.slice(this.#segmentIndexOf(flushedOffset))
+          .map((segment) => segment.writer);
+      },
       onFlushed: () => {
+        this.#onSynced?.(clock.monoMs() - sinceMs);
         for (const segment of this.#segments.slice(0, -1)) {
           segment.closeWriter();
         }

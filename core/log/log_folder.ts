@@ -38,6 +38,8 @@ export interface LogFolderOptions {
   readonly nodeId: number;
   /** Id of the cluster that a new folder joins; one is made up unless given. */
   readonly clusterId?: Uuid;
+  /** Told how long each sync of a log took. */
+  readonly onSynced?: (ms: number) => void;
 }
 
 /** A partition's place in a data folder. */
@@ -66,6 +68,7 @@ export class LogFolder {
   /** Broker epoch of the last clean stop; −1 when there was none. */
   readonly previousBrokerEpoch: number;
   readonly #env: Env;
+  readonly #onSynced: ((ms: number) => void) | undefined;
   readonly #lock: { release(): void };
   readonly #logs = new Map<string, Log>();
   readonly #recoveryPoints: Map<string, number>;
@@ -105,6 +108,7 @@ export class LogFolder {
     const { disk } = env;
     this.path = path;
     this.#env = env;
+    this.#onSynced = options.onSynced;
     this.#lock = lock;
     const meta = readMeta(options);
     this.isNew = meta === undefined;
@@ -172,6 +176,7 @@ export class LogFolder {
       recoveryPoint: isKnown ? this.#recoveryPoints.get(name) ?? 0 : 0,
       logStartOffset: isKnown ? this.#startOffsets.get(name) ?? 0 : 0,
       wasClean: this.wasClean || !isKnown,
+      onSynced: this.#onSynced,
     });
     this.#logs.set(name, log);
     return log;

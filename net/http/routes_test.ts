@@ -86,6 +86,9 @@ Deno.test("a broker that recovers its logs is healthy, and not ready until it ha
   assertEquals(ready[0], 503);
   assertMatch(ready[1], /^Not ready: \d partitions are opened so far\n$/);
   assertEquals(await get(port, "/healthz"), [200, "ok\n"]);
+  const [status, metrics] = await get(port, "/metrics");
+  assertEquals(status, 200);
+  assertMatch(metrics, /^kafka_server_kafkaserver_brokerstate 1$/m);
   isHeld = false;
   const broker = await starting;
   assertEquals(await get(port, "/readyz"), [200, "ok\n"]);

@@ -35,14 +35,28 @@ export interface HttpAnswer {
   readonly type?: string;
 }
 
+/** What a path's answer may depend on. */
+export interface HttpRequest {
+  /** The media types that the client takes; everything when empty. */
+  readonly accept: string;
+}
+
+/** Answers one path. */
+export type Route = (request: HttpRequest) => HttpAnswer;
+
 /** What is served: answers by path. */
-export type Routes = ReadonlyMap<string, () => HttpAnswer>;
+export type Routes = ReadonlyMap<string, Route>;
 
 /** What an {@linkcode HttpServer} is made of. */
 export interface HttpServerOptions {
   readonly env: Pick<Env, "clock" | "tasks" | "trace">;
   readonly listener: Listener;
   readonly routes: Routes;
+}
+
+interface RequestHead extends HttpRequest {
+  readonly method: string;
+  readonly path: string;
 }
 
 const ENCODER = new TextEncoder();
@@ -121,16 +135,16 @@ export class HttpServer {
       const body = "Cannot read the request: it is no HTTP/1.1\n";
       return { answer: { status: 400, body }, isHead: false };
     }
-    const { method, path } = request;
+    const { method } = request;
     const isHead = method === "HEAD";
     if (!isHead && method !== "GET") {
       const body = "Cannot do that: GET and HEAD are served\n";
       return { answer: { status: 405, body }, isHead };
     }
-    return { answer: this.#call(path), isHead };
+    return { answer: this.#call(request), isHead };
   }
 
-  #call(path: string): HttpAnswer {
+  #call({ path, accept }: RequestHead): HttpAnswer {
     const { env, routes } = this.#options;
     const route = routes.get(path);
     if (route === undefined) {
@@ -138,7 +152,7 @@ export class HttpServer {
       return { status: 404, body: `There is no such path, but ${paths}\n` };
     }
     try {
-      return route();
+      return route({ accept });
     } catch (error) {
       env.trace("error", "An HTTP request failed", { path, error });
       return { status: 500, body: "Cannot answer: an error was logged\n" };
@@ -198,18 +212,25 @@ function blankLineAt(bytes: Uint8Array, from: number): number {
   return -1;
 }
 
-function parseHead(
-  head: string,
-): { readonly method: string; readonly path: string } | undefined {
+function parseHead(head: string): RequestHead | undefined {
   const [first, ...fields] = head.split(/\r?(?:\n|$)/);
   const match =
     /^([\w-]+) (?:http:\/\/[^/?#\s]+)?(\/[^?#\s]*)\S* HTTP\/1\.([01])$/
       .exec(first ?? "");
   if (match === null) return undefined;
   const isNew = match[3] === "1";
-  const hosts = fields.filter((field) => /^host:/i.test(field)).length;
+  const hosts = valuesOf("host", fields).length;
   if (hosts > 1 || (isNew && hosts === 0)) return undefined;
-  return { method: match[1]!, path: match[2]! };
+  const accept = valuesOf("accept", fields).join();
+  return { method: match[1]!, path: match[2]!, accept };
+}
+
+/** What stands in the fields called `name`. */
+function valuesOf(name: string, fields: readonly string[]): string[] {
+  const start = `${name}:`;
+  return fields
+    .filter((field) => field.toLowerCase().startsWith(start))
+    .map((field) => field.slice(start.length).trim());
 }
 
 function encode(

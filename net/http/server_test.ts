@@ -10,9 +10,10 @@ import type { Env } from "../../core/env/env.ts";
 import { hurried } from "../../tests/raw_broker.ts";
 import { until } from "../../tests/fixtures.ts";
 import { denoTransport } from "../tcp/deno_tcp.ts";
-import { type HttpAnswer, HttpServer } from "./server.ts";
+import { HttpServer, type Route } from "./server.ts";
 
-const ROUTES = new Map<string, () => HttpAnswer>([
+const ROUTES = new Map<string, Route>([
+  ["/accept", ({ accept }) => ({ status: 200, body: accept })],
   ["/fine", () => ({ status: 200, body: "føo\n" })],
   ["/busy", () => ({ status: 503, body: "not now\n" })],
   ["/large", () => ({ status: 200, body: "x".repeat(3_000_000) })],
@@ -89,6 +90,17 @@ Deno.test("a head that comes byte by byte, or of an old client, is understood", 
   assertMatch(await http.raw("GET /fine HTTP/1.0\n\n"), / 200 OK/);
   const whole = "GET http://proxied:1/fine HTTP/1.1\r\nHost: proxied\r\n\r\n";
   assertMatch(await http.raw(whole), / 200 OK/);
+});
+
+Deno.test("a route knows what the client takes, however it spells it", async () => {
+  await using http = serving();
+  const accept = async (...fields: string[]) => {
+    const head = ["GET /accept HTTP/1.1", "Host: x", ...fields].join("\r\n");
+    return (await http.raw(`${head}\r\n\r\n`)).split("\r\n\r\n")[1];
+  };
+  assertEquals(await accept(), "");
+  assertEquals(await accept("ACCEPT:a/b;q=0.5 "), "a/b;q=0.5");
+  assertEquals(await accept("Accept: a/b", "accept: c/d"), "a/b,c/d");
 });
 
 Deno.test("what is no HTTP is refused, and the server goes on", async () => {

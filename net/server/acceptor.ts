@@ -41,12 +41,23 @@ export class Acceptor {
   readonly #options: AcceptorOptions;
   readonly #connections = new Set<ClientConnection>();
   readonly #perIp = new Map<string, number>();
+  #accepted = 0;
   #cancelSweep: Cancel | undefined;
   #isStopped = false;
   #onEmpty: (() => void) | undefined;
 
   constructor(options: AcceptorOptions) {
     this.#options = options;
+  }
+
+  /** Connections that are open. */
+  get openCount(): number {
+    return this.#connections.size;
+  }
+
+  /** Connections that were ever taken. */
+  get acceptedCount(): number {
+    return this.#accepted;
   }
 
   /** Begins to accept. */
@@ -109,6 +120,7 @@ export class Acceptor {
     }
     const connection = new ClientConnection(raw, options);
     this.#connections.add(connection);
+    this.#accepted++;
     this.#perIp.set(host, ofIp + 1);
     env.tasks.spawn("serve a connection", async () => {
       try {

@@ -16,12 +16,13 @@ import {
   resolveTopicConfig,
   withDynamicConfig,
 } from "../../core/config/resolve.ts";
-import type { Env } from "../../core/env/env.ts";
+import type { Env, ProcessUsage } from "../../core/env/env.ts";
 import { invariant } from "../../core/invariant.ts";
 import { LIMITS } from "../../core/limits.ts";
 import { LogFolder, LogFolderError } from "../../core/log/log_folder.ts";
 import type { MetadataDelta } from "../../core/metadata/delta.ts";
 import { RESOURCE_TYPE } from "../../core/metadata/image.ts";
+import type { Metric } from "../http/exposition.ts";
 import { brokerRoutes } from "../http/routes.ts";
 import { HttpServer } from "../http/server.ts";
 import { ReceiveMemory } from "../tcp/framing.ts";
@@ -42,8 +43,10 @@ import {
   registeredAddress,
 } from "./listener.ts";
 import { MetadataLog } from "./metadata_log.ts";
+import { metricsOf, type Serving } from "./metrics.ts";
 import { ProducerIds } from "./producer_ids.ts";
 import type { Services } from "./services.ts";
+import { BrokerStats } from "./stats.ts";
 import { Turn } from "./turn.ts";
 
 /** What a broker is made of. */
@@ -54,6 +57,8 @@ export interface BrokerOptions {
   readonly config: BrokerConfig;
   /** Told once when the broker can't go on: its disk failed. */
   readonly onFatal?: (error: unknown) => void;
+  /** What the process uses, for metrics. */
+  readonly processUsage?: () => ProcessUsage;
 }
 
 /** What is written when the data folder is given back. */
@@ -88,11 +93,13 @@ type Undo = () => void | Promise<void>;
 export class Broker {
   readonly #options: BrokerOptions;
   readonly #undo: Undo[] = [];
+  readonly #stats = new BrokerStats();
   #config: BrokerConfig;
   #stopping: Promise<void> | undefined;
   #address: Address = { host: "", port: 0 };
   #httpAddress: Address | undefined;
   #notReady: string | undefined = "the broker starts";
+  #serving: (() => Serving) | undefined;
   #clusterId = "";
   #isFailed = false;
   /** What the folder is closed with; a broken start is never a clean stop. */
@@ -133,6 +140,17 @@ export class Broker {
   notReady(): string | undefined {
     if (this.#stopping !== undefined) return "the broker stops";
     return this.#isFailed ? "its metadata log failed" : this.#notReady;
+  }
+
+  /** All that it measures, now. */
+  metrics(): Metric[] {
+    const isReady = this.notReady() === undefined;
+    return metricsOf({
+      stats: this.#stats,
+      state: this.#stopping !== undefined ? 7 : isReady ? 3 : 1,
+      usage: this.#options.processUsage?.(),
+      serving: this.#serving?.(),
+    });
   }
 
   get clusterId(): Uuid {
@@ -183,6 +201,7 @@ export class Broker {
       folder,
       image: metadata.image,
       config: () => this.#config,
+      traffic: this.#stats.traffic,
     });
     metadata.follow((delta) => this.#onChange(delta, { metadata, hosting }));
     await hosting.hostAll((done) =>
@@ -199,7 +218,15 @@ export class Broker {
     hosting.onTopicsRemoved((topics) => groups.topicsDeleted(topics));
     groups.start();
     this.#startChores({ folder, hosting, metadata });
-    this.#accept({ listener, services, groups, turn });
+    const acceptor = this.#accept({ listener, services, groups, turn });
+    this.#serving = () => ({
+      nodeId: this.nodeId,
+      image: metadata.image,
+      hosting,
+      groups,
+      acceptor,
+      partitionsMax: this.#config["kf.metrics.partitions.max"],
+    });
     this.#lastState = () => ({
       clean: !this.#isFailed,
       brokerEpoch,
@@ -215,7 +242,11 @@ export class Broker {
     if (address === undefined) return;
     const listener = transport.listen(address);
     const http = new HttpServer({ env, listener, routes: brokerRoutes(this) });
-    this.#undo.push(() => http.close());
+    const unwatch = this.#stats.watch(env.clock);
+    this.#undo.push(() => {
+      unwatch();
+      http.close();
+    });
     http.start();
     this.#httpAddress = listener.address;
   }
@@ -228,6 +259,7 @@ export class Broker {
       env,
       path: path ?? this.#config["log.dir"],
       nodeId: this.nodeId,
+      onSynced: (ms) => this.#stats.logFlush.record(ms),
     });
     this.#undo.push(() => folder.close(this.#lastState()));
     this.#clusterId = folder.clusterId;
@@ -343,6 +375,7 @@ export class Broker {
         slots: this.#config["max.incremental.fetch.session.cache.slots"],
       }),
       deadlines,
+      stats: this.#stats,
       producerIds: new ProducerIds(async () => {
         const reply = await metadata.control({
           type: "allocateProducerIds",
@@ -423,10 +456,13 @@ export class Broker {
       readonly groups: Groups;
       readonly turn: Turn;
     },
-  ): void {
+  ): Acceptor {
     const { env } = this.#options;
     const table = handlerTable({ services, groups }, () => dispatch.served());
-    const dispatch: Dispatch = new Dispatch(table, env);
+    const dispatch: Dispatch = new Dispatch(table, {
+      ...env,
+      stats: this.#stats,
+    });
     const memory = new ReceiveMemory(new Slab(), {
       heapBytesMax: LIMITS.frameBytesMax * 2,
     });
@@ -455,6 +491,7 @@ export class Broker {
         services.deadlines.endAll();
       })
     );
+    return acceptor;
   }
 
   #fail(cause: unknown): void {

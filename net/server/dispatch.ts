@@ -20,6 +20,7 @@ import {
   writeResponse,
 } from "../wire/headers.ts";
 import type { ClientConnection, Reply, Writable } from "./connection.ts";
+import type { ApiStats, BrokerStats } from "./stats.ts";
 import {
   type Answer,
   type HandlerEntry,
@@ -31,19 +32,27 @@ import {
 /** Reads its records where they were received: all else gets a copy. */
 const PRODUCE_KEY = 0;
 
+/** An API that is served: made once, shared by all its requests. */
+interface Served {
+  readonly api: Api;
+  readonly entry: HandlerEntry;
+  readonly stats: ApiStats;
+  readonly clock: Clock;
+}
+
 /** A request on its way to an answer, and then that answer. */
 class Pending implements RequestContext, Writable {
-  readonly api: Api;
+  readonly served: Served;
   readonly header: RequestHeader;
-  readonly entry: HandlerEntry;
   readonly request: unknown;
   readonly nowMs: number;
+  readonly #sinceMs: number;
   readonly #reply: Reply;
   readonly #connection: ClientConnection;
   #answer: object | undefined;
 
   constructor(
-    called: { readonly api: Api; readonly entry: HandlerEntry },
+    served: Served,
     { header, request, nowMs, reply, connection }: {
       readonly header: RequestHeader;
       readonly request: unknown;
@@ -52,11 +61,11 @@ class Pending implements RequestContext, Writable {
       readonly connection: ClientConnection;
     },
   ) {
-    this.api = called.api;
-    this.entry = called.entry;
+    this.served = served;
     this.header = header;
     this.request = request;
     this.nowMs = nowMs;
+    this.#sinceMs = served.clock.monoMs();
     this.#reply = reply;
     this.#connection = connection;
   }
@@ -95,35 +104,52 @@ class Pending implements RequestContext, Writable {
 
   /** Answers in the connection's order, or sends nothing. */
   answer(answer: Answer<unknown>): void {
-    if (answer === NO_RESPONSE) return this.#reply.settle(null);
+    if (answer === NO_RESPONSE) {
+      this.#count();
+      return this.#reply.settle(null);
+    }
     this.#answer = answer as object;
     this.#reply.settle(this);
   }
 
   writeTo(writer: Writer): void {
-    const { api, apiVersion: version, correlationId } = this;
+    const { served: { api }, apiVersion: version, correlationId } = this;
+    this.#count();
     writeResponse(writer, { api, version, correlationId }, this.#answer!);
+  }
+
+  #count(): void {
+    const { stats, clock } = this.served;
+    stats.latency.record(clock.monoMs() - this.#sinceMs);
   }
 }
 
 /** The table of handlers and the way through it. */
 export class Dispatch {
-  readonly #entries = new Map<number, HandlerEntry>();
+  readonly #served = new Map<number, Served>();
   readonly #clock: Clock;
   readonly #trace: Trace;
 
   constructor(
     entries: readonly HandlerEntry[],
-    { clock, trace }: { readonly clock: Clock; readonly trace: Trace },
+    { clock, trace, stats }: {
+      readonly clock: Clock;
+      readonly trace: Trace;
+      readonly stats: BrokerStats;
+    },
   ) {
-    for (const entry of entries) this.#entries.set(entry.key, entry);
+    for (const entry of entries) {
+      const api = APIS.get(entry.key)!;
+      const counted = stats.api(api);
+      this.#served.set(entry.key, { api, entry, stats: counted, clock });
+    }
     this.#clock = clock;
     this.#trace = trace;
   }
 
   /** The APIs that have a handler, by key, rising. */
   served(): Api[] {
-    return [...APIS.values()].filter(({ key }) => this.#entries.has(key));
+    return [...APIS.values()].filter(({ key }) => this.#served.has(key));
   }
 
   /** Takes one frame; answers through `reply` now or later. */
@@ -154,12 +180,12 @@ export class Dispatch {
     const reader = new Reader(frame);
     const header = decodeRequestHeader(reader);
     const { apiKey, apiVersion } = header;
-    const api = APIS.get(apiKey);
-    const entry = this.#entries.get(apiKey);
-    if (api === undefined || entry === undefined) {
+    const served = this.#served.get(apiKey);
+    if (served === undefined) {
       this.#refuse(connection, `API key ${apiKey} is not served`);
       return undefined;
     }
+    const { api, stats } = served;
     if (!includes(api.versions, apiVersion)) {
       if (apiKey === API_VERSIONS.key) {
         reply.settle(this.#unsupportedApiVersions(header));
@@ -171,18 +197,19 @@ export class Dispatch {
       }
       return undefined;
     }
+    stats.versions[apiVersion]!++;
     const body = apiKey === PRODUCE_KEY ? reader : frame.slice(header.bodyAt);
     const request = decode(api.request, apiVersion, body);
     const nowMs = this.#clock.wallMs();
     return new Pending(
-      { api, entry },
+      served,
       { header, request, nowMs, reply, connection },
     );
   }
 
   #handle(pending: Pending): void {
     try {
-      const answer = pending.entry.handle(pending.request, pending);
+      const answer = pending.served.entry.handle(pending.request, pending);
       if (answer instanceof Later) {
         answer.onSet((value) => pending.answer(value));
       } else if (answer instanceof Promise) {
@@ -200,7 +227,7 @@ export class Dispatch {
 
   /** A handler threw: an answer of the API's shape, or the connection closes. */
   #fail(pending: Pending, error: unknown): void {
-    const { api, entry, request } = pending;
+    const { served: { api, entry }, request } = pending;
     const isExpected = error instanceof KafkaError;
     if (!isExpected) {
       this.#trace("error", `A ${api.name} request failed`, { error });

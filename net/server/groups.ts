@@ -11,6 +11,7 @@ import {
 } from "../../core/coordinator/host.ts";
 import type { Cancel } from "../../core/env/env.ts";
 import { type ErrorName, KafkaError } from "../../core/errors.ts";
+import type { GroupState } from "../../core/group/group.ts";
 import type {
   GroupChange,
   GroupConfig,
@@ -62,6 +63,7 @@ class GroupCoordinator {
   readonly #host: Host;
   readonly #timers = new Map<string, Cancel>();
   readonly #parked = new Map<number, Parked>();
+  #machine: GroupMachine | undefined;
   #nextToken = 1;
 
   constructor(services: Needs, hosted: HostedPartition) {
@@ -70,7 +72,7 @@ class GroupCoordinator {
     this.#host = new CoordinatorHost({
       log: logOf(hosted, services),
       clock: services.env.clock,
-      create: () => new GroupMachine(groupConfigOf(services)),
+      create: () => this.#machine = new GroupMachine(groupConfigOf(services)),
       encode: storedOf,
       onEffect: (effect) => this.#carryOut(effect),
       onDiscarded: () => this.#discard(),
@@ -81,6 +83,11 @@ class GroupCoordinator {
 
   get hosted(): HostedPartition {
     return this.#hosted;
+  }
+
+  /** Adds its groups by state to `counts`. */
+  countStates(counts: Map<GroupState, number>): void {
+    this.#machine?.countStates(counts);
   }
 
   /** Replays the log unless that is done. */
@@ -151,6 +158,7 @@ class GroupCoordinator {
   }
 
   #discard(): void {
+    this.#machine = undefined;
     for (const cancel of this.#timers.values()) cancel();
     this.#timers.clear();
     const error = new KafkaError(
@@ -218,6 +226,13 @@ export class Groups {
       this.#all().map((each) => each.ask({ type: "ListGroups", states })),
     );
     return replies.flatMap(({ groups }) => [...groups]);
+  }
+
+  /** How many groups are in each state. */
+  countStates(): Map<GroupState, number> {
+    const counts = new Map<GroupState, number>();
+    for (const each of this.#coordinators.values()) each.countStates(counts);
+    return counts;
   }
 
   /** Offsets of topics that are gone go too. */

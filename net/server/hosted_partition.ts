@@ -12,6 +12,7 @@ import type {
   Produced,
   ProduceOptions,
 } from "../../core/partition/partition.ts";
+import type { Traffic } from "./stats.ts";
 import type { Turn, TurnJob } from "./turn.ts";
 
 /** Why a wait ended. */
@@ -44,6 +45,8 @@ export interface ProduceWait {
  */
 export class HostedPartition implements TurnJob {
   readonly partition: Partition;
+  /** What is counted of its topic. */
+  readonly traffic: Traffic;
   readonly #turn: Turn;
   readonly #trace: Trace;
   readonly #fetchWaits = new Set<FetchWait>();
@@ -59,9 +62,14 @@ export class HostedPartition implements TurnJob {
 
   constructor(
     partition: Partition,
-    { turn, trace }: { readonly turn: Turn; readonly trace: Trace },
+    { turn, trace, traffic }: {
+      readonly turn: Turn;
+      readonly trace: Trace;
+      readonly traffic: Traffic;
+    },
   ) {
     this.partition = partition;
+    this.traffic = traffic;
     this.#turn = turn;
     this.#trace = trace;
     this.#expectedEnd = partition.log.logEndOffset;
@@ -85,11 +93,7 @@ export class HostedPartition implements TurnJob {
     this.#failLost();
     const produced = this.partition.produce(payload, options);
     this.#failLost();
-    this.#expectedEnd = this.partition.log.logEndOffset;
-    if (produced.ok) {
-      this.#newBytes += payload!.length;
-      this.#touch();
-    }
+    if (produced.ok) this.#grew(payload!.length);
     return produced;
   }
 
@@ -97,9 +101,7 @@ export class HostedPartition implements TurnJob {
   appendOwn(batch: Uint8Array, nowMs: number): number {
     this.#failLost();
     const lastOffset = this.partition.appendOwn(batch, nowMs);
-    this.#expectedEnd = this.partition.log.logEndOffset;
-    this.#newBytes += batch.length;
-    this.#touch();
+    this.#grew(batch.length);
     return lastOffset;
   }
 
@@ -170,6 +172,14 @@ export class HostedPartition implements TurnJob {
     this.#endProduceWaits(({ offset, needsCommit }) =>
       !needsCommit || offset < highWatermark ? "done" : undefined
     );
+  }
+
+  #grew(bytes: number): void {
+    const { logEndOffset } = this.partition.log;
+    this.traffic.appended(logEndOffset - this.#expectedEnd, bytes);
+    this.#expectedEnd = logEndOffset;
+    this.#newBytes += bytes;
+    this.#touch();
   }
 
   #touch(): void {

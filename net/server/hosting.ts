@@ -21,6 +21,7 @@ import {
 import { Partition } from "../../core/partition/partition.ts";
 import { PartitionTable } from "../../core/partition/partition_table.ts";
 import { HostedPartition } from "./hosted_partition.ts";
+import { Traffic } from "./stats.ts";
 import type { Turn } from "./turn.ts";
 
 /** How long opening logs may keep everybody else waiting. */
@@ -34,6 +35,8 @@ export interface HostingOptions {
   readonly folder: LogFolder;
   readonly image: MetadataImage;
   readonly config: () => BrokerConfig;
+  /** What is counted of all topics. */
+  readonly traffic: Traffic;
 }
 
 /**
@@ -48,6 +51,8 @@ export class Hosting {
   readonly #options: HostingOptions;
   /** Partitions whose log the disk refused, by topic. */
   readonly #unopened = new Map<string, Set<number>>();
+  /** What is counted of each topic. */
+  readonly #traffic = new Map<string, Traffic>();
   #onTopicsRemoved: ((topics: readonly string[]) => void) | undefined;
 
   constructor(options: HostingOptions) {
@@ -57,6 +62,21 @@ export class Hosting {
   /** Calls `fn` with the names of topics that are gone. */
   onTopicsRemoved(fn: (topics: readonly string[]) => void): void {
     this.#onTopicsRemoved = fn;
+  }
+
+  /** What was counted of each topic that is hosted. */
+  get traffic(): ReadonlyMap<string, Traffic> {
+    return this.#traffic;
+  }
+
+  /** Partitions of ours that the disk refuses or has failed. */
+  get offlineCount(): number {
+    let count = 0;
+    for (const indexes of this.#unopened.values()) count += indexes.size;
+    for (const { partition } of this.partitions.all()) {
+      if (partition.log.isOffline) count++;
+    }
+    return count;
   }
 
   /** The config of a topic's logs as it counts now. */
@@ -173,11 +193,23 @@ export class Hosting {
       leaderEpoch,
       highWatermark: folder.highWatermark(topic.name, index),
     });
-    const hosted = new HostedPartition(partition, { turn, trace: env.trace });
-    this.partitions.add(hosted);
+    const traffic = this.#trafficOf(topic.name);
+    this.partitions.add(
+      new HostedPartition(partition, { turn, trace: env.trace, traffic }),
+    );
+  }
+
+  #trafficOf(topic: string): Traffic {
+    let traffic = this.#traffic.get(topic);
+    if (traffic === undefined) {
+      traffic = new Traffic(this.#options.traffic);
+      this.#traffic.set(topic, traffic);
+    }
+    return traffic;
   }
 
   #remove(topic: string): void {
+    this.#traffic.delete(topic);
     for (const hosted of this.partitions.removeTopic(topic)) {
       hosted.retire();
       this.#delete(topic, hosted.index);

@@ -18,6 +18,7 @@ import type { Deadlines } from "./deadlines.ts";
 import type { FetchSessions } from "./fetch_sessions.ts";
 import type { HostedPartition } from "./hosted_partition.ts";
 import type { ProducerIds } from "./producer_ids.ts";
+import type { BrokerStats } from "./stats.ts";
 
 /** The broker, as handlers see it. */
 export interface Services {
@@ -39,6 +40,7 @@ export interface Services {
   readonly sessions: FetchSessions;
   readonly deadlines: Deadlines;
   readonly producerIds: ProducerIds;
+  readonly stats: BrokerStats;
   /** Asks the controller; resolves when its answer is committed and applied. */
   control(input: ControllerInput): Promise<ControllerReply>;
   /** Where clients of the listener behind `local` reach `nodeId`. */

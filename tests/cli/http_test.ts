@@ -18,7 +18,7 @@ Deno.test("kf broker tells its health on a free loopback port, and names it", as
   await using broker = await startBrokerProcess({ data: folder.path });
   const [, address] = await until(
     "it says where",
-    () => /health on http:\/\/(127\.0\.0\.1:\d+)\//.exec(broker.stderr()),
+    () => /metrics on http:\/\/(127\.0\.0\.1:\d+)\n/.exec(broker.stderr()),
   );
   assert(address !== broker.address);
   assertEquals(await get(`http://${address}/healthz`), [200, "ok\n"]);

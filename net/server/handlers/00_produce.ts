@@ -123,6 +123,7 @@ class Appended implements ProduceWait {
     const { deadlines } = this.#waiting!;
     if (this.#deadline !== undefined) deadlines.cancel(this.#deadline);
     if (error !== undefined) {
+      this.#hosted.traffic.lost();
       this.#answer.errorCode = ERRORS[error];
       this.#answer.baseOffset = -1;
     }
@@ -220,7 +221,10 @@ export function produceHandler(services: Services): HandlerEntry {
         : typeof found === "string"
         ? refused(data.index, found)
         : append(found, data, { request, context, appended });
-      if (answer.errorCode !== 0) problem ??= answer;
+      if (answer.errorCode !== 0) {
+        problem ??= answer;
+        (typeof found === "string" ? services.stats : found).traffic.refused();
+      }
       return answer;
     };
     const responses = request.topicData.map((topic) => ({

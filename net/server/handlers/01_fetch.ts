@@ -28,6 +28,7 @@ import {
 } from "../handler.ts";
 import type { FetchWait, HostedPartition } from "../hosted_partition.ts";
 import { findPartition, type Services } from "../services.ts";
+import type { Traffic } from "../stats.ts";
 
 const EMPTY = new Uint8Array(0);
 /** First version whose readers understand zstd. */
@@ -39,6 +40,8 @@ const CODEC_MASK = 7;
 /** What all partitions of one request were read to. */
 interface Reading {
   readonly results: FetchResult[];
+  /** Where each result is counted, once it is answered. */
+  readonly traffic: Traffic[];
   readonly bytes: number;
   /** Whether the answer may not wait: an error or a divergence. */
   readonly isUrgent: boolean;
@@ -123,6 +126,7 @@ function holdsZstd(records: Uint8Array): boolean {
 
 function readAll(asked: Asked, services: Services): Reading {
   const results: FetchResult[] = [];
+  const traffic: Traffic[] = [];
   const isFollower = asked.request.replicaId >= 0 ||
     asked.request.replicaState.replicaId >= 0;
   let bytes = 0;
@@ -142,8 +146,17 @@ function readAll(asked: Asked, services: Services): Reading {
     bytes += answer.records?.length ?? 0;
     isUrgent ||= answer.errorCode !== 0 || answer.divergingEpoch !== undefined;
     results.push({ target, answer });
+    traffic.push((typeof found === "string" ? services.stats : found).traffic);
   }
-  return { results, bytes, isUrgent };
+  return { results, traffic, bytes, isUrgent };
+}
+
+/** What was read for nothing, before a fetch was parked, is never counted. */
+function count({ results, traffic }: Reading): void {
+  for (let i = 0; i < results.length; i++) {
+    const { records, errorCode } = results[i]!.answer;
+    traffic[i]!.read(records?.length ?? 0, errorCode !== 0);
+  }
 }
 
 type MutableTopic = {
@@ -153,6 +166,7 @@ type MutableTopic = {
 };
 
 function responseOf(asked: Asked, reading: Reading): FetchResponse {
+  count(reading);
   const { sessionId, error, results } = asked.session.finish(reading.results);
   if (error !== undefined) return { errorCode: ERRORS[error], sessionId: 0 };
   const responses: MutableTopic[] = [];

@@ -1,0 +1,373 @@
+/**
+ * What a broker measures, under the names that the JMX exporter gives Kafka's
+ * MBeans, so that dashboards made for Kafka show kf. Owns names and what they
+ * are made from; it reads and must never change anything. `docs/METRICS.md`
+ * tells the MBeans; a test holds it against what is served.
+ *
+ * @module
+ */
+import type { ProcessUsage } from "../../core/env/env.ts";
+import type { GroupState } from "../../core/group/group.ts";
+import type { MetadataImage } from "../../core/metadata/image.ts";
+import type { Labels, Metric, Sample } from "../http/exposition.ts";
+import { FETCH } from "../wire/01_fetch.ts";
+import type { Acceptor } from "./acceptor.ts";
+import type { Groups } from "./groups.ts";
+import type { Hosting } from "./hosting.ts";
+import { LISTENER_NAME } from "./listener.ts";
+import {
+  type ApiStats,
+  type BrokerStats,
+  type Latency,
+  LATENCY_BOUNDS_MS,
+  type Traffic,
+} from "./stats.ts";
+
+/** What can be asked of a broker once its logs are open. */
+export interface Serving {
+  readonly nodeId: number;
+  readonly image: MetadataImage;
+  readonly hosting: Hosting;
+  readonly groups: Groups;
+  readonly acceptor: Acceptor;
+  /** Up to so many partitions each topic and partition has series of its own. */
+  readonly partitionsMax: number;
+}
+
+/** What can be asked of a broker at any time. */
+export interface Measured {
+  readonly stats: BrokerStats;
+  /** Kafka's number of the state that the broker is in. */
+  readonly state: number;
+  /** Undefined where nothing tells of the process. */
+  readonly usage: ProcessUsage | undefined;
+  /** Undefined while the broker starts. */
+  readonly serving: Serving | undefined;
+}
+
+type Head = readonly [name: string, help: string];
+
+const QUANTILES = [0.5, 0.75, 0.95, 0.98, 0.99, 0.999];
+/** Dashboards ask for consumers' fetches; here is nobody else who fetches. */
+const FETCH_CONSUMER = "FetchConsumer";
+
+const TRAFFIC: readonly (readonly [keyof Traffic, ...Head])[] = [
+  ["messagesIn", "messagesin", "Records that were appended."],
+  ["bytesIn", "bytesin", "Bytes of records that were appended."],
+  ["bytesOut", "bytesout", "Bytes of records that were fetched."],
+  [
+    "produceRequests",
+    "totalproducerequests",
+    "Partitions that were produced to.",
+  ],
+  ["fetchRequests", "totalfetchrequests", "Partitions that were fetched."],
+  [
+    "failedProduce",
+    "failedproducerequests",
+    "Partitions whose Produce was answered with an error.",
+  ],
+  [
+    "failedFetch",
+    "failedfetchrequests",
+    "Partitions whose Fetch was answered with an error.",
+  ],
+];
+
+const GROUP_STATES: readonly (readonly [GroupState, string])[] = [
+  ["Empty", "empty"],
+  ["PreparingRebalance", "preparingrebalance"],
+  ["CompletingRebalance", "completingrebalance"],
+  ["Stable", "stable"],
+];
+
+/** Everything that `broker` measures. */
+export function metricsOf(broker: Measured): Metric[] {
+  const { stats, state, usage, serving } = broker;
+  return [
+    gauge(
+      ["kafka_server_kafkaserver_brokerstate", "1 starts, 3 runs, 7 stops."],
+      [{ value: state }],
+    ),
+    ...trafficMetrics(stats, serving),
+    ...requestMetrics([...stats.apis].filter(({ latency }) => latency.count)),
+    summary(
+      [
+        "kafka_log_logflushstats_logflushrateandtimems",
+        "Milliseconds that syncs of logs took; quantiles of the last minute or two.",
+      ],
+      [{ latency: stats.logFlush }],
+    ),
+    histogram(
+      ["kf_event_loop_lag_seconds", "How late timers of the broker came."],
+      [{ latency: stats.loopLag }],
+    ),
+    ...usage === undefined ? [] : processMetrics(usage),
+    ...serving === undefined ? [] : servingMetrics(serving),
+  ];
+}
+
+function gauge([name, help]: Head, samples: readonly Sample[]): Metric {
+  return { name, type: "gauge", help, samples };
+}
+
+function counter([name, help]: Head, samples: readonly Sample[]): Metric {
+  return { name, type: "counter", help, samples };
+}
+
+interface Timed {
+  readonly latency: Latency;
+  readonly labels?: Labels;
+}
+
+function histogram([name, help]: Head, timed: readonly Timed[]): Metric {
+  const samples = timed.flatMap(({ latency, labels = {} }): Sample[] => {
+    let value = 0;
+    const buckets = [...latency.buckets].map((count, at): Sample => {
+      const bound = LATENCY_BOUNDS_MS[at];
+      const le = bound === undefined ? Infinity : bound / 1000;
+      return {
+        suffix: "_bucket",
+        labels: { ...labels, le },
+        value: value += count,
+      };
+    });
+    return [
+      ...buckets,
+      { suffix: "_sum", labels, value: latency.sumMs / 1000 },
+      { suffix: "_count", labels, value },
+    ];
+  });
+  return { name, type: "histogram", help, samples };
+}
+
+function summary([name, help]: Head, timed: readonly Timed[]): Metric {
+  const samples = timed.flatMap(({ latency, labels = {} }): Sample[] => [
+    ...QUANTILES.map((quantile) => ({
+      labels: { ...labels, quantile },
+      value: latency.quantileMs(quantile),
+    })),
+    { suffix: "_sum", labels, value: latency.sumMs },
+    { suffix: "_count", labels, value: latency.count },
+  ]);
+  return { name, type: "summary", help, samples };
+}
+
+function trafficMetrics(
+  { traffic: total }: BrokerStats,
+  serving: Serving | undefined,
+): Metric[] {
+  const topics = serving !== undefined && hasOwnSeries(serving)
+    ? [...serving.hosting.traffic]
+    : [];
+  return TRAFFIC.map(([field, name, help]) =>
+    counter([`kafka_server_brokertopicmetrics_${name}_total`, help], [
+      { value: total[field] as number },
+      ...topics.map(([topic, traffic]) => ({
+        labels: { topic },
+        value: traffic[field] as number,
+      })),
+    ])
+  );
+}
+
+function requestMetrics(apis: readonly ApiStats[]): Metric[] {
+  const named = apis.flatMap((api) =>
+    api.name === FETCH.name
+      ? [{ api, request: api.name }, { api, request: FETCH_CONSUMER }]
+      : [{ api, request: api.name }]
+  );
+  const timed = named.map(({ api: { latency }, request }) => ({
+    latency,
+    labels: { request },
+  }));
+  return [
+    counter(
+      ["kafka_network_requestmetrics_requests_total", "Requests that came."],
+      named.flatMap(({ api: { versions }, request }) =>
+        [...versions]
+          .map((value, version) => ({ labels: { request, version }, value }))
+          .filter(({ value }) => value > 0)
+      ),
+    ),
+    summary(
+      [
+        "kafka_network_requestmetrics_totaltimems",
+        "Milliseconds from request to answer; quantiles of the last minute or two.",
+      ],
+      timed,
+    ),
+    histogram(
+      ["kf_request_duration_seconds", "Time from request to answer."],
+      timed,
+    ),
+  ];
+}
+
+function processMetrics(usage: ProcessUsage): Metric[] {
+  return [
+    gauge(
+      ["process_start_time_seconds", "When the process began, Unix time."],
+      [{ value: usage.startedAtSeconds }],
+    ),
+    counter(
+      ["process_cpu_seconds_total", "Processor time of the process."],
+      [{ value: usage.cpuSeconds }],
+    ),
+    gauge(
+      ["process_resident_memory_bytes", "Memory of the process in RAM."],
+      [{ value: usage.residentBytes }],
+    ),
+    gauge(
+      ["kf_heap_used_bytes", "Memory of JavaScript objects and garbage."],
+      [{ value: usage.heapBytes }],
+    ),
+  ];
+}
+
+function servingMetrics(serving: Serving): Metric[] {
+  return [
+    ...replicaMetrics(serving),
+    ...clusterMetrics(serving),
+    ...groupMetrics(serving.groups),
+    ...connectionMetrics(serving.acceptor),
+    ...logMetrics(serving),
+  ];
+}
+
+function replicaMetrics({ image, nodeId, hosting }: Serving): Metric[] {
+  let leaders = 0;
+  let underReplicated = 0;
+  for (const { partitions } of image.topics.values()) {
+    for (const { leader, isr, replicas } of partitions) {
+      if (leader !== nodeId) continue;
+      leaders++;
+      if (isr.length < replicas.length) underReplicated++;
+    }
+  }
+  const count = (name: string, help: string, value: number) =>
+    gauge([`kafka_server_replicamanager_${name}`, help], [{ value }]);
+  return [
+    count(
+      "partitioncount",
+      "Partitions that are open here.",
+      openCount(hosting),
+    ),
+    count("leadercount", "Partitions that this broker leads.", leaders),
+    count(
+      "underreplicatedpartitions",
+      "Led partitions with fewer in-sync replicas than replicas.",
+      underReplicated,
+    ),
+    count(
+      "offlinereplicacount",
+      "Partitions that the disk refuses or has failed.",
+      hosting.offlineCount,
+    ),
+  ];
+}
+
+function clusterMetrics({ image }: Serving): Metric[] {
+  let partitions = 0;
+  let offline = 0;
+  for (const topic of image.topics.values()) {
+    partitions += topic.partitions.length;
+    for (const { leader } of topic.partitions) if (leader === -1) offline++;
+  }
+  let fenced = 0;
+  for (const { isFenced } of image.brokers.values()) if (isFenced) fenced++;
+  const count = (name: string, help: string, value: number) =>
+    gauge([`kafka_controller_kafkacontroller_${name}`, help], [{ value }]);
+  return [
+    count("activecontrollercount", "Whether the controller is here.", 1),
+    count(
+      "activebrokercount",
+      "Brokers that may lead.",
+      image.brokers.size - fenced,
+    ),
+    count("fencedbrokercount", "Brokers that may not lead.", fenced),
+    count("globaltopiccount", "Topics of the cluster.", image.topics.size),
+    count("globalpartitioncount", "Partitions of the cluster.", partitions),
+    count("offlinepartitionscount", "Partitions without a leader.", offline),
+  ];
+}
+
+function groupMetrics(groups: Groups): Metric[] {
+  const counts = groups.countStates();
+  const name = (rest: string) =>
+    `kafka_coordinator_group_groupmetadatamanager_numgroups${rest}`;
+  const all = [...counts.values()].reduce((sum, each) => sum + each, 0);
+  return [
+    gauge([name(""), "Groups that are coordinated here."], [{ value: all }]),
+    ...GROUP_STATES.map(([state, text]) =>
+      gauge(
+        [name(text), `Of these, those in state ${state}.`],
+        [{ value: counts.get(state) ?? 0 }],
+      )
+    ),
+  ];
+}
+
+function connectionMetrics({ openCount, acceptedCount }: Acceptor): Metric[] {
+  const labels = { listener: LISTENER_NAME };
+  const name = (rest: string) => `kafka_server_socket_server_metrics_${rest}`;
+  return [
+    gauge(
+      [name("connection_count"), "Connections that are open."],
+      [{ labels, value: openCount }],
+    ),
+    counter(
+      [name("connection_creation_total"), "Connections that were accepted."],
+      [{ labels, value: acceptedCount }],
+    ),
+  ];
+}
+
+/** Above the limit one sum stands for all: series cost a scraper memory. */
+function logMetrics(serving: Serving): Metric[] {
+  const { hosting: { partitions } } = serving;
+  const sizes: Sample[] = [];
+  const starts: Sample[] = [];
+  const ends: Sample[] = [];
+  let bytes = 0;
+  const isOwn = hasOwnSeries(serving);
+  for (const { topic, index, partition: { log } } of partitions.all()) {
+    const value = log.sizeInBytes;
+    bytes += value;
+    if (!isOwn) continue;
+    const labels = { topic, partition: index };
+    sizes.push({ labels, value });
+    starts.push({ labels, value: log.logStartOffset });
+    ends.push({ labels, value: log.logEndOffset });
+  }
+  return [
+    gauge(["kf_log_size_bytes", "Bytes of all partitions here."], [
+      { value: bytes },
+    ]),
+    gauge(
+      [
+        "kf_metrics_partitions_left_out",
+        "Partitions without series of their own: they are too many.",
+      ],
+      [{ value: isOwn ? 0 : openCount(serving.hosting) }],
+    ),
+    gauge(["kafka_log_log_size", "Bytes of the partition."], sizes),
+    gauge(
+      ["kafka_log_log_logstartoffset", "First offset that can be read."],
+      starts,
+    ),
+    gauge(
+      ["kafka_log_log_logendoffset", "Offset of the next record."],
+      ends,
+    ),
+  ];
+}
+
+function hasOwnSeries({ hosting, partitionsMax }: Serving): boolean {
+  return openCount(hosting) <= partitionsMax;
+}
+
+function openCount({ partitions }: Hosting): number {
+  let count = 0;
+  for (const _ of partitions.all()) count++;
+  return count;
+}
