@@ -44,6 +44,7 @@ export async function run(call: Call): Promise<void> {
   const topics = await chooseTopics(call, wish.group);
   const consumer = await openConsumer(settings, {
     "group.id": wish.group,
+    "group.protocol": flags.text("group-protocol"),
     "allow.auto.create.topics": true,
     "auto.offset.reset": wish.start.kind === "end" ? "latest" : "earliest",
   });

@@ -18,20 +18,30 @@ export async function run({ args, settings }: Call): Promise<void> {
   await printAnswer({
     json: groups.map((group) => ({
       groupId: group.name,
+      type: group.type,
       state: group.state,
       protocolType: group.protocolType,
       protocol: group.protocol,
       coordinator: group.coordinator,
       members: group.members,
     })),
-    columns: ["group", "state", "assignor", "client", "host", "owns", "member"],
+    columns: [
+      "group",
+      "type",
+      "state",
+      "assignor",
+      "client",
+      "host",
+      "owns",
+      "member",
+    ],
     rows: groups.flatMap(rowsOf),
   }, settings);
   throwFailed(all, "describe group");
 }
 
 function rowsOf(group: GroupDescription) {
-  const head = [group.name, group.state, group.protocol || null];
+  const head = [group.name, group.type, group.state, group.protocol || null];
   if (group.members.length === 0) return [[...head, null, null, null, null]];
   return group.members.map((member) => [
     ...head,

@@ -39,7 +39,7 @@ export const GROUPS: readonly CommandSpec[] = [
     flags: [],
     examples: [{ line: "kf group describe g", does: "one group" }],
     json:
-      '[{"groupId","state","protocolType","protocol","coordinator","members":[{"memberId","groupInstanceId","clientId","clientHost","assignment":[{"topic","partition"}]}]}]',
+      '[{"groupId","type","state","protocolType","protocol","coordinator","members":[{"memberId","groupInstanceId","clientId","clientHost","assignment":[{"topic","partition"}]}]}]',
     load: () => import("../commands/group_describe.ts"),
   },
   {

@@ -119,6 +119,12 @@ export const CONSUME: CommandSpec = {
       brief: "share the topics in this group and commit what was printed",
     },
     {
+      name: "group-protocol",
+      value: "NAME",
+      choices: ["classic", "consumer"],
+      brief: "who divides the topics: a member (classic) or the broker",
+    },
+    {
       name: "offset",
       short: "o",
       value: "WHERE",

@@ -167,6 +167,16 @@ export const CONSUMER_KEYS = {
     doc: "Name that makes this member static: a restart within the session " +
       "timeout keeps its partitions.",
   }),
+  "group.protocol": choice("classic", {
+    valid: ["classic", "consumer"],
+    doc: "Who divides the partitions: a member (classic), or the broker " +
+      "(consumer, KIP-848).",
+  }),
+  "group.remote.assignor": string(null, {
+    check: (name) => name === "" ? "must not be empty" : undefined,
+    doc: "Assignor that the broker uses with group.protocol=consumer, " +
+      "uniform or range; unset leaves it to the broker.",
+  }),
   "heartbeat.interval.ms": int(3000, {
     min: 1,
     doc: "How often the member tells the coordinator that it is alive.",

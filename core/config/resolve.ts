@@ -194,12 +194,29 @@ export function clientConfig<Kind extends keyof ClientValues>(
     texts.set(name, value === Infinity ? "9223372036854775807" : String(value));
   }
   refuseBad(table, texts, kind);
+  if (kind === "consumer") refuseOtherProtocol(texts);
   const values: Record<string, unknown> = {};
   for (const [name, key] of Object.entries(table)) {
     const text = texts.get(name);
     values[name] = text === undefined ? key.default : key.parse(text);
   }
   return Object.freeze(values) as unknown as ClientValues[Kind];
+}
+
+/** Keys that the other group protocol alone would read, as Kafka refuses them. */
+function refuseOtherProtocol(texts: ConfigText): void {
+  const protocol = texts.get("group.protocol") ?? "classic";
+  const foreign = protocol === "classic" ? ["group.remote.assignor"] : [
+    "heartbeat.interval.ms",
+    "partition.assignment.strategy",
+    "session.timeout.ms",
+  ];
+  const problems = foreign.filter((name) => texts.has(name)).map((name) =>
+    `Cannot set consumer config "${name}" with group.protocol=${protocol}: leave it out`
+  );
+  if (problems.length > 0) {
+    throw new KafkaError("INVALID_CONFIG", problems.join("\n"));
+  }
 }
 
 /** A sentence why `text` is refused for `name`; undefined when it is fine. */

@@ -138,3 +138,24 @@ Deno.test("clientConfig() takes strings, numbers and booleans", () => {
   assertEquals(config["client.id"], "");
   refusal(() => clientConfig("consumer", { "linger.ms": 1 }));
 });
+
+Deno.test("clientConfig() refuses what the other group protocol alone reads", () => {
+  const consumer = (properties: Record<string, string | number>) =>
+    refusal(() => clientConfig("consumer", properties));
+  assertStringIncludes(
+    consumer({ "group.remote.assignor": "uniform" }),
+    "group.protocol=classic",
+  );
+  for (
+    const name of [
+      "heartbeat.interval.ms",
+      "partition.assignment.strategy",
+      "session.timeout.ms",
+    ]
+  ) {
+    const value = name.startsWith("partition") ? "range" : 10;
+    const said = consumer({ "group.protocol": "consumer", [name]: value });
+    assertStringIncludes(said, name);
+    assertEquals(clientConfig("consumer", { [name]: value })["group.id"], null);
+  }
+});

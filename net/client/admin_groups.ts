@@ -9,6 +9,7 @@ import { ERRORS, KafkaError } from "../../core/errors.ts";
 import type { TopicPartition } from "../../core/ids.ts";
 import { DESCRIBE_GROUPS } from "../wire/15_describe_groups.ts";
 import { LIST_GROUPS } from "../wire/16_list_groups.ts";
+import { CONSUMER_GROUP_DESCRIBE } from "../wire/69_consumer_group_describe.ts";
 import { DELETE_GROUPS } from "../wire/42_delete_groups.ts";
 import type {
   GroupDescription,
@@ -120,6 +121,21 @@ export class AdminGroups {
 
   async #describeOne(groupId: string): Promise<GroupDescription> {
     const coordinator = await findCoordinator(this.#cluster, groupId);
+    const classic = await this.#describeClassic(groupId, coordinator);
+    // A group of the other type is none to DescribeGroups.
+    const isNone = classic.error?.error === "GROUP_ID_NOT_FOUND" ||
+      classic.state === "Dead";
+    const link = await this.#cluster.link(coordinator);
+    if (!isNone || link.version(CONSUMER_GROUP_DESCRIBE) === undefined) {
+      return classic;
+    }
+    return await this.#describeConsumer(groupId, coordinator) ?? classic;
+  }
+
+  async #describeClassic(
+    groupId: string,
+    coordinator: number,
+  ): Promise<GroupDescription> {
     const answer = await this.#cluster.ask(coordinator, DESCRIBE_GROUPS, {
       groups: [groupId],
     });
@@ -132,6 +148,7 @@ export class AdminGroups {
     if (error && isTransient(error)) throw error;
     return {
       name: groupId,
+      type: "classic",
       state: group.groupState,
       protocolType: group.protocolType,
       protocol: group.protocolData,
@@ -142,6 +159,44 @@ export class AdminGroups {
         clientId: member.clientId,
         clientHost: member.clientHost,
         assignment: assignmentOf(group.protocolType, member.memberAssignment),
+      })),
+      ...(error ? { error } : {}),
+    };
+  }
+
+  /** A KIP-848 group; undefined when there is none of that name. */
+  async #describeConsumer(
+    groupId: string,
+    coordinator: number,
+  ): Promise<GroupDescription | undefined> {
+    const answer = await this.#cluster.ask(
+      coordinator,
+      CONSUMER_GROUP_DESCRIBE,
+      { groupIds: [groupId] },
+    );
+    const group = answer.groups[0];
+    const what = `Cannot describe group "${groupId}"`;
+    if (!group) throw new KafkaError("UNKNOWN_SERVER_ERROR", what);
+    if (group.errorCode === ERRORS.GROUP_ID_NOT_FOUND) return undefined;
+    const error = group.errorCode === ERRORS.NONE
+      ? undefined
+      : kafkaError(group.errorCode, what, group.errorMessage);
+    if (error && isTransient(error)) throw error;
+    return {
+      name: groupId,
+      type: "consumer",
+      state: group.groupState,
+      protocolType: "consumer",
+      protocol: group.assignorName,
+      coordinator,
+      members: group.members.map((member) => ({
+        memberId: member.memberId,
+        groupInstanceId: member.instanceId,
+        clientId: member.clientId,
+        clientHost: member.clientHost,
+        assignment: member.assignment.topicPartitions.flatMap((
+          { topicName, partitions },
+        ) => partitions.map((partition) => ({ topic: topicName, partition }))),
       })),
       ...(error ? { error } : {}),
     };

@@ -177,6 +177,8 @@ export interface MemberDescription {
 export interface GroupDescription extends Outcome {
   /** State, e.g. `Stable`. */
   readonly state: string;
+  /** `classic`, or `consumer` where the broker divides the partitions. */
+  readonly type: string;
   /** `consumer`, or another protocol's type. */
   readonly protocolType: string;
   /** Assignor in use. */

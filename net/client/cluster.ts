@@ -295,6 +295,8 @@ export class Cluster {
 export function isTransient(error: KafkaError): boolean {
   return isRetriable(error.code) || needsRefresh(error.code) ||
     error.error === "BROKER_NOT_AVAILABLE" ||
+    // The next heartbeat brings the epoch (KIP-848).
+    error.error === "STALE_MEMBER_EPOCH" ||
     error.error === "REBALANCE_IN_PROGRESS";
 }
 

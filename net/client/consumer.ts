@@ -1,12 +1,13 @@
 /**
  * The consumer: what is subscribed, which partitions are held, where each
- * stands, when to commit. Fetching is `fetcher.ts`, membership
- * `group_member.ts`. It must never hand out a record twice within one
+ * stands, when to commit. Fetching is `fetcher.ts`; membership is
+ * `group_member.ts` or, where the broker divides, `consumer_group_member.ts`. It must never hand out a record twice within one
  * assignment unless asked to seek.
  *
  * @module
  */
 import { isCooperative } from "../../core/client/assignment.ts";
+import { brokerPattern } from "../../core/client/consumer_membership.ts";
 import {
   type HeldPartition,
   Positions,
@@ -18,6 +19,7 @@ import type { Cancel, Env } from "../../core/env/env.ts";
 import { KafkaError } from "../../core/errors.ts";
 import { partitionName, type TopicPartition } from "../../core/ids.ts";
 import { Cluster, isTransient } from "./cluster.ts";
+import { ConsumerGroupMember } from "./consumer_group_member.ts";
 import { Fetcher } from "./fetcher.ts";
 import { GroupMember, type Joined } from "./group_member.ts";
 import {
@@ -39,6 +41,9 @@ import type {
   RebalanceListener,
   SeekTarget,
 } from "./types.ts";
+
+/** Background commits with an epoch that has passed, before one is given up. */
+const STALE_COMMITS_MAX = 10;
 
 /**
  * Reads records from a Kafka cluster, alone or sharing topics with the other
@@ -86,7 +91,7 @@ export class Consumer {
   readonly #cluster: Cluster;
   readonly #positions: Positions = new Positions();
   readonly #fetcher: Fetcher;
-  readonly #member: GroupMember | undefined;
+  readonly #member: GroupMember | ConsumerGroupMember | undefined;
   #topics: readonly string[] | RegExp | undefined;
   #listener: RebalanceListener = {};
   #joining: Promise<Joined> | undefined;
@@ -111,16 +116,32 @@ export class Consumer {
       refresh: () => this.#isStale = true,
       onProgress: () => this.#wake?.(),
     });
-    const groupId = this.#values["group.id"];
-    this.#member = groupId === null
-      ? undefined
-      : new GroupMember(this.#cluster, {
+    this.#member = this.#makeMember();
+  }
+
+  #makeMember(): GroupMember | ConsumerGroupMember | undefined {
+    const values = this.#values;
+    const groupId = values["group.id"];
+    if (groupId === null) return undefined;
+    const onChange = () => this.#wake?.();
+    if (values["group.protocol"] === "classic") {
+      return new GroupMember(this.#cluster, {
         groupId,
-        values: this.#values,
+        values,
         topics: () => this.#wantedTopics(),
         owned: () => this.assignment(),
-        onChange: () => this.#wake?.(),
+        onChange,
       });
+    }
+    return new ConsumerGroupMember(this.#cluster, {
+      groupId,
+      values,
+      subscription: () =>
+        this.#topics instanceof RegExp
+          ? { topics: [], pattern: brokerPattern(this.#topics) }
+          : { topics: this.#topics ?? [], pattern: null },
+      onChange,
+    });
   }
 
   /** Subscribes to topics by name or pattern; the group divides them. */
@@ -133,7 +154,7 @@ export class Consumer {
     }
     this.#topics = topics;
     this.#isStale = true;
-    this.#member.needsJoin = true;
+    this.#member.topicsChanged();
   }
 
   /** Takes exactly these partitions, outside of any group balancing. */
@@ -203,8 +224,10 @@ export class Consumer {
         } catch (error) {
           if (error instanceof KafkaError) {
             member.noteError(error);
-            // Only the next poll can finish the rebalance.
-            if (error.error === "REBALANCE_IN_PROGRESS") {
+            // Only the next poll can finish the rebalance, or join again.
+            const isForPoll = error.error === "REBALANCE_IN_PROGRESS" ||
+              (error.error === "STALE_MEMBER_EPOCH" && member.hasLost);
+            if (isForPoll) {
               throw new CommitRefused(error);
             }
           }
@@ -349,7 +372,8 @@ export class Consumer {
     } catch (error) {
       if (!(error instanceof KafkaError)) throw error;
       this.#member?.noteError(error);
-      if (isTransient(error)) {
+      // A member that was removed learns it from its next heartbeat.
+      if (isTransient(error) || error.error === "UNKNOWN_MEMBER_ID") {
         this.#isStale = true;
         await this.#cluster.pause(this.#cluster.retryMs(0)).catch(() => {});
       } else if (!this.#isClosed) this.#lookupError = error;
@@ -362,20 +386,43 @@ export class Consumer {
     }
   }
 
-  async #keepMembership(member: GroupMember): Promise<void> {
+  async #keepMembership(
+    member: GroupMember | ConsumerGroupMember,
+  ): Promise<void> {
     if (member.failure) {
       const error = member.failure;
       member.failure = undefined;
       throw error;
     }
     if (member.hasLost) {
-      member.hasLost = false;
+      member.abandoned();
       const lost = this.assignment();
       this.#positions.set([]);
       if (lost.length > 0) {
         await (this.#listener.lost ?? this.#listener.revoked)?.(lost);
       }
     }
+    if (member instanceof GroupMember) await this.#keepJoined(member);
+    else await this.#reconcile(member);
+  }
+
+  /** One step towards what the broker assigned (KIP-848). */
+  async #reconcile(member: ConsumerGroupMember): Promise<void> {
+    member.join();
+    const step = member.reconciliation();
+    if (!step) return;
+    if (step.lacksNames) this.#isStale = true;
+    const { revoked, added, owned } = step;
+    if (revoked.length + added.length === 0) return;
+    if (revoked.length > 0) await this.#giveUp(revoked.map(nameOnly));
+    // Lost while it was giving up: the next poll abandons the rest.
+    if (member.hasLost) return;
+    this.#positions.set(owned);
+    if (added.length > 0) await this.#listener.assigned?.(added.map(nameOnly));
+    member.acknowledge(step);
+  }
+
+  async #keepJoined(member: GroupMember): Promise<void> {
     const wanted = this.#wantedTopics();
     if (wanted.length === 0 && this.#topics instanceof RegExp) return;
     if (!this.#joining) {
@@ -436,19 +483,27 @@ export class Consumer {
     const { "enable.auto.commit": isOn } = this.#values;
     if (!isOn || !this.#member || this.#consumed().length === 0) return;
     this.#committedMs = this.#env.clock.monoMs();
-    try {
-      throwFirst(
-        await commitOffsets(this.#cluster, await this.#member.coordinator(), {
-          committer: this.#member.committer,
-          offsets: this.#consumed(),
-        }),
-      );
-    } catch (error) {
-      if (!(error instanceof KafkaError)) throw error;
-      this.#member.noteError(error);
-      this.#env.trace("warn", "Cannot commit in the background", {
-        error: error.message,
-      });
+    for (let failures = 0;; failures++) {
+      try {
+        return throwFirst(
+          await commitOffsets(this.#cluster, await this.#member.coordinator(), {
+            committer: this.#member.committer,
+            offsets: this.#consumed(),
+          }),
+        );
+      } catch (error) {
+        if (!(error instanceof KafkaError)) throw error;
+        this.#member.noteError(error);
+        // A heartbeat under way brings the epoch that was missed.
+        const isMended = error.error === "STALE_MEMBER_EPOCH" &&
+          !this.#member.hasLost && failures < STALE_COMMITS_MAX;
+        if (!isMended) {
+          return this.#env.trace("warn", "Cannot commit in the background", {
+            error: error.message,
+          });
+        }
+        await this.#cluster.pause(this.#cluster.retryMs(failures));
+      }
     }
   }
 
@@ -469,8 +524,8 @@ export class Consumer {
     const versions = new Map(lacking.map((held) => [held, held.version]));
     const isUnmoved = (held: HeldPartition) =>
       versions.get(held) === held.version;
-    const toReset: HeldPartition[] = [];
     const committed = lacking.filter(({ reset }) => reset === "committed");
+    const toReset = lacking.filter(({ reset }) => reset !== "committed");
     const offsets = this.#member && committed.length > 0
       ? await this.#askCommitted(this.#member, committed)
       : [];
@@ -485,7 +540,7 @@ export class Consumer {
       } else toReset.push(held);
     }
     const byReset = Map.groupBy(
-      [...toReset, ...lacking.filter(({ reset }) => reset !== "committed")],
+      toReset.filter(isUnmoved),
       (held) => this.#policy(held),
     );
     for (const [reset, group] of byReset) {
@@ -511,14 +566,20 @@ export class Consumer {
   }
 
   async #askCommitted(
-    member: GroupMember,
+    member: GroupMember | ConsumerGroupMember,
     partitions: readonly TopicPartition[],
   ): Promise<CommittedOffset[]> {
     try {
       const found = await fetchCommitted(
         this.#cluster,
         await member.coordinator(),
-        { groupId: member.committer.groupId, partitions },
+        {
+          groupId: member.committer.groupId,
+          partitions,
+          ...(member instanceof ConsumerGroupMember
+            ? { reader: member.reader }
+            : {}),
+        },
       );
       throwFirst(found);
       return found;
@@ -598,7 +659,7 @@ export class Consumer {
       this.#isOut = false;
       this.#noteTopicErrors();
       if (before !== undefined && before !== this.#shape() && this.#member) {
-        this.#member.needsJoin = true;
+        this.#member.topicsChanged();
       }
     } catch (error) {
       if (!(error instanceof KafkaError) || this.#isClosed) return;
@@ -653,7 +714,7 @@ export class Consumer {
     );
   }
 
-  #requireGroup(): GroupMember {
+  #requireGroup(): GroupMember | ConsumerGroupMember {
     if (this.#member) return this.#member;
     throw new KafkaError("INVALID_GROUP_ID", "Committing needs group.id");
   }
@@ -672,6 +733,10 @@ export class Consumer {
       this.#wake = end;
     });
   }
+}
+
+function nameOnly({ topic, partition }: TopicPartition): TopicPartition {
+  return { topic, partition };
 }
 
 /** Carries a refusal through the retry loop, which would try it again. */

@@ -21,7 +21,8 @@ import { HEARTBEAT } from "../wire/12_heartbeat.ts";
 import { LEAVE_GROUP } from "../wire/13_leave_group.ts";
 import { SYNC_GROUP } from "../wire/14_sync_group.ts";
 import { type Cluster, isTransient, kafkaError } from "./cluster.ts";
-import { type Committer, findCoordinator } from "./offsets.ts";
+import { Coordinator } from "./coordinator.ts";
+import type { Committer } from "./offsets.ts";
 
 const PROTOCOL_TYPE = "consumer";
 const JOIN_GRACE_MS = 5000;
@@ -68,7 +69,7 @@ export class GroupMember {
   #generationId = -1;
   /** Generation of the last assignment, which a lost member still tells. */
   #ownedGeneration = -1;
-  #coordinator: number | undefined;
+  readonly #coordinator: Coordinator;
   #heartbeat: Cancel | undefined;
   #answeredMs = 0;
   #isClosed = false;
@@ -76,6 +77,7 @@ export class GroupMember {
   constructor(cluster: Cluster, options: GroupMemberOptions) {
     this.#cluster = cluster;
     this.#options = options;
+    this.#coordinator = new Coordinator(cluster, options.groupId);
   }
 
   /** Who commits now; a plain group name before the first join. */
@@ -91,23 +93,14 @@ export class GroupMember {
   }
 
   /** The coordinator's node id, looked up when unknown. */
-  async coordinator(): Promise<number> {
-    return this.#coordinator ??= await findCoordinator(
-      this.#cluster,
-      this.#options.groupId,
-    );
+  coordinator(): Promise<number> {
+    return this.#coordinator.nodeId();
   }
 
   /** Takes note of an error of a request to the coordinator. */
-  noteError({ error }: KafkaError): void {
-    switch (error) {
-      case "NOT_COORDINATOR":
-      case "COORDINATOR_NOT_AVAILABLE":
-      case "NETWORK_EXCEPTION":
-      case "REQUEST_TIMED_OUT":
-      case "BROKER_NOT_AVAILABLE":
-        this.#coordinator = undefined;
-        return;
+  noteError(error: KafkaError): void {
+    if (this.#coordinator.noteError(error)) return;
+    switch (error.error) {
       case "REBALANCE_IN_PROGRESS":
         this.needsJoin = true;
         break;
@@ -122,6 +115,16 @@ export class GroupMember {
         return;
     }
     this.#options.onChange();
+  }
+
+  /** Which topics there are, or which are wanted, changed. */
+  topicsChanged(): void {
+    this.needsJoin = true;
+  }
+
+  /** The consumer let go of everything that was lost. */
+  abandoned(): void {
+    this.hasLost = false;
   }
 
   /** Joins and syncs until it has an assignment; throws what can't be mended. */

@@ -1,7 +1,7 @@
 /**
  * Offsets asked of the cluster: by time from the leaders, committed ones from
  * the group's coordinator. Owns the requests and the errors' words; keeps no
- * state but the coordinator's id.
+ * state.
  *
  * @module
  */
@@ -204,9 +204,13 @@ export async function commitOffsets(
 export async function fetchCommitted(
   cluster: Cluster,
   coordinator: number,
-  { groupId, partitions }: {
+  { groupId, partitions, reader }: {
     readonly groupId: string;
     readonly partitions: readonly TopicPartition[] | null;
+    /** A member whose epoch the coordinator shall check (KIP-848). */
+    readonly reader?:
+      | { readonly memberId: string; readonly memberEpoch: number }
+      | undefined;
   },
 ): Promise<(CommittedOffset & { error?: KafkaError })[]> {
   const topics = partitions && grouped(partitions).map(({ topic, items }) => ({
@@ -214,7 +218,7 @@ export async function fetchCommitted(
     partitionIndexes: items.map(({ partition }) => partition),
   }));
   const answer = await cluster.ask(coordinator, OFFSET_FETCH, {
-    groups: [{ groupId, topics }],
+    groups: [{ groupId, topics, ...reader }],
     requireStable: true,
   }, { versionMax: NAMES_VERSION_MAX, lane: "group" });
   const group = answer.groups[0];
