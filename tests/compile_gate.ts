@@ -94,6 +94,8 @@ function compileWith(binary: string, env: Record<string, string>) {
     "compile",
     "-A",
     "--bundle",
+    // Of all that deno.lock names, only what kf itself is made of.
+    `--lock=${ROOT}cli/deno.lock`,
     "--app-name",
     "kf",
     "--output",

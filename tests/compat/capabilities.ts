@@ -1,0 +1,263 @@
+/**
+ * What every foreign client is asked to do against a `kf broker`, in one fixed
+ * list, and what must then stand on the broker. Owns the list, the topics that
+ * are there beforehand and the checks on kf's side; how a client does each is
+ * its own file's.
+ *
+ * @module
+ */
+import { assert, assertEquals } from "@std/assert";
+import {
+  createAdmin,
+  createConsumer,
+  createProducer,
+} from "../../net/client.ts";
+import {
+  type BrokerProcess,
+  startBrokerProcess,
+  temporaryFolder,
+  until,
+} from "../fixtures.ts";
+import { type Join, joinWithKf, takeTurns } from "./group.ts";
+
+/** Compression types, by the number that a batch's attributes carry. */
+export const CODECS = ["none", "gzip", "snappy", "lz4", "zstd"] as const;
+export type Codec = typeof CODECS[number];
+
+/** The list, in the order of the table. */
+const CAPABILITIES = [
+  "connect",
+  "create a topic",
+  ...CODECS.map((codec) => `produce ${codec}` as const),
+  "produce idempotently",
+  ...CODECS.map((codec) => `consume ${codec}` as const),
+  "seek by time",
+  "commit and resume",
+  "rebalance two members",
+  "share a group with kf consume",
+  "fail on an unknown topic",
+  "fail on a message too large",
+  "start over when the offset is out of range",
+] as const;
+export type Capability = typeof CAPABILITIES[number];
+
+/** How many records each topic of a probe holds. */
+export const COUNT = 100;
+/** The first record's time in topic "times"; each next is a second later. */
+const FIRST_MS = 1_700_000_000_000;
+/** A time between the records 42 and 43. */
+export const SOUGHT_MS = FIRST_MS + 42_500;
+export const SOUGHT_OFFSET = 43;
+/** What the probe of "commit and resume" leaves for its group. */
+export const COMMITTED_OFFSET = 5;
+/** Bytes of a message that topic "narrow" refuses. */
+export const TOO_LARGE = 5000;
+/** An offset beyond the end of topic "read-none". */
+export const BEYOND_OFFSET = 99_999;
+
+/** One of the clients. */
+export interface Client {
+  readonly name: string;
+  readonly version: string;
+  /** Why it can't be run here. */
+  readonly missing?: string;
+  readonly connect: (bootstrap: string) => Session;
+  readonly join: Join;
+}
+
+/** A client that is run against one broker. */
+export interface Session extends AsyncDisposable {
+  /** Does what a capability asks, or throws. Never asked for those of groups. */
+  readonly probe: (capability: Capability) => Promise<void>;
+}
+
+/** Thrown by a probe when the client has no such thing; says why. */
+export class NotOffered extends Error {}
+
+export interface Result {
+  readonly capability: Capability;
+  /** "yes", or what the client lacks. */
+  readonly outcome: string;
+  readonly hasFailed: boolean;
+}
+
+/** Whether a capability is `produce` or `consume` with a codec, and which. */
+export function codecOf(
+  verb: "produce" | "consume",
+  capability: Capability,
+): Codec | undefined {
+  return CODECS.find((codec) => capability === `${verb} ${codec}`);
+}
+
+/** Runs the whole list against a broker of its own. */
+export async function examine(client: Client): Promise<Result[]> {
+  using folder = temporaryFolder();
+  const data = `${folder.path}/data`;
+  await using broker = await startBrokerProcess({
+    data,
+    args: [
+      "-X",
+      "auto.create.topics.enable=false",
+      "-X",
+      "group.initial.rebalance.delay.ms=100",
+      "-X",
+      "offsets.topic.num.partitions=3",
+    ],
+  });
+  await prepare(broker);
+  const results: Result[] = [];
+  {
+    await using session = client.connect(broker.address);
+    for (const capability of CAPABILITIES) {
+      const against = { broker, data, session };
+      results.push(await examineOne(client, capability, against));
+    }
+  }
+  assertEquals(await broker.end("SIGTERM"), 0);
+  return results;
+}
+
+interface Against {
+  readonly broker: BrokerProcess;
+  readonly data: string;
+  readonly session: Session;
+}
+
+async function examineOne(
+  client: Client,
+  capability: Capability,
+  against: Against,
+): Promise<Result> {
+  try {
+    const bootstrap = against.broker.address;
+    if (capability === "rebalance two members") {
+      await takeTurns(bootstrap, "pair", [client.join, client.join]);
+    } else if (capability === "share a group with kf consume") {
+      await takeTurns(bootstrap, "mixed", [client.join, joinWithKf]);
+    } else {
+      await against.session.probe(capability);
+      await check(capability, against);
+    }
+    return { capability, outcome: "yes", hasFailed: false };
+  } catch (error) {
+    const outcome = error instanceof Error ? error.message : String(error);
+    const hasFailed = !(error instanceof NotOffered);
+    return { capability, outcome, hasFailed };
+  }
+}
+
+/** The topics that probes write to, and those that they read, with records. */
+async function prepare(broker: BrokerProcess): Promise<void> {
+  const common = { "bootstrap.servers": broker.address };
+  const admin = createAdmin(common);
+  const created = await admin.createTopics([
+    ...CODECS.map((codec) => ({ name: `write-${codec}` })),
+    ...CODECS.map((codec) => ({ name: `read-${codec}` })),
+    { name: "write-idempotent" },
+    { name: "times", configs: { "retention.ms": "-1" } },
+    { name: "narrow", configs: { "max.message.bytes": "1000" } },
+    { name: "pair", partitions: 4 },
+    { name: "mixed", partitions: 4 },
+  ]);
+  await admin.close();
+  for (const { error } of created) if (error) throw error;
+  for (const codec of CODECS) {
+    const producer = createProducer({ ...common, "compression.type": codec });
+    for (let i = 0; i < COUNT; i++) {
+      producer.append({ topic: `read-${codec}`, ...recordOf(i) });
+      if (codec !== "none") continue;
+      const timestamp = FIRST_MS + i * 1000;
+      producer.append({ topic: "times", ...recordOf(i), timestamp });
+    }
+    await producer.close();
+  }
+}
+
+function recordOf(i: number) {
+  return {
+    key: `k${i}`,
+    value: `value ${i}`,
+    headers: [["h", `${i}`]] as [string, string][],
+  };
+}
+
+/** What must stand on the broker after the probe, as kf sees it. */
+async function check(
+  capability: Capability,
+  { broker, data }: Against,
+): Promise<void> {
+  const common = { "bootstrap.servers": broker.address };
+  const codec = codecOf("produce", capability);
+  if (codec !== undefined) {
+    const topic = `write-${codec}`;
+    await readBack(common, topic);
+    const attributes = firstBatch(data, topic).getUint16(21);
+    assertEquals(CODECS[attributes & 7], codec, "the batch's codec");
+  }
+  if (capability === "produce idempotently") {
+    await readBack(common, "write-idempotent");
+    const batch = firstBatch(data, "write-idempotent");
+    assert(batch.getBigInt64(43) >= 0n, "the batch carries no producer id");
+    assertEquals(batch.getInt32(53), 0, "the batch's first sequence");
+  }
+  const admin = createAdmin(common);
+  try {
+    if (capability === "create a topic") {
+      const [topic] = await admin.describeTopics(["made"]);
+      assertEquals(topic?.partitions.length, 3);
+      const [config] = await admin.describeConfigs([
+        { type: "topic", name: "made" },
+      ]);
+      const retention = config?.entries.find(({ name }) =>
+        name === "retention.ms"
+      );
+      assertEquals(retention?.value, "7200000");
+    }
+    if (capability === "commit and resume") {
+      const committed = await admin.listGroupOffsets("committing");
+      assertEquals(
+        committed.map(({ topic, offset }) => ({ topic, offset })),
+        [{ topic: "read-none", offset: COMMITTED_OFFSET }],
+      );
+    }
+  } finally {
+    await admin.close();
+  }
+}
+
+/** Reads a topic with kf and compares it with what a probe must write. */
+async function readBack(
+  common: { "bootstrap.servers": string },
+  topic: string,
+): Promise<void> {
+  const consumer = createConsumer(common);
+  const text = new TextDecoder();
+  const seen: unknown[] = [];
+  try {
+    consumer.assign([{ topic, partition: 0 }]);
+    consumer.seek({ topic, partition: 0 }, "earliest");
+    await until(`${topic} is read by kf`, async () => {
+      for (const { records } of await consumer.poll(100)) {
+        for (const { key, value, headers } of records) {
+          seen.push({
+            key: text.decode(key!),
+            value: text.decode(value!),
+            headers: headers.map((
+              { key, value },
+            ) => [key, text.decode(value!)]),
+          });
+        }
+      }
+      return seen.length >= COUNT;
+    }, 10_000);
+  } finally {
+    await consumer.close();
+  }
+  assertEquals(seen, Array.from({ length: COUNT }, (_, i) => recordOf(i)));
+}
+
+/** The first batch of partition 0, as it lies in the broker's folder. */
+function firstBatch(data: string, topic: string): DataView {
+  const path = `${data}/${topic}-0/${"0".repeat(20)}.log`;
+  return new DataView(Deno.readFileSync(path).buffer);
+}

@@ -1,0 +1,165 @@
+/**
+ * Members of one group, each of any client: who has which partitions, as the
+ * broker tells, and that each record comes to the member that has its
+ * partition. Owns the play of joining and leaving; how a client joins is its
+ * own file's.
+ *
+ * @module
+ */
+import { assert, assertEquals } from "@std/assert";
+import {
+  createAdmin,
+  createProducer,
+  type TopicPartition,
+} from "../../net/client.ts";
+import { kfCommand, until } from "../fixtures.ts";
+
+/** Where a member joins: the group is named like its topic. */
+export interface Seat {
+  readonly bootstrap: string;
+  readonly topic: string;
+  /** By which the broker's description tells the members apart. */
+  readonly clientId: string;
+}
+
+/** A member that reads. */
+export interface Member {
+  /** What it has read so far, each as `PARTITION OFFSET`. */
+  readonly records: () => readonly string[];
+  /** Leaves the group and ends. */
+  readonly leave: () => Promise<void>;
+}
+
+/** Joins with assignor roundrobin, from the earliest record. */
+export type Join = (seat: Seat) => Promise<Member>;
+
+/** Joins as a program that prints a line a record until a signal ends it. */
+function joinWithProgram(
+  [program, ...args]: readonly string[],
+  signal: Deno.Signal = "SIGTERM",
+): Promise<Member> {
+  const child = new Deno.Command(program!, {
+    args,
+    stdin: "null",
+    stdout: "piped",
+    stderr: "piped",
+  }).spawn();
+  let printed = "";
+  const reading = (async () => {
+    for await (
+      const part of child.stdout.pipeThrough(new TextDecoderStream())
+    ) {
+      printed += part;
+    }
+  })();
+  const complaints = new Response(child.stderr).text();
+  return Promise.resolve({
+    records: () => printed.split("\n").slice(0, -1),
+    async leave() {
+      child.kill(signal);
+      const { code } = await child.status;
+      await reading;
+      assertEquals(
+        code,
+        0,
+        `${program} ${args.join(" ")}: ${await complaints}`,
+      );
+    },
+  });
+}
+
+/** `kf consume` as a member. */
+export const joinWithKf: Join = ({ bootstrap, topic, clientId }) =>
+  joinWithProgram(
+    kfCommand(
+      ...["consume", topic, "-g", topic, "-b", bootstrap, "-f", "%p %o\\n"],
+      ...["-X", `client.id=${clientId}`],
+      ...["-X", "partition.assignment.strategy=roundrobin"],
+      ...["-X", "heartbeat.interval.ms=200"],
+    ),
+    "SIGINT",
+  );
+
+/**
+ * Lets the members join one after the other, then leave in the same order; the
+ * partitions are shared evenly each time, and what is produced then is read by
+ * whoever has its partition.
+ */
+export async function takeTurns(
+  bootstrap: string,
+  topic: string,
+  joins: readonly Join[],
+): Promise<void> {
+  const members = new Map<string, Member>();
+  try {
+    for (const [i, join] of joins.entries()) {
+      const clientId = `member-${i}`;
+      members.set(clientId, await join({ bootstrap, topic, clientId }));
+      await readEvenly(bootstrap, topic, members);
+    }
+    for (const clientId of [...members.keys()].slice(0, -1)) {
+      const member = members.get(clientId)!;
+      members.delete(clientId);
+      await member.leave();
+      await readEvenly(bootstrap, topic, members);
+    }
+  } finally {
+    await Promise.all([...members.values()].map((member) => member.leave()));
+  }
+}
+
+/** Waits until the members share the topic, then for one record of each. */
+async function readEvenly(
+  bootstrap: string,
+  topic: string,
+  members: ReadonlyMap<string, Member>,
+): Promise<void> {
+  const admin = createAdmin({ "bootstrap.servers": bootstrap });
+  try {
+    const owners = await until(
+      `${members.size} members share ${topic}`,
+      async () => {
+        const [group] = await admin.describeGroups([topic]);
+        if (group?.state !== "Stable") return;
+        if (group.members.length !== members.size) return;
+        return group.members;
+      },
+    );
+    const [described] = await admin.describeTopics([topic]);
+    const count = described!.partitions.length;
+    const shares = owners.map(({ assignment }) => assignment.length);
+    assertEquals(shares.reduce((a, b) => a + b, 0), count);
+    assert(Math.max(...shares) - Math.min(...shares) <= 1, `${shares}`);
+    const offsets = await produceToEach(bootstrap, topic, count);
+    for (const { clientId, assignment } of owners) {
+      const wanted = offsets.filter((at) => isOf(assignment, at));
+      await until(`${clientId} reads of its partitions`, () => {
+        const seen = members.get(clientId)!.records();
+        return wanted.every((at) => seen.includes(at));
+      });
+    }
+  } finally {
+    await admin.close();
+  }
+}
+
+function isOf(assignment: readonly TopicPartition[], at: string): boolean {
+  return assignment.some(({ partition }) => at.startsWith(`${partition} `));
+}
+
+/** One record to each partition; gives their `PARTITION OFFSET`. */
+async function produceToEach(
+  bootstrap: string,
+  topic: string,
+  count: number,
+): Promise<string[]> {
+  const producer = createProducer({ "bootstrap.servers": bootstrap });
+  const sent = Array.from(
+    { length: count },
+    (_, partition) => producer.send({ topic, partition, value: "x" }),
+  );
+  await producer.close();
+  return (await Promise.all(sent)).map(({ partition, offset }) =>
+    `${partition} ${offset}`
+  );
+}

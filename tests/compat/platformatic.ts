@@ -1,0 +1,279 @@
+/**
+ * `@platformatic/kafka`, asked for each capability. Owns its calls and nothing
+ * else; it must never work around what kf does differently from Kafka.
+ *
+ * @module
+ */
+import { assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
+import {
+  Admin,
+  type ConsumeOptions,
+  Consumer,
+  type Message,
+  Producer,
+  stringDeserializers,
+  stringSerializers,
+} from "@platformatic/kafka";
+import { until } from "../fixtures.ts";
+import {
+  BEYOND_OFFSET,
+  type Capability,
+  type Client,
+  type Codec,
+  codecOf,
+  COMMITTED_OFFSET,
+  COUNT,
+  SOUGHT_MS,
+  SOUGHT_OFFSET,
+  TOO_LARGE,
+} from "./capabilities.ts";
+import type { Member, Seat } from "./group.ts";
+
+export const PLATFORMATIC: Client = {
+  name: "@platformatic/kafka",
+  version: "2.12.1",
+  connect: (bootstrap) => ({
+    async probe(capability) {
+      const [written, read] = (["produce", "consume"] as const)
+        .map((verb) => codecOf(verb, capability));
+      if (written) await produce(bootstrap, written);
+      else if (read) await consume(bootstrap, read);
+      else await PROBES[capability as keyof typeof PROBES](bootstrap);
+    },
+    [Symbol.asyncDispose]: () => Promise.resolve(),
+  }),
+  join,
+};
+
+const PROBES = {
+  "connect": connect,
+  "create a topic": createTopic,
+  "produce idempotently": produceIdempotently,
+  "seek by time": seekByTime,
+  "commit and resume": commit,
+  "fail on an unknown topic": unknownTopic,
+  "fail on a message too large": tooLarge,
+  "start over when the offset is out of range": startOver,
+} satisfies Partial<Record<Capability, (bootstrap: string) => Promise<void>>>;
+
+type Text = Message<string, string, string, string>;
+
+function common(bootstrap: string) {
+  return { clientId: "compat", bootstrapBrokers: [bootstrap] };
+}
+
+function newProducer(bootstrap: string) {
+  return new Producer({ ...common(bootstrap), serializers: stringSerializers });
+}
+
+function newConsumer(bootstrap: string, groupId: string, clientId = "compat") {
+  return new Consumer({
+    ...common(bootstrap),
+    clientId,
+    groupId,
+    deserializers: stringDeserializers,
+    heartbeatInterval: 200,
+    sessionTimeout: 10_000,
+    maxWaitTime: 200,
+    autocommit: false,
+  });
+}
+
+async function connect(bootstrap: string): Promise<void> {
+  const admin = new Admin(common(bootstrap));
+  const { brokers, controllerId } = await admin.metadata({ topics: [] });
+  await admin.close();
+  assertEquals([brokers.size, brokers.has(controllerId)], [1, true]);
+}
+
+async function createTopic(bootstrap: string): Promise<void> {
+  const admin = new Admin(common(bootstrap));
+  const options = {
+    topics: ["made"],
+    partitions: 3,
+    replicas: 1,
+    configs: [{ name: "retention.ms", value: "7200000" }],
+  };
+  const [made] = await admin.createTopics(options);
+  assertEquals([made?.name, made?.partitions], ["made", 3]);
+  const error = await assertRejects(() => admin.createTopics(options));
+  await admin.close();
+  assertEquals(apiErrorOf(error), "TOPIC_ALREADY_EXISTS");
+}
+
+/** The broker's own error below what the client throws. */
+function apiErrorOf(error: unknown): string | undefined {
+  const { apiId, errors, cause } = error as {
+    apiId?: string;
+    errors?: unknown[];
+    cause?: unknown;
+  };
+  if (apiId !== undefined) return apiId;
+  for (const inner of [...errors ?? [], cause]) {
+    const found = inner ? apiErrorOf(inner) : undefined;
+    if (found !== undefined) return found;
+  }
+  return undefined;
+}
+
+function messages(topic: string) {
+  return Array.from({ length: COUNT }, (_, i) => ({
+    topic,
+    partition: 0,
+    key: `k${i}`,
+    value: `value ${i}`,
+    headers: { h: `${i}` },
+  }));
+}
+
+async function produce(bootstrap: string, compression: Codec): Promise<void> {
+  const producer = newProducer(bootstrap);
+  const { offsets } = await producer.send({
+    messages: messages(`write-${compression}`),
+    compression,
+  });
+  await producer.close();
+  assertEquals(offsets?.map(({ offset }) => offset), [0n]);
+}
+
+async function produceIdempotently(bootstrap: string): Promise<void> {
+  const producer = newProducer(bootstrap);
+  const all = messages("write-idempotent");
+  for (const part of [all.slice(0, COUNT / 2), all.slice(COUNT / 2)]) {
+    await producer.send({ messages: part, idempotent: true, acks: -1 });
+  }
+  await producer.close();
+}
+
+type Start = Partial<ConsumeOptions<string, string, string, string>>;
+
+/** Reads as a member of `groupId` until `count` messages are there. */
+async function read(
+  consumer: Consumer<string, string, string, string>,
+  topic: string,
+  { count, ...start }: Start & { count: number },
+): Promise<Text[]> {
+  const stream = await consumer.consume({ topics: [topic], ...start });
+  const seen: Text[] = [];
+  stream.on("data", (message) => seen.push(message));
+  await until(`${topic} is read`, () => seen.length >= count);
+  await stream.close();
+  return seen;
+}
+
+async function consume(bootstrap: string, codec: Codec): Promise<void> {
+  const consumer = newConsumer(bootstrap, `consuming-${codec}`);
+  const topic = `read-${codec}`;
+  const seen = await read(consumer, topic, { count: COUNT, mode: "earliest" });
+  await consumer.close();
+  assertEquals(
+    seen.map(({ topic, partition, key, value, headers }) => ({
+      topic,
+      partition,
+      key,
+      value,
+      headers: Object.fromEntries(headers),
+    })),
+    messages(topic),
+  );
+}
+
+async function seekByTime(bootstrap: string): Promise<void> {
+  const consumer = newConsumer(bootstrap, "seeking");
+  const listed = await consumer.listOffsetsWithTimestamps({
+    topics: ["times"],
+    timestamp: BigInt(SOUGHT_MS),
+  });
+  const offset = listed.get("times")?.get(0)?.offset;
+  assertEquals(offset, BigInt(SOUGHT_OFFSET));
+  const [first] = await read(consumer, "times", {
+    count: 1,
+    mode: "manual",
+    offsets: [{ topic: "times", partition: 0, offset: offset! }],
+  });
+  await consumer.close();
+  assertEquals(first?.value, `value ${SOUGHT_OFFSET}`);
+}
+
+async function commit(bootstrap: string): Promise<void> {
+  const topic = "read-none";
+  const first = newConsumer(bootstrap, "committing");
+  const stream = await first.consume({ topics: [topic], mode: "earliest" });
+  await first.commit({
+    offsets: [{
+      topic,
+      partition: 0,
+      offset: BigInt(COMMITTED_OFFSET),
+      leaderEpoch: 0,
+    }],
+  });
+  await stream.close();
+  await first.close();
+  const second = newConsumer(bootstrap, "committing");
+  const [next] = await read(second, topic, { count: 1, mode: "committed" });
+  await second.close();
+  assertEquals(next?.offset, BigInt(COMMITTED_OFFSET));
+}
+
+/** What a send that must fail throws. */
+async function errorOf(
+  bootstrap: string,
+  message: { topic: string; value: string },
+): Promise<unknown> {
+  const producer = new Producer({
+    ...common(bootstrap),
+    serializers: stringSerializers,
+    retries: 0,
+  });
+  const error = await assertRejects(
+    () => producer.send({ messages: [message] }),
+  );
+  await producer.close();
+  return error;
+}
+
+/** The broker's error is told in the client's own words. */
+async function unknownTopic(bootstrap: string): Promise<void> {
+  const error = await errorOf(bootstrap, { topic: "nowhere", value: "x" });
+  assertStringIncludes(String(error), "Unknown topic nowhere");
+}
+
+async function tooLarge(bootstrap: string): Promise<void> {
+  const value = "x".repeat(TOO_LARGE);
+  const error = await errorOf(bootstrap, { topic: "narrow", value });
+  assertEquals(apiErrorOf(error), "MESSAGE_TOO_LARGE");
+}
+
+async function startOver(bootstrap: string): Promise<void> {
+  const consumer = newConsumer(bootstrap, "beyond");
+  const topic = "read-none";
+  const [first] = await read(consumer, topic, {
+    count: 1,
+    mode: "manual",
+    fallbackMode: "earliest",
+    offsets: [{ topic, partition: 0, offset: BigInt(BEYOND_OFFSET) }],
+  });
+  await consumer.close();
+  assertEquals(first?.offset, 0n);
+}
+
+async function join({ bootstrap, topic, clientId }: Seat): Promise<Member> {
+  const consumer = newConsumer(bootstrap, topic, clientId);
+  const stream = await consumer.consume({
+    topics: [topic],
+    mode: "committed",
+    fallbackMode: "earliest",
+    autocommit: true,
+  });
+  const records: string[] = [];
+  stream.on("data", ({ partition, offset }) => {
+    records.push(`${partition} ${offset}`);
+  });
+  return {
+    records: () => records,
+    async leave() {
+      await stream.close();
+      await consumer.close();
+    },
+  };
+}
