@@ -9,11 +9,8 @@ import type {
   ConsumerRecord,
   TopicPartition,
 } from "../net/client.ts";
-import {
-  clientProperties,
-  commonProperties,
-  type Settings,
-} from "./settings.ts";
+import { openConsumer } from "./reading.ts";
+import { commonProperties, type Settings } from "./settings.ts";
 import { partitionKey } from "./targets.ts";
 import { monoMs } from "./terminal.ts";
 
@@ -25,6 +22,8 @@ export interface Behind extends TopicPartition {
   readonly endOffset: number;
 }
 
+/** One record is wanted; the rest of its batch comes along. */
+const RECORD_FETCH_BYTES = 16_384;
 /** Most that a look takes, however far the records are. */
 const PATIENCE_MS = 2000;
 
@@ -54,15 +53,10 @@ export class UnreadTimes {
   }
 
   async #read(behind: readonly Behind[]): Promise<void> {
-    const { createConsumer } = await import("../net/client.ts");
-    const consumer = createConsumer(clientProperties({
+    const consumer = await openConsumer({
       ...this.#settings,
       properties: commonProperties(this.#settings),
-    }, {
-      // Whose offset retention has deleted, its oldest record is what is left.
-      "auto.offset.reset": "earliest",
-      "max.partition.fetch.bytes": 16_384,
-    }));
+    }, { "max.partition.fetch.bytes": RECORD_FETCH_BYTES });
     try {
       consumer.assign(behind);
       for (const at of behind) consumer.seek(at, at.committedOffset);
