@@ -34,12 +34,16 @@ export interface Member {
 export type Join = (seat: Seat) => Promise<Member>;
 
 /** Joins as a program that prints a line a record until a signal ends it. */
-function joinWithProgram(
+export function joinWithProgram(
   [program, ...args]: readonly string[],
-  signal: Deno.Signal = "SIGTERM",
+  { env = {}, signal = "SIGTERM" }: {
+    readonly env?: Record<string, string>;
+    readonly signal?: Deno.Signal;
+  } = {},
 ): Promise<Member> {
   const child = new Deno.Command(program!, {
     args,
+    env,
     stdin: "null",
     stdout: "piped",
     stderr: "piped",
@@ -77,7 +81,7 @@ export const joinWithKf: Join = ({ bootstrap, topic, clientId }) =>
       ...["-X", "partition.assignment.strategy=roundrobin"],
       ...["-X", "heartbeat.interval.ms=200"],
     ),
-    "SIGINT",
+    { signal: "SIGINT" },
   );
 
 /**

@@ -1,0 +1,87 @@
+/**
+ * A client in another language: a program that takes a capability a line and
+ * answers each with a line. Owns the talk with it.
+ *
+ * @module
+ */
+import { assertEquals } from "@std/assert";
+import { until } from "../fixtures.ts";
+import {
+  BEYOND_OFFSET,
+  type Client,
+  COMMITTED_OFFSET,
+  COUNT,
+  NotOffered,
+  type Session,
+  SOUGHT_MS,
+  SOUGHT_OFFSET,
+  TOO_LARGE,
+} from "./capabilities.ts";
+import { joinWithProgram } from "./group.ts";
+
+/** What a probe must know, as variables of its environment. */
+const ENV = Object.fromEntries(
+  Object.entries({
+    COUNT,
+    SOUGHT_MS,
+    SOUGHT_OFFSET,
+    COMMITTED_OFFSET,
+    TOO_LARGE,
+    BEYOND_OFFSET,
+  }).map(([name, value]) => [name, `${value}`]),
+);
+
+/** The client that `command` runs; it goes on with what is asked of it. */
+export function programClient(
+  { command, ...told }: Pick<Client, "name" | "version" | "missing"> & {
+    readonly command: readonly string[];
+  },
+): Client {
+  return {
+    ...told,
+    connect: (bootstrap) => start([...command, "probe", bootstrap]),
+    join: ({ bootstrap, topic, clientId }) =>
+      joinWithProgram([...command, "member", bootstrap, topic, clientId], {
+        env: ENV,
+      }),
+  };
+}
+
+function start([program, ...args]: string[]): Session {
+  const child = new Deno.Command(program!, {
+    args,
+    env: ENV,
+    stdin: "piped",
+    stdout: "piped",
+    stderr: "piped",
+  }).spawn();
+  const complaints = new Response(child.stderr).text();
+  const lines: string[] = [];
+  let hasEnded = false;
+  const reading = (async () => {
+    let rest = "";
+    const text = child.stdout.pipeThrough(new TextDecoderStream());
+    for await (const part of text) {
+      const whole = (rest + part).split("\n");
+      rest = whole.pop()!;
+      lines.push(...whole);
+    }
+    hasEnded = true;
+  })();
+  const writer = child.stdin.getWriter();
+  return {
+    async probe(capability) {
+      await writer.write(new TextEncoder().encode(`${capability}\n`));
+      await until(capability, () => lines.length > 0 || hasEnded);
+      const answer = lines.shift() ?? `ended: ${await complaints}`;
+      if (answer.startsWith("no ")) throw new NotOffered(answer.slice(3));
+      assertEquals(answer, "yes");
+    },
+    async [Symbol.asyncDispose]() {
+      await writer.close();
+      await child.status;
+      await reading;
+      await complaints;
+    },
+  };
+}

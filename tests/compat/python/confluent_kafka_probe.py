@@ -1,0 +1,200 @@
+"""confluent-kafka, asked for each capability. Owns its calls and nothing else;
+it must never work around what kf does differently from Kafka.
+"""
+
+from collections.abc import Callable, Iterator
+
+from confluent_kafka import (
+    OFFSET_BEGINNING,
+    Consumer,
+    KafkaError,
+    KafkaException,
+    Message,
+    Producer,
+    TopicPartition,
+)
+from confluent_kafka.admin import AdminClient, NewTopic
+from probing import (
+    BEYOND_OFFSET,
+    COMMITTED_OFFSET,
+    COUNT,
+    POLLS,
+    RECORDS,
+    SOUGHT_MS,
+    SOUGHT_OFFSET,
+    TOO_LARGE,
+    expect,
+    main,
+)
+
+
+def new_consumer(bootstrap: str, group: str, **config) -> Consumer:
+    return Consumer(
+        {
+            "bootstrap.servers": bootstrap,
+            "group.id": group,
+            "auto.offset.reset": "earliest",
+            "enable.auto.commit": False,
+            "heartbeat.interval.ms": 200,
+            "session.timeout.ms": 10_000,
+            **config,
+        }
+    )
+
+
+def poll(consumer: Consumer) -> list[Message]:
+    messages = consumer.consume(COUNT, 0.1)
+    for message in messages:
+        if message.error() is not None:
+            raise KafkaException(message.error())
+    return messages
+
+
+def read(consumer: Consumer, count: int) -> list[Message]:
+    """Reads until `count` records are there."""
+    seen: list[Message] = []
+    for _ in range(POLLS):
+        seen += poll(consumer)
+        if len(seen) >= count:
+            return seen
+    raise AssertionError(f"{len(seen)} records instead of {count}")
+
+
+def read_from(bootstrap: str, at: TopicPartition, count: int) -> list[Message]:
+    consumer = new_consumer(bootstrap, "none")
+    consumer.assign([at])
+    seen = read(consumer, count)
+    consumer.close()
+    return seen
+
+
+def connect(bootstrap: str) -> None:
+    admin = AdminClient({"bootstrap.servers": bootstrap})
+    cluster = admin.describe_cluster().result()
+    expect([node.id for node in cluster.nodes], [cluster.controller.id])
+
+
+def create_topic(bootstrap: str) -> None:
+    admin = AdminClient({"bootstrap.servers": bootstrap})
+    made = NewTopic("made", 3, 1, config={"retention.ms": "7200000"})
+    admin.create_topics([made])["made"].result()
+    try:
+        admin.create_topics([made])["made"].result()
+        raise AssertionError("the topic was made twice")
+    except KafkaException as error:
+        expect(error.args[0].code(), KafkaError.TOPIC_ALREADY_EXISTS)
+    expect(len(admin.list_topics("made").topics["made"].partitions), 3)
+
+
+def send(bootstrap: str, topic: str, records: list, **config) -> list:
+    """Sends all; gives each one's offset, or the code of its error."""
+    producer = Producer(
+        {
+            "bootstrap.servers": bootstrap,
+            "linger.ms": 100,
+            # Else an unknown topic is waited for.
+            "topic.metadata.propagation.max.ms": 0,
+            **config,
+        }
+    )
+    results: list = []
+
+    def done(error: KafkaError | None, message: Message) -> None:
+        results.append(message.offset() if error is None else error.code())
+
+    for key, value, headers in records:
+        producer.produce(
+            topic, value, key, partition=0, headers=headers, on_delivery=done
+        )
+    expect(producer.flush(20), 0)
+    return results
+
+
+def produce(bootstrap: str, codec: str) -> None:
+    config = {"compression.type": codec}
+    offsets = send(bootstrap, f"write-{codec}", RECORDS, **config)
+    expect(offsets, list(range(COUNT)))
+
+
+def produce_idempotently(bootstrap: str) -> None:
+    config = {"enable.idempotence": True}
+    offsets = send(bootstrap, "write-idempotent", RECORDS, **config)
+    expect(offsets, list(range(COUNT)))
+
+
+def consume(bootstrap: str, codec: str) -> None:
+    at = TopicPartition(f"read-{codec}", 0, OFFSET_BEGINNING)
+    seen = read_from(bootstrap, at, COUNT)
+    expect([(m.key(), m.value(), m.headers()) for m in seen], RECORDS)
+
+
+def seek_by_time(bootstrap: str) -> None:
+    consumer = new_consumer(bootstrap, "none")
+    (at,) = consumer.offsets_for_times([TopicPartition("times", 0, SOUGHT_MS)])
+    consumer.close()
+    expect(at.offset, SOUGHT_OFFSET)
+    value = read_from(bootstrap, at, 1)[0].value()
+    expect(value, RECORDS[SOUGHT_OFFSET][1])
+
+
+def commit(bootstrap: str) -> None:
+    topic = "read-none"
+    first = new_consumer(bootstrap, "committing")
+    first.subscribe([topic])
+    read(first, COMMITTED_OFFSET)
+    at = TopicPartition(topic, 0, COMMITTED_OFFSET)
+    first.commit(offsets=[at], asynchronous=False)
+    first.close()
+    second = new_consumer(bootstrap, "committing")
+    second.subscribe([topic])
+    offset = read(second, 1)[0].offset()
+    second.close()
+    expect(offset, COMMITTED_OFFSET)
+
+
+def unknown_topic(bootstrap: str) -> None:
+    (code,) = send(bootstrap, "nowhere", RECORDS[:1])
+    if code not in (KafkaError._UNKNOWN_TOPIC, KafkaError.UNKNOWN_TOPIC_OR_PART):
+        raise AssertionError(f"the error is {code}")
+
+
+def too_large(bootstrap: str) -> None:
+    results = send(bootstrap, "narrow", [(None, b"x" * TOO_LARGE, None)])
+    expect(results, [KafkaError.MSG_SIZE_TOO_LARGE])
+
+
+def start_over(bootstrap: str) -> None:
+    at = TopicPartition("read-none", 0, BEYOND_OFFSET)
+    expect(read_from(bootstrap, at, 1)[0].offset(), 0)
+
+
+def member(
+    bootstrap: str, topic: str, client_id: str, is_asked: Callable[[], bool]
+) -> Iterator[tuple[int, int]]:
+    config = {
+        "client.id": client_id,
+        "partition.assignment.strategy": "roundrobin",
+    }
+    consumer = new_consumer(bootstrap, topic, **config)
+    consumer.subscribe([topic])
+    while not is_asked():
+        for message in poll(consumer):
+            yield message.partition(), message.offset()
+    consumer.close()
+
+
+main(
+    {
+        "connect": connect,
+        "create a topic": create_topic,
+        "produce": produce,
+        "produce idempotently": produce_idempotently,
+        "consume": consume,
+        "seek by time": seek_by_time,
+        "commit and resume": commit,
+        "fail on an unknown topic": unknown_topic,
+        "fail on a message too large": too_large,
+        "start over when the offset is out of range": start_over,
+    },
+    member,
+)

@@ -1,0 +1,200 @@
+"""kafka-python, asked for each capability. Owns its calls and nothing else; it
+must never work around what kf does differently from Kafka.
+"""
+
+from collections.abc import Callable, Iterator
+
+from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer, TopicPartition
+from kafka.admin import NewTopic
+from kafka.coordinator.assignors.roundrobin import RoundRobinPartitionAssignor
+from kafka.errors import (
+    MessageSizeTooLargeError,
+    TopicAlreadyExistsError,
+    UnknownTopicOrPartitionError,
+)
+from kafka.structs import OffsetAndMetadata
+from probing import (
+    BEYOND_OFFSET,
+    COMMITTED_OFFSET,
+    COUNT,
+    POLLS,
+    RECORDS,
+    SOUGHT_MS,
+    SOUGHT_OFFSET,
+    TOO_LARGE,
+    expect,
+    main,
+)
+
+
+def new_consumer(bootstrap: str, *topics: str, **config) -> KafkaConsumer:
+    return KafkaConsumer(
+        *topics,
+        bootstrap_servers=bootstrap,
+        auto_offset_reset="earliest",
+        enable_auto_commit=False,
+        heartbeat_interval_ms=200,
+        session_timeout_ms=10_000,
+        **config,
+    )
+
+
+def poll(consumer: KafkaConsumer) -> list:
+    return [
+        record
+        for records in consumer.poll(timeout_ms=100).values()
+        for record in records
+    ]
+
+
+def read(consumer: KafkaConsumer, count: int) -> list:
+    """Reads until `count` records are there."""
+    seen: list = []
+    for _ in range(POLLS):
+        seen += poll(consumer)
+        if len(seen) >= count:
+            return seen
+    raise AssertionError(f"{len(seen)} records instead of {count}")
+
+
+def connect(bootstrap: str) -> None:
+    admin = KafkaAdminClient(bootstrap_servers=bootstrap)
+    cluster = admin.describe_cluster()
+    admin.close()
+    expect(len(cluster["brokers"]), 1)
+
+
+def create_topic(bootstrap: str) -> None:
+    admin = KafkaAdminClient(bootstrap_servers=bootstrap)
+    made = NewTopic("made", 3, 1, topic_configs={"retention.ms": "7200000"})
+    admin.create_topics([made])
+    try:
+        admin.create_topics([made])
+        raise AssertionError("the topic was made twice")
+    except TopicAlreadyExistsError:
+        pass
+    (topic,) = admin.describe_topics(["made"])
+    admin.close()
+    expect(len(topic["partitions"]), 3)
+
+
+def send_all(bootstrap: str, topic: str, **config) -> None:
+    producer = KafkaProducer(bootstrap_servers=bootstrap, linger_ms=100, **config)
+    sent = [
+        producer.send(topic, partition=0, key=key, value=value, headers=headers)
+        for key, value, headers in RECORDS
+    ]
+    producer.close()
+    expect([future.get().offset for future in sent], list(range(COUNT)))
+
+
+def produce(bootstrap: str, codec: str) -> None:
+    compression = None if codec == "none" else codec
+    send_all(
+        bootstrap,
+        f"write-{codec}",
+        compression_type=compression,
+        enable_idempotence=False,
+    )
+
+
+def produce_idempotently(bootstrap: str) -> None:
+    send_all(bootstrap, "write-idempotent", enable_idempotence=True)
+
+
+def consume(bootstrap: str, codec: str) -> None:
+    topic = f"read-{codec}"
+    consumer = new_consumer(bootstrap, topic, group_id=f"consuming-{codec}")
+    seen = read(consumer, COUNT)
+    consumer.close()
+    expect([(r.key, r.value, list(r.headers)) for r in seen], RECORDS)
+
+
+def seek_by_time(bootstrap: str) -> None:
+    consumer = new_consumer(bootstrap)
+    at = TopicPartition("times", 0)
+    consumer.assign([at])
+    found = consumer.offsets_for_times({at: SOUGHT_MS})[at].offset
+    expect(found, SOUGHT_OFFSET)
+    consumer.seek(at, found)
+    value = read(consumer, 1)[0].value
+    consumer.close()
+    expect(value, RECORDS[SOUGHT_OFFSET][1])
+
+
+def commit(bootstrap: str) -> None:
+    at = TopicPartition("read-none", 0)
+    first = new_consumer(bootstrap, at.topic, group_id="committing")
+    read(first, COMMITTED_OFFSET)
+    first.commit({at: OffsetAndMetadata(COMMITTED_OFFSET, "", -1)})
+    first.close()
+    second = new_consumer(bootstrap, at.topic, group_id="committing")
+    offset = read(second, 1)[0].offset
+    second.close()
+    expect(offset, COMMITTED_OFFSET)
+
+
+def unknown_topic(bootstrap: str) -> None:
+    """Its producer waits for the topic to appear; its admin client says."""
+    admin = KafkaAdminClient(bootstrap_servers=bootstrap)
+    try:
+        admin.delete_topics(["nowhere"])
+        raise AssertionError("the topic is there")
+    except UnknownTopicOrPartitionError:
+        pass
+    finally:
+        admin.close()
+
+
+def too_large(bootstrap: str) -> None:
+    producer = KafkaProducer(bootstrap_servers=bootstrap)
+    try:
+        producer.send("narrow", b"x" * TOO_LARGE).get()
+        raise AssertionError("the message was taken")
+    except MessageSizeTooLargeError:
+        pass
+    finally:
+        producer.close()
+
+
+def start_over(bootstrap: str) -> None:
+    consumer = new_consumer(bootstrap)
+    at = TopicPartition("read-none", 0)
+    consumer.assign([at])
+    consumer.seek(at, BEYOND_OFFSET)
+    offset = read(consumer, 1)[0].offset
+    consumer.close()
+    expect(offset, 0)
+
+
+def member(
+    bootstrap: str, topic: str, client_id: str, is_asked: Callable[[], bool]
+) -> Iterator[tuple[int, int]]:
+    consumer = new_consumer(
+        bootstrap,
+        topic,
+        group_id=topic,
+        client_id=client_id,
+        partition_assignment_strategy=[RoundRobinPartitionAssignor],
+    )
+    while not is_asked():
+        for record in poll(consumer):
+            yield record.partition, record.offset
+    consumer.close()
+
+
+main(
+    {
+        "connect": connect,
+        "create a topic": create_topic,
+        "produce": produce,
+        "produce idempotently": produce_idempotently,
+        "consume": consume,
+        "seek by time": seek_by_time,
+        "commit and resume": commit,
+        "fail on an unknown topic": unknown_topic,
+        "fail on a message too large": too_large,
+        "start over when the offset is out of range": start_over,
+    },
+    member,
+)

@@ -1,0 +1,67 @@
+"""What the Python clients have in common: the talk with the tests.
+
+`probe BOOTSTRAP` takes a capability a line and answers each with a line: `yes`,
+`no WHY` when the client doesn't offer it, `fail WHY`. `member BOOTSTRAP TOPIC
+CLIENT_ID` joins the group that is named like the topic and prints a line a
+record until SIGTERM. Owns no client.
+"""
+
+import os
+import signal
+import sys
+from collections.abc import Callable, Iterable
+
+COUNT = int(os.environ["COUNT"])
+SOUGHT_MS = int(os.environ["SOUGHT_MS"])
+SOUGHT_OFFSET = int(os.environ["SOUGHT_OFFSET"])
+COMMITTED_OFFSET = int(os.environ["COMMITTED_OFFSET"])
+TOO_LARGE = int(os.environ["TOO_LARGE"])
+BEYOND_OFFSET = int(os.environ["BEYOND_OFFSET"])
+
+# Key, value and headers of each record.
+RECORDS = [
+    (f"k{i}".encode(), f"value {i}".encode(), [("h", f"{i}".encode())])
+    for i in range(COUNT)
+]
+
+# Polls of a tenth of a second, until a read has failed.
+POLLS = 200
+
+
+class NotOffered(Exception):
+    """The client has no such thing."""
+
+
+def expect(actual, wanted) -> None:
+    if actual != wanted:
+        raise AssertionError(f"{actual!r} instead of {wanted!r}")
+
+
+def _answer(probes: dict[str, Callable], capability: str, bootstrap: str) -> str:
+    verb, _, rest = capability.partition(" ")
+    try:
+        if capability in probes:
+            probes[capability](bootstrap)
+        else:
+            probes[verb](bootstrap, rest)
+        return "yes"
+    except NotOffered as error:
+        return f"no {error}"
+    except Exception as error:
+        return f"fail {type(error).__name__} {error}".replace("\n", " ")
+
+
+def main(
+    probes: dict[str, Callable],
+    member: Callable[[str, str, str, Callable[[], bool]], Iterable[tuple[int, int]]],
+) -> None:
+    """Does what the command line says; a member ends once `is_asked` is true."""
+    mode, bootstrap, *rest = sys.argv[1:]
+    if mode == "probe":
+        for line in sys.stdin:
+            print(_answer(probes, line.strip(), bootstrap), flush=True)
+        return
+    asked: list[int] = []
+    signal.signal(signal.SIGTERM, lambda number, _: asked.append(number))
+    for partition, offset in member(bootstrap, *rest, lambda: bool(asked)):
+        print(partition, offset, flush=True)

@@ -1,0 +1,55 @@
+/**
+ * The clients for Python, in a virtual environment that is made once. Owns the
+ * environment; says why it can't be had.
+ *
+ * @module
+ */
+import { run } from "../fixtures.ts";
+import type { Client } from "./capabilities.ts";
+import { programClient } from "./program.ts";
+
+const FOLDER = "/tmp/kf-test-python-clients";
+const PYTHON = `${FOLDER}/bin/python`;
+const HOME = new URL("./python/", import.meta.url).pathname;
+const REQUIREMENTS = `${HOME}requirements.txt`;
+
+/** Makes the environment if need be; gives the reason why there is none. */
+async function install(): Promise<{ missing?: string }> {
+  const found = await run([
+    "sh",
+    "-c",
+    "python3 -c 'import venv, ensurepip'",
+  ]);
+  if (found.code !== 0) return { missing: "Python 3 or pip is not installed" };
+  const wanted = Deno.readTextFileSync(REQUIREMENTS);
+  const made = await run(["cat", `${FOLDER}/made`]);
+  if (made.stdout === wanted) return {};
+  for (
+    const command of [
+      ["python3", "-m", "venv", "--clear", FOLDER],
+      [PYTHON, "-m", "pip", "install", "-q", "-r", REQUIREMENTS],
+    ]
+  ) {
+    const { code, stderr } = await run(command, { timeoutMs: 600_000 });
+    if (code !== 0) throw new Error(`${command.join(" ")}: ${stderr}`);
+  }
+  Deno.writeTextFileSync(`${FOLDER}/made`, wanted);
+  return {};
+}
+
+/** A client by its package's name; the version is the one that is required. */
+function pythonClient(name: string, missing: { missing?: string }): Client {
+  const requirements = Deno.readTextFileSync(REQUIREMENTS);
+  const [, version] = requirements.match(`${name}==(.*)`)!;
+  const probe = `${HOME}${name.replaceAll("-", "_")}_probe.py`;
+  const command = [PYTHON, probe];
+  return programClient({ name, version: version!, command, ...missing });
+}
+
+/** All of them. */
+export async function pythonClients(): Promise<Client[]> {
+  const missing = await install();
+  return ["confluent-kafka", "kafka-python"].map((name) =>
+    pythonClient(name, missing)
+  );
+}
