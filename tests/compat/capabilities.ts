@@ -89,21 +89,23 @@ export function codecOf(
   return CODECS.find((codec) => capability === `${verb} ${codec}`);
 }
 
+/** A broker that doesn't make a client wait, nor makes topics by itself. */
+export function startKf(data: string): Promise<BrokerProcess> {
+  return startBrokerProcess({
+    data,
+    args: [
+      ...["-X", "auto.create.topics.enable=false"],
+      ...["-X", "group.initial.rebalance.delay.ms=100"],
+      ...["-X", "offsets.topic.num.partitions=3"],
+    ],
+  });
+}
+
 /** Runs the whole list against a broker of its own. */
 export async function examine(client: Client): Promise<Result[]> {
   using folder = temporaryFolder();
   const data = `${folder.path}/data`;
-  await using broker = await startBrokerProcess({
-    data,
-    args: [
-      "-X",
-      "auto.create.topics.enable=false",
-      "-X",
-      "group.initial.rebalance.delay.ms=100",
-      "-X",
-      "offsets.topic.num.partitions=3",
-    ],
-  });
+  await using broker = await startKf(data);
   await prepare(broker);
   const results: Result[] = [];
   {
@@ -177,7 +179,7 @@ function recordOf(i: number) {
   return {
     key: `k${i}`,
     value: `value ${i}`,
-    headers: [["h", `${i}`]] as [string, string][],
+    headers: [["h", "v"]] as [string, string][],
   };
 }
 

@@ -1,26 +1,40 @@
 /**
- * Foreign clients against `kf broker`: each must do all that it offers.
+ * Foreign clients against `kf broker`: each must do all that it offers, and all
+ * must get on with each other. Skips what can't be run here, saying why.
  *
  * @module
  */
 import { assertEquals } from "@std/assert";
-import { type Client, examine } from "./capabilities.ts";
+import { createAdmin } from "../../net/client.ts";
+import { temporaryFolder } from "../fixtures.ts";
+import { examine, startKf } from "./capabilities.ts";
+import { joinWithKf, takeTurns } from "./group.ts";
+import { javaClient } from "./java_clients.ts";
 import { KAFKAJS } from "./kafkajs.ts";
+import { kcatClient } from "./kcat.ts";
 import { PLATFORMATIC } from "./platformatic.ts";
 import { pythonClients } from "./python_clients.ts";
 
-/** A test of one client: no capability that it offers may fail. */
-function testClient(client: Client): void {
+// The clients end their own timers and sockets in their own time.
+const UNSUPERVISED = { sanitizeOps: false, sanitizeResources: false };
+
+const CLIENTS = [
+  await javaClient(),
+  ...await pythonClients(),
+  await kcatClient(),
+  KAFKAJS,
+  PLATFORMATIC,
+];
+const PRESENT = CLIENTS.filter(({ missing }) => missing === undefined);
+
+for (const client of CLIENTS) {
+  const { name, missing } = client;
   // deno-lint-ignore no-console
-  if (client.missing) {
-    console.warn(`skipped: ${client.name}: ${client.missing}`);
-  }
+  if (missing) console.warn(`skipped: ${name}: ${missing}`);
   Deno.test({
-    name: `${client.name} does all that it offers on a kf broker`,
-    ignore: client.missing !== undefined,
-    // The clients end their own timers and sockets in their own time.
-    sanitizeOps: false,
-    sanitizeResources: false,
+    name: `${name}: all that is offered works on a kf broker`,
+    ignore: missing !== undefined,
+    ...UNSUPERVISED,
     async fn() {
       const results = await examine(client);
       assertEquals(results.filter(({ hasFailed }) => hasFailed), []);
@@ -28,4 +42,17 @@ function testClient(client: Client): void {
   });
 }
 
-[KAFKAJS, PLATFORMATIC, ...await pythonClients()].forEach(testClient);
+Deno.test({
+  name: "a member of each client and kf consume share one group",
+  ...UNSUPERVISED,
+  async fn() {
+    using folder = temporaryFolder();
+    await using broker = await startKf(`${folder.path}/data`);
+    const joins = [...PRESENT.map(({ join }) => join), joinWithKf];
+    const admin = createAdmin({ "bootstrap.servers": broker.address });
+    await admin.createTopics([{ name: "all", partitions: 2 * joins.length }]);
+    await admin.close();
+    await takeTurns(broker.address, "all", joins);
+    assertEquals(await broker.end("SIGTERM"), 0);
+  },
+});

@@ -106,7 +106,7 @@ function messages() {
   return Array.from({ length: COUNT }, (_, i) => ({
     key: `k${i}`,
     value: `value ${i}`,
-    headers: { h: `${i}` },
+    headers: { h: "v" },
   }));
 }
 

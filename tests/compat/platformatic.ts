@@ -122,7 +122,7 @@ function messages(topic: string) {
     partition: 0,
     key: `k${i}`,
     value: `value ${i}`,
-    headers: { h: `${i}` },
+    headers: { h: "v" },
   }));
 }
 

@@ -42,7 +42,7 @@ function pythonClient(name: string, missing: { missing?: string }): Client {
   const requirements = Deno.readTextFileSync(REQUIREMENTS);
   const [, version] = requirements.match(`${name}==(.*)`)!;
   const probe = `${HOME}${name.replaceAll("-", "_")}_probe.py`;
-  const command = [PYTHON, probe];
+  const command = [PYTHON, "-B", probe];
   return programClient({ name, version: version!, command, ...missing });
 }
 

@@ -20,7 +20,7 @@ BEYOND_OFFSET = int(os.environ["BEYOND_OFFSET"])
 
 # Key, value and headers of each record.
 RECORDS = [
-    (f"k{i}".encode(), f"value {i}".encode(), [("h", f"{i}".encode())])
+    (f"k{i}".encode(), f"value {i}".encode(), [("h", b"v")])
     for i in range(COUNT)
 ]
 
