@@ -33,5 +33,6 @@
  *
  * @module
  */
+export * from "./core/log.ts";
 export * from "./net/broker.ts";
 export * from "./net/client.ts";

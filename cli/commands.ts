@@ -6,6 +6,7 @@
  */
 import type { CommandSpec, FlagSpec } from "./command.ts";
 import { CLUSTER } from "./table/cluster.ts";
+import { FILES } from "./table/files.ts";
 import { GROUPS } from "./table/groups.ts";
 import { LOCAL, PROFILES } from "./table/local.ts";
 import { CONSUME, PRODUCE } from "./table/records.ts";
@@ -66,6 +67,7 @@ export const COMMANDS: readonly CommandSpec[] = [
   ...TOPICS,
   ...GROUPS,
   ...CLUSTER,
+  ...FILES,
   ...AS_FILE,
   ...TOOLS,
   ...PROFILES,
@@ -80,6 +82,7 @@ export const FAMILIES: Readonly<Record<string, string>> = {
   cluster: family("cluster", "the cluster"),
   bench: family("bench", "throughput and latency"),
   verify: family("verify", "what was promised, proved"),
+  log: family("log", "the files of logs"),
 };
 
 function family(name: string, about: string): string {

@@ -118,14 +118,15 @@ function textCell(cell: Cell): string {
 }
 
 /** Control characters must not reach a person's terminal. */
-function printable(text: string): string {
+export function printable(text: string): string {
   return text.replace(
     /\p{Cc}/gu,
     (char) => `\\x${char.charCodeAt(0).toString(16).padStart(2, "0")}`,
   );
 }
 
-function tsvCell(cell: Cell): string {
+/** A cell of TSV: what would end it is escaped, null is empty. */
+export function tsvCell(cell: Cell): string {
   const escapes: Readonly<Record<string, string>> = {
     "\\": "\\\\",
     "\t": "\\t",

@@ -221,7 +221,8 @@ function printEscaped(bytes: Uint8Array | null, sink: ByteSink): void {
 
 const strict = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
-function envelopeText(
+/** Bytes as JSON holds them: text, `{base64}` when they are none, or null. */
+export function envelopeText(
   bytes: Uint8Array | null,
 ): string | { base64: string } | null {
   if (bytes === null) return null;

@@ -1,10 +1,12 @@
 /**
  * Small text files that are replaced as a whole: temporary file, sync, rename,
  * sync of the folder, so that a crash leaves the old or the new content. Owns
- * Kafka's checkpoint format (version 0, count, lines).
+ * Kafka's checkpoint format (version 0, count, lines) and what is read of a
+ * `partition.metadata`.
  *
  * @module
  */
+import { isUuid, type Uuid } from "../bytes/uuid.ts";
 import { type Disk, DiskError } from "../env/env.ts";
 import { partitionName } from "../ids.ts";
 
@@ -52,7 +54,12 @@ export function readCheckpoint(
   disk: Disk,
   path: string,
 ): string[] | undefined {
-  const [version, count, ...lines] = (readText(disk, path) ?? "").split("\n");
+  return checkpointLines(readText(disk, path) ?? "");
+}
+
+/** Lines of a checkpoint's text; undefined when it is malformed. */
+export function checkpointLines(text: string): string[] | undefined {
+  const [version, count, ...lines] = text.split("\n");
   if (version !== "0" || !/^\d+$/.test(count ?? "")) return undefined;
   const entries = lines.filter((line) => line !== "");
   return entries.length === Number(count) ? entries : undefined;
@@ -63,33 +70,47 @@ export function checkpointText(lines: readonly string[]): string {
   return ["0", String(lines.length), ...lines, ""].join("\n");
 }
 
+/** One line of an offset checkpoint. */
+export interface CheckpointEntry {
+  readonly topic: string;
+  readonly partition: number;
+  readonly offset: number;
+}
+
+/** Reads a line of an offset checkpoint; undefined when it isn't one. */
+export function parseOffset(line: string): CheckpointEntry | undefined {
+  const match = /^(\S+) (\d+) (\d+)$/.exec(line);
+  if (match === null) return undefined;
+  return {
+    topic: match[1]!,
+    partition: Number(match[2]),
+    offset: Number(match[3]),
+  };
+}
+
 /** Offsets by `topic-partition`; empty when the file can't be trusted. */
 export function readOffsets(disk: Disk, path: string): Map<string, number> {
   const offsets = new Map<string, number>();
   for (const line of readCheckpoint(disk, path) ?? []) {
-    const [topic, partition, offset] = line.split(" ");
-    if (!/^\d+$/.test(partition ?? "") || !/^\d+$/.test(offset ?? "")) {
-      return new Map();
-    }
-    offsets.set(partitionName(topic!, Number(partition)), Number(offset));
+    const entry = parseOffset(line);
+    if (entry === undefined) return new Map();
+    offsets.set(partitionName(entry.topic, entry.partition), entry.offset);
   }
   return offsets;
 }
 
 /** Text of an offset checkpoint. */
-export function offsetsText(
-  entries: Iterable<
-    {
-      readonly topic: string;
-      readonly partition: number;
-      readonly offset: number;
-    }
-  >,
-): string {
+export function offsetsText(entries: Iterable<CheckpointEntry>): string {
   return checkpointText(
     Array.from(
       entries,
       ({ topic, partition, offset }) => `${topic} ${partition} ${offset}`,
     ),
   );
+}
+
+/** The topic id in a `partition.metadata`; undefined when there is none. */
+export function readTopicId(text: string | undefined): Uuid | undefined {
+  const id = /^topic_id: (\S+)$/m.exec(text ?? "")?.[1];
+  return id !== undefined && isUuid(id) ? id : undefined;
 }

@@ -167,6 +167,34 @@ function floorEntry(
   return low - 1;
 }
 
+/** An entry of an offset index. */
+export interface OffsetEntry {
+  readonly relativeOffset: number;
+  readonly position: number;
+}
+
+/** Reads an entry of an offset index. */
+export function offsetEntryOf(entry: DataView): OffsetEntry {
+  return {
+    relativeOffset: entry.getInt32(0),
+    position: entry.getInt32(4),
+  };
+}
+
+/** An entry of a time index. */
+export interface TimeEntry {
+  readonly timestamp: number;
+  readonly relativeOffset: number;
+}
+
+/** Reads an entry of a time index. */
+export function timeEntryOf(entry: DataView): TimeEntry {
+  return {
+    timestamp: Number(entry.getBigInt64(0)),
+    relativeOffset: entry.getInt32(8),
+  };
+}
+
 /** Relative offset of a batch's last record → the batch's file position. */
 export class OffsetIndex {
   static readonly entryBytes = 8;
@@ -211,10 +239,10 @@ export class OffsetIndex {
   isSane(size: number): boolean {
     const { count } = this.file;
     if (count === 0) return true;
-    const first = this.file.entry(0).getInt32(0);
-    const last = this.file.entry(count - 1);
-    return last.getInt32(0) >= first && first >= 0 &&
-      last.getInt32(4) >= 0 && last.getInt32(4) < size;
+    const first = offsetEntryOf(this.file.entry(0)).relativeOffset;
+    const last = offsetEntryOf(this.file.entry(count - 1));
+    return last.relativeOffset >= first && first >= 0 &&
+      last.position >= 0 && last.position < size;
   }
 }
 
@@ -239,7 +267,7 @@ export class TimeIndex {
   }
 
   /** The last entry; (−1, −1) when there is none. */
-  last(): { timestamp: number; relativeOffset: number } {
+  last(): TimeEntry {
     const { count } = this.file;
     return count === 0
       ? { timestamp: -1, relativeOffset: -1 }
@@ -264,11 +292,7 @@ export class TimeIndex {
     this.file.truncate(kept + 1);
   }
 
-  #read(i: number): { timestamp: number; relativeOffset: number } {
-    const entry = this.file.entry(i);
-    return {
-      timestamp: Number(entry.getBigInt64(0)),
-      relativeOffset: entry.getInt32(8),
-    };
+  #read(i: number): TimeEntry {
+    return timeEntryOf(this.file.entry(i));
   }
 }

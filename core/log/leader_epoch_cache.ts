@@ -111,12 +111,18 @@ export class LeaderEpochCache {
   }
 }
 
+/** Reads a line of the checkpoint; undefined when it isn't one. */
+export function parseEpoch(line: string): EpochEntry | undefined {
+  const match = /^(\d+) (\d+)$/.exec(line);
+  if (match === null) return undefined;
+  return { epoch: Number(match[1]), startOffset: Number(match[2]) };
+}
+
 function parse(lines: readonly string[]): EpochEntry[] {
   const entries: EpochEntry[] = [];
   for (const line of lines) {
-    const match = /^(\d+) (\d+)$/.exec(line);
-    if (!match) return [];
-    const entry = { epoch: Number(match[1]), startOffset: Number(match[2]) };
+    const entry = parseEpoch(line);
+    if (entry === undefined) return [];
     const before = entries.at(-1);
     if (before && entry.epoch <= before.epoch) return [];
     entries.push(entry);

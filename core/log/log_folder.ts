@@ -5,13 +5,15 @@
  *
  * @module
  */
-import { isUuid, type Uuid, uuidFromRandom } from "../bytes/uuid.ts";
+import { type Uuid, uuidFromRandom } from "../bytes/uuid.ts";
 import { DiskError, type Env } from "../env/env.ts";
 import { partitionName } from "../ids.ts";
 import {
+  type CheckpointEntry,
   offsetsText,
   readOffsets,
   readText,
+  readTopicId,
   replaceFile,
 } from "./checkpoint.ts";
 import { Log, type LogConfig } from "./log.ts";
@@ -217,9 +219,9 @@ export class LogFolder {
     highWatermarks: ReadonlyMap<string, number>,
     which: readonly Checkpoint[] = CHECKPOINTS,
   ): void {
-    const recovery: Entry[] = [];
-    const start: Entry[] = [];
-    const replication: Entry[] = [];
+    const recovery: CheckpointEntry[] = [];
+    const start: CheckpointEntry[] = [];
+    const replication: CheckpointEntry[] = [];
     for (const [name, log] of this.#logs) {
       const { topic, partition } = log;
       recovery.push({ topic, partition, offset: log.flushedOffset });
@@ -276,7 +278,7 @@ export class LogFolder {
     this.#env.disk.syncDirectory(this.path);
   }
 
-  #replace(name: string, entries: readonly Entry[]): void {
+  #replace(name: string, entries: readonly CheckpointEntry[]): void {
     const content = offsetsText(entries);
     if (this.#written.get(name) === content) return;
     replaceFile(this.#env.disk, { folder: this.path, name, content });
@@ -307,12 +309,6 @@ export class LogFolder {
       return Promise.resolve();
     });
   }
-}
-
-interface Entry {
-  readonly topic: string;
-  readonly partition: number;
-  readonly offset: number;
 }
 
 interface Identity {
@@ -368,11 +364,6 @@ function writeMeta(options: LogFolderOptions): Identity {
     ].join("\n"),
   });
   return { clusterId, directoryId };
-}
-
-function readTopicId(text: string | undefined): Uuid | undefined {
-  const id = /^topic_id: (\S+)$/m.exec(text ?? "")?.[1];
-  return id !== undefined && isUuid(id) ? id : undefined;
 }
 
 function brokerEpochOf(text: string | undefined): number {

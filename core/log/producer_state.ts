@@ -17,7 +17,10 @@ import { advanceSequence, type BatchView } from "../record/batch.ts";
 
 const BATCHES_MAX = 5;
 const SNAPSHOT_VERSION = 1;
-const HEADER_BYTES = 10;
+/** Bytes of a snapshot before its entries. */
+export const SNAPSHOT_HEADER_BYTES = 10;
+/** Bytes of one entry of a snapshot. */
+export const SNAPSHOT_ENTRY_BYTES = 46;
 
 /** One appended batch of a producer. */
 interface ProducedBatch {
@@ -156,7 +159,9 @@ export class ProducerStates {
 
   /** The content of a `.snapshot` file. */
   encode(): Uint8Array {
-    const writer = new Writer(HEADER_BYTES + this.#entries.size * 47);
+    const writer = new Writer(
+      SNAPSHOT_HEADER_BYTES + this.#entries.size * SNAPSHOT_ENTRY_BYTES,
+    );
     writer.int16(SNAPSHOT_VERSION);
     writer.uint32(0);
     writer.int32(this.#entries.size);
@@ -179,7 +184,11 @@ export class ProducerStates {
   /** Takes over the content of a snapshot; false when it can't be trusted. */
   load(bytes: Uint8Array): boolean {
     try {
-      this.#entries = decodeSnapshot(bytes);
+      this.#entries = new Map(
+        decodeSnapshot(bytes).map((
+          saved,
+        ) => [saved.producerId, entryOf(saved)]),
+      );
       return true;
     } catch (error) {
       if (error instanceof DecodeError) return false;
@@ -207,34 +216,60 @@ function duplicateOf(
   return undefined;
 }
 
-function decodeSnapshot(bytes: Uint8Array): Map<number, ProducerEntry> {
+/** What a snapshot holds of one producer: its last batch. */
+export interface SnapshotEntry {
+  readonly producerId: number;
+  readonly producerEpoch: number;
+  readonly lastSequence: number;
+  /** −1 when only the producer's epoch is known. */
+  readonly lastOffset: number;
+  readonly offsetDelta: number;
+  readonly lastTimestamp: number;
+  readonly coordinatorEpoch: number;
+  readonly currentTxnFirstOffset: number;
+}
+
+/** The entries of a `.snapshot` file; throws {@linkcode DecodeError}. */
+export function decodeSnapshot(bytes: Uint8Array): SnapshotEntry[] {
   const reader = new Reader(bytes);
-  if (reader.int16() !== SNAPSHOT_VERSION) {
-    throw new DecodeError("Cannot read producer snapshot: unknown version");
+  const version = reader.int16();
+  if (version !== SNAPSHOT_VERSION) {
+    throw new DecodeError(
+      `Cannot read producer snapshot: unknown version ${version}`,
+    );
   }
   if (reader.uint32() !== crc32c(bytes, 6)) {
     throw new DecodeError("Cannot read producer snapshot: wrong CRC");
   }
-  const entries = new Map<number, ProducerEntry>();
+  const entries: SnapshotEntry[] = [];
   const count = reader.int32();
   for (let i = 0; i < count; i++) {
-    const id = reader.int64();
-    const epoch = reader.int16();
-    const lastSequence = reader.int32();
-    const lastOffset = reader.int64();
-    const offsetDelta = reader.int32();
-    entries.set(id, {
-      epoch,
-      batches: lastOffset < 0 ? [] : [{
-        firstSequence: (lastSequence - offsetDelta) & 0x7fffffff,
-        lastSequence,
-        lastOffset,
-        offsetDelta,
-      }],
+    entries.push({
+      producerId: reader.int64(),
+      producerEpoch: reader.int16(),
+      lastSequence: reader.int32(),
+      lastOffset: reader.int64(),
+      offsetDelta: reader.int32(),
       lastTimestamp: reader.int64(),
       coordinatorEpoch: reader.int32(),
       currentTxnFirstOffset: reader.int64(),
     });
   }
   return entries;
+}
+
+function entryOf(saved: SnapshotEntry): ProducerEntry {
+  const { lastSequence, lastOffset, offsetDelta } = saved;
+  return {
+    epoch: saved.producerEpoch,
+    batches: lastOffset < 0 ? [] : [{
+      firstSequence: (lastSequence - offsetDelta) & 0x7fffffff,
+      lastSequence,
+      lastOffset,
+      offsetDelta,
+    }],
+    lastTimestamp: saved.lastTimestamp,
+    coordinatorEpoch: saved.coordinatorEpoch,
+    currentTxnFirstOffset: saved.currentTxnFirstOffset,
+  };
 }

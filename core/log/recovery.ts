@@ -8,15 +8,13 @@
  */
 import type { Disk } from "../env/env.ts";
 import { partitionName } from "../ids.ts";
-import { BATCH_OVERHEAD, BatchView } from "../record/batch.ts";
+import type { BatchView } from "../record/batch.ts";
 import { LeaderEpochCache } from "./leader_epoch_cache.ts";
 import type { LogOptions } from "./log.ts";
 import { ProducerStates } from "./producer_state.ts";
+import { walkBatches } from "./scan.ts";
 import { Segment, SEGMENT_SUFFIXES } from "./segment.ts";
 import { snapshotOffsets, snapshotPath } from "./snapshots.ts";
-
-const MAGIC = 2;
-const SCAN_BYTES = 1024 * 1024;
 
 /** What a log begins with. */
 export interface OpenedLog {
@@ -193,34 +191,17 @@ function scanSegment(
   },
 ): Scan {
   segment.resetIndexes();
-  const view = new BatchView(new Uint8Array(BATCH_OVERHEAD));
-  let chunk = new Uint8Array(Math.min(SCAN_BYTES, segment.size));
   let nextOffset = expected;
-  let position = 0;
-  while (segment.size - position >= BATCH_OVERHEAD) {
-    const got = segment.pread(chunk, position);
-    let at = 0;
-    while (got - at >= BATCH_OVERHEAD) {
-      view.moveTo(chunk, at);
-      const { sizeInBytes } = view;
-      const isWhole = sizeInBytes >= BATCH_OVERHEAD &&
-        position + at + sizeInBytes <= segment.size;
-      if (!isWhole || view.magic !== MAGIC) {
-        return { goodBytes: position + at, nextOffset };
-      }
-      if (at + sizeInBytes > got) break;
-      if (!isGood(view, nextOffset)) {
-        return { goodBytes: position + at, nextOffset };
-      }
-      epochs.assign(view.partitionLeaderEpoch, view.baseOffset);
-      segment.index(view, position + at, indexIntervalBytes);
-      nextOffset = view.nextOffset;
-      at += sizeInBytes;
-    }
-    if (at === 0) chunk = new Uint8Array(view.sizeInBytes);
-    position += at;
+  let goodBytes = 0;
+  const walk = walkBatches(segment, { size: segment.size });
+  for (const { position, batch } of walk) {
+    if (!isGood(batch, nextOffset)) break;
+    epochs.assign(batch.partitionLeaderEpoch, batch.baseOffset);
+    segment.index(batch, position, indexIntervalBytes);
+    nextOffset = batch.nextOffset;
+    goodBytes = position + batch.sizeInBytes;
   }
-  return { goodBytes: position, nextOffset };
+  return { goodBytes, nextOffset };
 }
 
 function isGood(view: BatchView, expected: number): boolean {

@@ -238,7 +238,7 @@ function* dumps(folder: string): Generator<string[]> {
 
 Deno.test({
   name:
-    "Kafka's DumpLogSegments reads a stopped broker's files without a complaint",
+    "Kafka's DumpLogSegments reads a stopped broker's files without a complaint, and counts as kf log dump",
   ignore: isMissing,
   async fn() {
     using folder = temporaryFolder();
@@ -262,6 +262,7 @@ Deno.test({
     await kf(["consume", "t", "-e", "-g", "g", "-b", broker.address]);
     assertEquals(await broker.end("SIGTERM"), 0);
     let batches = 0;
+    let records = 0;
     for (const args of dumps(data)) {
       const { code, stdout, stderr } = await tool("DumpLogSegments", args);
       const said = `${args.join(" ")}\n${stderr}`;
@@ -269,7 +270,20 @@ Deno.test({
       assertNotMatch(stdout, /isvalid: false|mismatch|out of order|corrupt/i);
       assertNotMatch(stdout + stderr, /Exception|Could not/, said);
       batches += stdout.match(/isvalid: true/g)?.length ?? 0;
+      for (
+        const [, count] of stdout.matchAll(/^baseOffset: .* count: (\d+) /gm)
+      ) {
+        records += Number(count);
+      }
     }
     assert(batches > 20, `${batches} batches were seen`);
+    const dumped = await kf(["log", "dump", data, "--format", "json"]);
+    assertEquals(dumped.code, 0, dumped.stderr);
+    const rows = dumped.stdout.trim().split("\n").map((row) => JSON.parse(row))
+      .filter(({ kind }) => kind === "batch");
+    assertEquals(
+      [rows.length, rows.reduce((sum, { count }) => sum + count, 0)],
+      [batches, records],
+    );
   },
 });

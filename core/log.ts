@@ -1,0 +1,108 @@
+/**
+ * The lean entry for programs that look into the files of a log, without a
+ * broker and without a cluster: decoders over bytes, and
+ * {@linkcode dumpLog} over the real disk. It must never write.
+ *
+ * @module
+ */
+import { DecodeError } from "./bytes/reader.ts";
+import { denoEnv } from "./env/deno_env.ts";
+import type { Disk } from "./env/env.ts";
+import { decodeGroupRecord } from "./group/records.ts";
+import {
+  dumpFiles,
+  type DumpOptions,
+  type FileRow,
+  findFiles,
+} from "./log/dump.ts";
+import { decodeMetadataRecord } from "./metadata/records.ts";
+
+export type { DumpOptions } from "./log/dump.ts";
+export {
+  decodeBatches,
+  type DecodeBatchesOptions,
+} from "./log/dump_batches.ts";
+export {
+  type DecodeIndexOptions,
+  decodeOffsetIndex,
+  decodeTimeIndex,
+  decodeTxnIndex,
+} from "./log/dump_indexes.ts";
+export type * from "./log/dump_rows.ts";
+export {
+  decodeEpochCheckpoint,
+  decodeOffsetCheckpoint,
+  decodePartitionMetadata,
+  decodeProducerSnapshot,
+} from "./log/dump_state.ts";
+export type { ByteSource } from "./log/scan.ts";
+
+/** A row of {@linkcode dumpLog}. */
+export type DumpRow =
+  | Exclude<FileRow, { kind: "record" }>
+  | (Extract<FileRow, { kind: "record" }> & {
+    /** What a record of one of Kafka's own topics says; null for others. */
+    readonly decoded: DecodedRecord | null;
+  });
+
+/** A record of `__consumer_offsets` or `__cluster_metadata`. */
+export interface DecodedRecord {
+  /** Kafka's name of it; `Unknown` for one that this version can't read. */
+  readonly type: string;
+  readonly key?: unknown;
+  readonly value?: unknown;
+}
+
+/**
+ * What is in the files of kf's or Apache Kafka's logs, row by row: `paths` are
+ * files and folders, of which each is read with all below it. All are found
+ * before the first row; a missing one throws an `Error`, an unreadable one a
+ * `DiskError`. Damage is told in rows of the kind `"problem"` and never
+ * thrown. Offsets count records, positions and sizes are bytes, timestamps
+ * are milliseconds since the Unix epoch. The bytes of a record's key, value
+ * and headers live until the next row.
+ *
+ * ```ts
+ * import { dumpLog } from "./mod.ts";
+ *
+ * const folder = await Deno.makeTempDir();
+ * const path = `${folder}/leader-epoch-checkpoint`;
+ * await Deno.writeTextFile(path, "0\n1\n7 42\n");
+ * for (const row of dumpLog([folder], { verify: true })) {
+ *   if (row.kind !== "epoch") throw new Error(`read ${row.kind}`);
+ *   if (row.startOffset !== 42) throw new Error(`read ${row.startOffset}`);
+ * }
+ * await Deno.remove(folder, { recursive: true });
+ * ```
+ */
+export function dumpLog(
+  paths: readonly string[],
+  options: DumpOptions & { readonly disk?: Disk } = {},
+): Generator<DumpRow> {
+  const disk = options.disk ?? denoEnv().disk;
+  const files = paths.flatMap((path) => findFiles(disk, path));
+  return withDecoded(dumpFiles(disk, files, options));
+}
+
+function* withDecoded(rows: Iterable<FileRow>): Generator<DumpRow> {
+  for (const row of rows) {
+    yield row.kind === "record" ? { ...row, decoded: decodedOf(row) } : row;
+  }
+}
+
+const OWN_TOPIC = /(?:^|\/)__(consumer_offsets|cluster_metadata)-\d+\/[^/]+$/;
+
+function decodedOf(
+  row: Extract<FileRow, { kind: "record" }>,
+): DecodedRecord | null {
+  const topic = OWN_TOPIC.exec(row.file)?.[1];
+  if (topic === undefined || row.control !== null) return null;
+  try {
+    return topic === "consumer_offsets"
+      ? decodeGroupRecord(row)
+      : decodeMetadataRecord(row.value ?? new Uint8Array(0));
+  } catch (error) {
+    if (error instanceof DecodeError) return { type: "Unknown" };
+    throw error;
+  }
+}
