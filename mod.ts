@@ -34,5 +34,6 @@
  * @module
  */
 export * from "./core/log.ts";
+export * from "./core/metadata.ts";
 export * from "./net/broker.ts";
 export * from "./net/client.ts";

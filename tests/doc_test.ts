@@ -9,7 +9,13 @@ import { assert, assertEquals } from "@std/assert";
 import { run, startBrokerProcess, temporaryFolder } from "./fixtures.ts";
 
 const ROOT = new URL("../", import.meta.url);
-const API = ["mod.ts", "net/client.ts", "net/broker.ts", "core/log.ts"];
+const API = [
+  "mod.ts",
+  "net/client.ts",
+  "net/broker.ts",
+  "core/log.ts",
+  "core/metadata.ts",
+];
 
 interface Example {
   readonly where: string;

@@ -10,7 +10,13 @@ import seams from "./lint_seams.ts";
 
 const ROOT = new URL("../", import.meta.url).pathname;
 const FILE_LINES_MAX = 800;
-const ENTRIES = ["mod.ts", "net/client.ts", "net/broker.ts", "core/log.ts"];
+const ENTRIES = [
+  "mod.ts",
+  "net/client.ts",
+  "net/broker.ts",
+  "core/log.ts",
+  "core/metadata.ts",
+];
 const SEAM_FILES = ["core/env/deno_env.ts", "net/tcp/deno_tcp.ts"];
 
 /** Files that run by themselves, or that only tests import, by design. */

@@ -3,7 +3,98 @@
  *
  * @module
  */
-import type { CommandSpec } from "../command.ts";
+import type { CommandSpec, FlagSpec } from "../command.ts";
+
+const METADATA_OF: FlagSpec = {
+  name: "data",
+  value: "DIR",
+  completes: "file",
+  brief:
+    "a broker's data folder (default kf-data), its __cluster_metadata-0, or a .checkpoint in it",
+};
+const NODES_JSON = '[{"path","name","children"}]';
+
+const METADATA: readonly CommandSpec[] = [
+  {
+    path: "metadata ls",
+    summary: "list names in the cluster's metadata on disk",
+    script: "kafka-metadata-shell.sh, ls",
+    arguments: {
+      name: "PATH",
+      min: 0,
+      max: 1,
+      brief: "such as /topics/NAME, /configs/topic or /brokers (default /)",
+    },
+    flags: [METADATA_OF],
+    examples: [
+      { line: "kf metadata ls /topics", does: "topics as of the last change" },
+      {
+        line: "kf metadata ls /brokers --data /var/lib/kafka",
+        does: "of an Apache Kafka, too",
+      },
+    ],
+    json: NODES_JSON,
+    load: () => import("../commands/metadata_ls.ts"),
+  },
+  {
+    path: "metadata cat",
+    summary: "print what is at and below a path of the metadata, as JSON",
+    script: "kafka-metadata-shell.sh, cat",
+    arguments: {
+      name: "PATH",
+      min: 0,
+      max: 1,
+      brief: "such as /topics/NAME/0 or /features (default /, all)",
+    },
+    flags: [METADATA_OF],
+    examples: [
+      {
+        line: "kf metadata cat /topics/events/0",
+        does: "replicas, ISR, leader and epochs of a partition",
+      },
+      {
+        line: "kf metadata cat --format tsv | grep leaderEpoch",
+        does: "one path and value per line",
+      },
+    ],
+    json: "{name:value}, the value itself at a path that nothing is below",
+    load: () => import("../commands/metadata_cat.ts"),
+  },
+  {
+    path: "metadata find",
+    summary: "find paths in the metadata by their last name",
+    script: "kafka-metadata-shell.sh, find",
+    arguments: {
+      name: "NAME [PATH]",
+      min: 1,
+      max: 2,
+      brief: "* and ? match any text; below PATH (default /)",
+    },
+    flags: [METADATA_OF],
+    examples: [
+      {
+        line: "kf metadata find 'retention.*' /configs",
+        does: "who has such a config",
+      },
+    ],
+    json: NODES_JSON,
+    load: () => import("../commands/metadata_find.ts"),
+  },
+  {
+    path: "metadata shell",
+    summary: "walk the metadata: ls, cd, pwd, cat, find, help, exit",
+    script: "kafka-metadata-shell.sh",
+    flags: [METADATA_OF],
+    examples: [
+      { line: "kf metadata shell", does: "asks for lines" },
+      {
+        line: "printf 'cd /topics\\nls\\n' | kf metadata shell",
+        does: "takes them from a pipe",
+      },
+    ],
+    load: () => import("../commands/metadata_shell.ts"),
+  },
+];
 
 /** In the order of the help. */
 export const FILES: readonly CommandSpec[] = [{
@@ -55,4 +146,4 @@ export const FILES: readonly CommandSpec[] = [{
     "position: the byte at which it begins, for a record its batch; control: names of control records; decoded: type, key and value of a record of __consumer_offsets or __cluster_metadata. Bytes as by kf consume -J. TSV has the same values in this order, and no header",
   ].join("\n"),
   load: () => import("../commands/log_dump.ts"),
-}];
+}, ...METADATA];

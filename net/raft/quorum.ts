@@ -17,14 +17,16 @@ import {
 } from "../../core/raft/records.ts";
 import { leaderChangeBatch, storedBatches } from "../../core/raft/batches.ts";
 import {
-  decodeSnapshot,
   encodeSnapshot,
   isSnapshotDue,
-  parseSnapshotName,
   type SnapshotId,
   snapshotName,
   type SnapshotPolicy,
 } from "../../core/raft/snapshot.ts";
+import {
+  listSnapshots,
+  newestSnapshot,
+} from "../../core/raft/snapshot_files.ts";
 
 /** The log that raft needs; a partition's log satisfies it. */
 export interface RaftLog {
@@ -293,33 +295,6 @@ function readState(disk: Disk, folder: string): ElectionState | undefined {
   const state = decodeQuorumState(new TextDecoder().decode(bytes));
   const { leaderId, leaderEpoch: epoch, votedId } = state;
   return { leaderId, epoch, votedId };
-}
-
-/** Finished snapshots, oldest first. */
-function listSnapshots(disk: Disk, folder: string): SnapshotId[] {
-  if (disk.stat(folder) === undefined) return [];
-  return disk.list(folder)
-    .map(({ name }) => parseSnapshotName(name))
-    .filter((id) => id !== undefined)
-    .sort((a, b) => a.endOffset - b.endOffset || a.epoch - b.epoch);
-}
-
-function newestSnapshot(
-  disk: Disk,
-  folder: string,
-): { readonly id: SnapshotId; readonly values: Uint8Array[] } | undefined {
-  for (const id of listSnapshots(disk, folder).reverse()) {
-    try {
-      const bytes = disk.readFile(`${folder}/${snapshotName(id)}`);
-      return { id, values: decodeSnapshot(bytes) };
-    } catch (error) {
-      const isDamaged = error instanceof KafkaError &&
-        error.error === "CORRUPT_MESSAGE";
-      // The one before it, and the log from there, say the same.
-      if (!isDamaged) throw error;
-    }
-  }
-  return undefined;
 }
 
 /** Removes old snapshots and half-written files; returns what stays. */

@@ -1,0 +1,42 @@
+/**
+ * The snapshots in the folder of a metadata log, found and read. Owns which of
+ * them counts when one is damaged; it must never write.
+ *
+ * @module
+ */
+import type { Disk } from "../env/env.ts";
+import { KafkaError } from "../errors.ts";
+import {
+  decodeSnapshot,
+  parseSnapshotName,
+  type SnapshotId,
+  snapshotName,
+} from "./snapshot.ts";
+
+/** Finished snapshots, oldest first. */
+export function listSnapshots(disk: Disk, folder: string): SnapshotId[] {
+  if (disk.stat(folder) === undefined) return [];
+  return disk.list(folder)
+    .map(({ name }) => parseSnapshotName(name))
+    .filter((id) => id !== undefined)
+    .sort((a, b) => a.endOffset - b.endOffset || a.epoch - b.epoch);
+}
+
+/** The newest snapshot that is whole; undefined when there is none. */
+export function newestSnapshot(
+  disk: Disk,
+  folder: string,
+): { readonly id: SnapshotId; readonly values: Uint8Array[] } | undefined {
+  for (const id of listSnapshots(disk, folder).reverse()) {
+    try {
+      const bytes = disk.readFile(`${folder}/${snapshotName(id)}`);
+      return { id, values: decodeSnapshot(bytes) };
+    } catch (error) {
+      const isDamaged = error instanceof KafkaError &&
+        error.error === "CORRUPT_MESSAGE";
+      // The one before it, and the log from there, say the same.
+      if (!isDamaged) throw error;
+    }
+  }
+  return undefined;
+}
