@@ -107,6 +107,8 @@ interface Line {
 /** The entries of a checkpoint, behind its version and count. */
 function* linesOf(bytes: Uint8Array): Generator<Line | ProblemRow> {
   const text = DECODER.decode(bytes);
+  // Apache Kafka makes the file before it has a line to write.
+  if (text === "") return;
   if (checkpointLines(text) === undefined) {
     yield problemAt(
       0,

@@ -10,11 +10,16 @@ import { run } from "../fixtures.ts";
 const POM = new URL("./pom.xml", import.meta.url).pathname;
 const CLUSTER_ID = "AAAAAAAAAAAAAAAAAAAABA";
 const READY_MS_MAX = 90_000;
+const STOP_MS_MAX = 60_000;
 
 /** A running broker. */
 export interface ApacheKafka extends AsyncDisposable {
   /** `host:port`. */
   readonly bootstrap: string;
+  /** The folder with its partitions' folders. */
+  readonly data: string;
+  /** Lets it end as an operator would, or at once. */
+  stop(signal?: "SIGTERM" | "SIGKILL"): Promise<void>;
 }
 
 /** The folder with the jars, or the reason why there is none. */
@@ -43,9 +48,16 @@ export async function apacheKafkaJars(): Promise<
   return { folder };
 }
 
-/** Starts a broker with an empty log. */
-export async function startApacheKafka(jars: string): Promise<ApacheKafka> {
-  const home = Deno.makeTempDirSync({ prefix: "kf-test-kafka-" });
+/**
+ * Starts a broker: with an empty log that is removed at the end, or in a `home`
+ * that stays, where it goes on with what is there.
+ */
+export async function startApacheKafka(
+  jars: string,
+  options: { readonly home?: string } = {},
+): Promise<ApacheKafka> {
+  const home = options.home ??
+    Deno.makeTempDirSync({ prefix: "kf-test-kafka-" });
   const port = freePort();
   const properties = `${home}/server.properties`;
   Deno.writeTextFileSync(properties, propertiesOf(home, port, freePort()));
@@ -54,6 +66,7 @@ export async function startApacheKafka(jars: string): Promise<ApacheKafka> {
     ...java,
     "kafka.tools.StorageTool",
     "format",
+    "--ignore-formatted",
     "-t",
     CLUSTER_ID,
     "-c",
@@ -75,18 +88,30 @@ export async function startApacheKafka(jars: string): Promise<ApacheKafka> {
     stdout: "null",
     stderr: "null",
   }).spawn();
-  const stop = async () => {
-    child.kill("SIGKILL");
+  let hasEnded = false;
+  const stop = async (signal: "SIGTERM" | "SIGKILL" = "SIGTERM") => {
+    if (!hasEnded) child.kill(signal);
+    hasEnded = true;
+    const timer = setTimeout(() => child.kill("SIGKILL"), STOP_MS_MAX);
     await child.status;
-    Deno.removeSync(home, { recursive: true });
+    clearTimeout(timer);
+  };
+  const dispose = async () => {
+    await stop("SIGKILL");
+    if (options.home === undefined) Deno.removeSync(home, { recursive: true });
   };
   try {
     await untilListening(port);
   } catch (error) {
-    await stop();
+    await dispose();
     throw error;
   }
-  return { bootstrap: `127.0.0.1:${port}`, [Symbol.asyncDispose]: stop };
+  return {
+    bootstrap: `127.0.0.1:${port}`,
+    data: `${home}/data`,
+    stop,
+    [Symbol.asyncDispose]: dispose,
+  };
 }
 
 function propertiesOf(home: string, port: number, controller: number): string {
