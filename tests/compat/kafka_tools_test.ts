@@ -13,7 +13,7 @@ import {
   startBrokerProcess,
   temporaryFolder,
 } from "../fixtures.ts";
-import { apacheKafkaJars } from "./apache_kafka.ts";
+import { apacheKafkaJars, startApacheKafka } from "./apache_kafka.ts";
 
 const jars = await apacheKafkaJars();
 const isMissing = "reason" in jars;
@@ -285,5 +285,50 @@ Deno.test({
       [rows.length, rows.reduce((sum, { count }) => sum + count, 0)],
       [batches, records],
     );
+  },
+});
+
+Deno.test({
+  name:
+    "kf log dump tells the transactions that Apache Kafka indexed as aborted",
+  ignore: isMissing,
+  async fn() {
+    if (isMissing) return;
+    await using kafka = await startApacheKafka(jars.folder);
+    const cluster = ["-b", kafka.bootstrap];
+    const configs = ["-c", "segment.bytes=1048576"];
+    await kf([
+      "topic",
+      "create",
+      "in",
+      "out",
+      "-p",
+      "1",
+      ...configs,
+      ...cluster,
+    ]);
+    const lines = `${"x".repeat(5000)}\n`.repeat(400);
+    const filled = await kf(["produce", "in", ...cluster], { stdin: lines });
+    assertEquals(filled.code, 0, filled.stderr);
+    const copied = await tool(
+      "TransactionalMessageCopier",
+      `--input-topic in --input-partition 0 --output-topic out --broker-list ${kafka.bootstrap} --consumer-group copier --transactional-id copier --transaction-size 5 --enable-random-aborts`
+        .split(" "),
+    );
+    assertEquals(copied.code, 0, copied.stderr);
+    await kafka.stop();
+    const folder = `${kafka.data}/out-0`;
+    const dumped = await kf(["log", "dump", folder, "--format", "json"]);
+    const rows = dumped.stdout.trim().split("\n").map((row) => JSON.parse(row));
+    const aborted = rows.filter(({ kind }) => kind === "txnindex");
+    assertEquals(
+      aborted.map(({ producerId, lastOffset }) => [producerId, lastOffset]),
+      rows.filter(({ control }) => control?.includes("ABORT"))
+        .map(({ producerId, lastOffset }) => [producerId, lastOffset]),
+    );
+    assert(aborted.every((row) => row.firstOffset < row.lastOffset));
+    assert(rows.some(({ control }) => control?.includes("COMMIT")));
+    const verified = await kf(["log", "dump", folder, "--verify"]);
+    assertEquals([verified.code, verified.stdout], [0, ""], verified.stderr);
   },
 });
