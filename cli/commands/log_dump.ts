@@ -121,7 +121,7 @@ function textPrinter(): PrintRow {
     const values = Object.entries(rest)
       .filter(([, value]) => value !== null)
       .filter(([name]) => !isDecoded || !RAW.has(name))
-      .map(([name, value]) => ` ${name}=${printable(textOf(value))}`);
+      .map(([name, value]) => ` ${name}=${textOf(value)}`);
     sink.text(`  ${kind}${values.join("")}\n`);
   };
 }
@@ -130,7 +130,7 @@ function textPrinter(): PrintRow {
 function textOf(value: unknown): string {
   return typeof value === "string" && /^[\w.:-]+$/.test(value)
     ? value
-    : JSON.stringify(value);
+    : printable(JSON.stringify(value));
 }
 
 function cellOf(value: unknown): Cell {

@@ -5,7 +5,7 @@
  *
  * @module
  */
-import type { Disk } from "../env/env.ts";
+import { type Disk, DiskError } from "../env/env.ts";
 import { decodeBatches } from "./dump_batches.ts";
 import {
   decodeOffsetIndex,
@@ -86,10 +86,10 @@ const DUMPS = {
       dumping.path,
       (source, size) => decodeTxnIndex(source, { size }),
     ),
-  snapshot: ({ disk, path }) => decodeProducerSnapshot(disk.readFile(path)),
-  epochs: ({ disk, path }) => decodeEpochCheckpoint(disk.readFile(path)),
-  offsets: ({ disk, path }) => decodeOffsetCheckpoint(disk.readFile(path)),
-  partition: ({ disk, path }) => decodePartitionMetadata(disk.readFile(path)),
+  snapshot: wholeBy(decodeProducerSnapshot),
+  epochs: wholeBy(decodeEpochCheckpoint),
+  offsets: wholeBy(decodeOffsetCheckpoint),
+  partition: wholeBy(decodePartitionMetadata),
 } satisfies Record<string, Dump>;
 
 const RECOVER =
@@ -179,7 +179,9 @@ export function* dumpFiles(
     const dump: Dump = DUMPS[kind];
     const rows = dump({ ...options, disk, path, nextOffset });
     for (;;) {
-      const { value, done } = rows.next();
+      const next = nextRow(rows);
+      if (next === undefined) break;
+      const { value, done } = next;
       if (!done) {
         yield value.kind === "problem"
           ? { file: path, ...value, remedy: REMEDIES[kind] }
@@ -192,6 +194,29 @@ export function* dumpFiles(
       break;
     }
   }
+}
+
+/** The next row; undefined when a running broker has deleted the file. */
+function nextRow(
+  rows: ReturnType<Dump>,
+): IteratorResult<DecodedRow, number | void> | undefined {
+  try {
+    return rows.next();
+  } catch (error) {
+    if (error instanceof DiskError && error.code === "NotFound") {
+      return undefined;
+    }
+    throw error;
+  }
+}
+
+/** Decodes all bytes of a file, which are read at the first row. */
+function wholeBy(
+  decode: (bytes: Uint8Array) => Generator<DecodedRow, void>,
+): Dump {
+  return function* ({ disk, path }) {
+    yield* decode(disk.readFile(path));
+  };
 }
 
 /** Runs `decode` over an open file, and closes it however that ends. */
