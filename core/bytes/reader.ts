@@ -98,6 +98,13 @@ export class Reader {
     throw new DecodeError(`Cannot read int64 at ${at}: outside ±2^53`);
   }
 
+  /** Signed 64 bits. */
+  bits64(): bigint {
+    const at = this.advance(8);
+    return BigInt(int32At(this.bytes, at)) << 32n |
+      BigInt(uint32At(this.bytes, at + 4));
+  }
+
   float64(): number {
     const { buffer, byteOffset } = this.bytes;
     return new DataView(buffer, byteOffset).getFloat64(this.advance(8));

@@ -138,6 +138,12 @@ export class Writer {
     this.#view.setUint32(at + 4, value >>> 0);
   }
 
+  /** Signed 64 bits. */
+  bits64(value: bigint): void {
+    const at = this.reserve(8);
+    this.#view.setBigInt64(at, value);
+  }
+
   float64(value: number): void {
     const at = this.reserve(8);
     this.#view.setFloat64(at, value);

@@ -109,6 +109,24 @@ const SERVER_KEYS = {
 } as const;
 
 const GROUP_KEYS = {
+  "group.consumer.assignors": list(["uniform", "range"], {
+    valid: ["uniform", "range"],
+    check: (names) => names.length === 0 ? "must name one" : undefined,
+    doc: "Assignors that members of consumer groups may ask for; the first " +
+      "is used when they don't.",
+  }),
+  "group.consumer.heartbeat.interval.ms": int(5000, {
+    min: 1,
+    doc: "How often members of consumer groups are to be heard of.",
+  }),
+  "group.consumer.max.size": int(2147483647, {
+    min: 1,
+    doc: "Members that one consumer group may have.",
+  }),
+  "group.consumer.session.timeout.ms": int(45000, {
+    min: 1,
+    doc: "How long a silent member stays in its consumer group.",
+  }),
   "group.initial.rebalance.delay.ms": int(3000, {
     min: 0,
     doc: "How long an empty group's first rebalance waits for more members.",
@@ -321,8 +339,12 @@ export const REFUSED_KEYS: readonly (readonly [RegExp, string])[] = [
   [/^socket\.(send|receive)\.buffer\./, "the system sizes socket buffers"],
   [/^(transaction|transactional)\./, "transactions are not served"],
   [
-    /^share\.|^group\.(share|streams|consumer)\./,
-    "only classic groups are served",
+    /^share\.|^group\.(share|streams)\./,
+    "only classic and consumer groups are served",
+  ],
+  [
+    /^group\.consumer\.(min\.|max\.)?assign/,
+    "assignments are computed at once, by the coordinator itself",
   ],
   [/^(ssl|sasl)\.|^authorizer\./, "only PLAINTEXT is served"],
 ];

@@ -6,7 +6,9 @@
  */
 import type { ErrorName } from "../errors.ts";
 import type { TopicPartition } from "../ids.ts";
+import type { ConsumerMember } from "./consumer_group.ts";
 import type { Group, MemberProtocol } from "./group.ts";
+import type { ReportedPartitions } from "./reconcile.ts";
 import type { GroupRecord } from "./records.ts";
 
 /** Bounds and times that an operator sets. */
@@ -17,6 +19,16 @@ export interface GroupConfig {
   readonly groupSizeMax: number;
   readonly offsetMetadataBytesMax: number;
   readonly offsetsRetentionMs: number;
+  readonly consumer: ConsumerGroupConfig;
+}
+
+/** Bounds and times of consumer groups (KIP-848). */
+export interface ConsumerGroupConfig {
+  readonly groupSizeMax: number;
+  /** Names of the assignors that members may ask for; the first is default. */
+  readonly assignors: readonly string[];
+  sessionTimeoutMs(groupId: string): number;
+  heartbeatIntervalMs(groupId: string): number;
 }
 
 /** Who asks, as a member. */
@@ -73,6 +85,32 @@ export interface LeaveInput {
   readonly members: readonly MemberReference[];
 }
 
+/** A member of a consumer group joins, stays, or leaves (KIP-848). */
+export interface ConsumerHeartbeatInput {
+  readonly type: "ConsumerGroupHeartbeat";
+  readonly groupId: string;
+  readonly memberId: string;
+  /** 0: it joins; −1: it leaves; −2: it leaves and may return. */
+  readonly memberEpoch: number;
+  readonly instanceId: string | null;
+  readonly rackId: string | null;
+  /** −1: as before. */
+  readonly rebalanceTimeoutMs: number;
+  /** Null here and below: as before. */
+  readonly subscribedTopicNames: readonly string[] | null;
+  readonly subscribedTopicRegex: string | null;
+  readonly serverAssignor: string | null;
+  readonly topicPartitions: ReportedPartitions | null;
+  readonly clientId: string;
+  readonly clientHost: string;
+}
+
+/** What a consumer group looks like. */
+export interface ConsumerDescribeInput {
+  readonly type: "DescribeConsumerGroup";
+  readonly groupId: string;
+}
+
 /** One partition's offset to be stored. */
 export interface OffsetToCommit {
   readonly topic: string;
@@ -87,8 +125,8 @@ export interface CommitInput extends MemberReference {
   readonly type: "OffsetCommit";
   readonly groupId: string;
   readonly generationId: number;
-  /** Whether the client knows GROUP_ID_NOT_FOUND here (version 9 on). */
-  readonly knowsMissingGroup: boolean;
+  /** Whether the client knows member epochs (KIP-848; version 9 on). */
+  readonly knowsEpochs: boolean;
   /** How long to keep them (versions 2 to 4); absent: the broker's time. */
   readonly retentionMs?: number;
   readonly offsets: readonly OffsetToCommit[];
@@ -98,6 +136,9 @@ export interface CommitInput extends MemberReference {
 export interface FetchOffsetsInput {
   readonly type: "OffsetFetch";
   readonly groupId: string;
+  /** Null with a negative epoch: it isn't a member who asks. */
+  readonly memberId: string | null;
+  readonly memberEpoch: number;
   /** Null: all of them. */
   readonly topics:
     | readonly {
@@ -112,6 +153,8 @@ export interface ListInput {
   readonly type: "ListGroups";
   /** Empty: all. Letter case doesn't matter. */
   readonly states: readonly string[];
+  /** Empty: all. Letter case doesn't matter. */
+  readonly types: readonly string[];
 }
 
 /** What a group looks like. */
@@ -161,6 +204,8 @@ export type GroupRequest =
   | SyncInput
   | HeartbeatInput
   | LeaveInput
+  | ConsumerHeartbeatInput
+  | ConsumerDescribeInput
   | CommitInput
   | FetchOffsetsInput
   | ListInput
@@ -249,13 +294,37 @@ export interface FetchOffsetsReply {
 export interface ListReply {
   readonly groups: readonly {
     readonly groupId: string;
+    readonly groupType: "classic" | "consumer";
     readonly protocolType: string;
     readonly state: string;
   }[];
 }
 
-/** Answer to {@linkcode DescribeInput}; no group: undefined. */
+/** Answer to {@linkcode ConsumerHeartbeatInput}. */
+export interface ConsumerHeartbeatReply {
+  readonly memberId: string;
+  readonly memberEpoch: number;
+  readonly heartbeatIntervalMs: number;
+  /** All that the member may own now; null: as before. */
+  readonly assignment: ReportedPartitions | null;
+}
+
+/** Answer to {@linkcode ConsumerDescribeInput}. */
+export interface ConsumerDescribeReply {
+  readonly state: string;
+  readonly epoch: number;
+  readonly assignmentEpoch: number;
+  readonly assignor: string;
+  readonly members: readonly {
+    readonly member: ConsumerMember;
+    readonly target: ReportedPartitions;
+  }[];
+}
+
+/** Answer to {@linkcode DescribeInput}; no classic group: undefined. */
 export interface DescribeReply {
+  /** Whether a group of another kind has the name. */
+  readonly isOther: boolean;
   readonly group: {
     readonly state: string;
     readonly protocolType: string;
@@ -275,6 +344,8 @@ export interface GroupReplies {
   readonly SyncGroup: SyncReply | null;
   readonly Heartbeat: ErrorReply;
   readonly LeaveGroup: LeaveReply;
+  readonly ConsumerGroupHeartbeat: ConsumerHeartbeatReply;
+  readonly DescribeConsumerGroup: ConsumerDescribeReply;
   readonly OffsetCommit: CommitReply;
   readonly OffsetFetch: FetchOffsetsReply;
   readonly ListGroups: ListReply;
@@ -304,8 +375,30 @@ export interface MemberHeard {
   readonly deadlineMs: number;
 }
 
-/** What {@linkcode GroupRecord}s cannot say is said by the other two. */
-export type GroupChange = GroupRecord | GroupChanged | MemberHeard;
+/** A member of a consumer group has something to do; in memory only. */
+export interface MemberAwaited {
+  readonly type: "MemberAwaited";
+  readonly groupId: string;
+  readonly memberId: string;
+  /** Monotonic time; Infinity: it is done. */
+  readonly deadlineMs: number;
+}
+
+/** A consumer group's timer and view of the topics; in memory only. */
+export interface ConsumerGroupLooked {
+  readonly type: "ConsumerGroupLooked";
+  readonly groupId: string;
+  readonly timerAtMs: number;
+  readonly topicsVersion: number;
+}
+
+/** What {@linkcode GroupRecord}s cannot say is said by the others. */
+export type GroupChange =
+  | GroupRecord
+  | GroupChanged
+  | MemberHeard
+  | MemberAwaited
+  | ConsumerGroupLooked;
 
 /** What is to be done once the records are committed. */
 export type GroupEffect =

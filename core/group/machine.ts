@@ -10,8 +10,16 @@ import type {
   Decision,
   Machine,
 } from "../coordinator/machine.ts";
-import type { ErrorName } from "../errors.ts";
+import { type ErrorName, KafkaError } from "../errors.ts";
 import type { TopicPartition } from "../ids.ts";
+import type { ConsumerGroup } from "./consumer_group.ts";
+import { ConsumerGroups } from "./consumer_groups.ts";
+import {
+  consumerCommitProblem,
+  consumerFetchProblem,
+  topicsOfMembers,
+} from "./consumer_offsets.ts";
+import type { ConsumerGroupRecord } from "./consumer_records.ts";
 import { Draft, joinRefusal, syncRefusal } from "./draft.ts";
 import {
   emptyGroup,
@@ -27,6 +35,7 @@ import type {
   DeleteInput,
   DeleteOffsetsInput,
   DescribeInput,
+  FetchOffsetsInput,
   GroupChange,
   GroupConfig,
   GroupEffect,
@@ -36,6 +45,7 @@ import type {
   JoinInput,
   LeaveInput,
   ListInput,
+  ListReply,
 } from "./inputs.ts";
 import { join, joinProblem } from "./join.ts";
 import { heartbeatError, leave } from "./liveness.ts";
@@ -44,19 +54,23 @@ import {
   commitProblem,
   commitRecords,
   committedOffset,
+  commitTimeUnless,
   expiredTombstones,
+  expiryStart,
   fetchOffsets,
   type GroupOffsets,
   offsetTombstone,
   topicsInUse,
 } from "./offsets.ts";
 import { passTime } from "./rebalance.ts";
-import type {
-  GroupMetadataValue,
-  GroupRecord,
-  OffsetCommitRecord,
+import {
+  encodeGroupRecord,
+  type GroupMetadataValue,
+  type GroupRecord,
+  type OffsetCommitRecord,
 } from "./records.ts";
 import { sync } from "./sync.ts";
+import type { GroupTopics } from "./topics.ts";
 
 type GroupDecision = Decision<GroupChange, GroupReply, GroupEffect>;
 
@@ -78,10 +92,14 @@ export class GroupMachine
   implements Machine<GroupInput, GroupChange, GroupReply, GroupEffect> {
   readonly #config: GroupConfig;
   readonly #groups = new Map<string, Group>();
+  readonly #consumers: ConsumerGroups;
   readonly #offsets = new Map<string, GroupOffsets>();
+  readonly #topics: GroupTopics;
 
-  constructor(config: GroupConfig) {
+  constructor(config: GroupConfig, topics: GroupTopics) {
     this.#config = config;
+    this.#topics = topics;
+    this.#consumers = new ConsumerGroups(config, topics);
   }
 
   /** The group as it is now, for tests and tools. */
@@ -94,6 +112,11 @@ export class GroupMachine
     for (const { state } of this.#groups.values()) {
       counts.set(state, (counts.get(state) ?? 0) + 1);
     }
+  }
+
+  /** The consumer group as it is now, for tests and tools. */
+  consumerGroup(groupId: string): ConsumerGroup | undefined {
+    return this.#consumers.get(groupId);
   }
 
   /** The offset as it is now, for tests and tools. */
@@ -121,23 +144,36 @@ export class GroupMachine
         return this.#heartbeat(request, context);
       case "LeaveGroup":
         return this.#leave(request, context);
+      case "ConsumerGroupHeartbeat":
+        return this.#consumers.heartbeat(request, {
+          classic: this.#groups.get(request.groupId),
+          times: context,
+        });
+      case "DescribeConsumerGroup": {
+        const { groupId } = request;
+        return only(
+          this.#consumers.describe(groupId, this.#groups.has(groupId)),
+        );
+      }
       case "OffsetCommit":
         return this.#commit(request, context);
       case "OffsetFetch":
-        return only(
-          fetchOffsets(this.#offsets.get(request.groupId), request),
-        );
+        return only(this.#fetch(request));
       case "ListGroups":
         return only(this.#list(request));
       case "DescribeGroup":
         return only(this.#describe(request));
       case "DeleteGroup":
-        return this.#delete(request);
+        return this.#delete(request, context);
       case "DeleteOffsets":
         return this.#deleteOffsets(request);
       case "TopicsDeleted":
         return this.#forgetTopics(request.topics);
       case "Timer": {
+        const consumers = this.#consumers.get(request.groupId);
+        if (consumers !== undefined) {
+          return this.#consumers.passTime(consumers, context);
+        }
         const draft = this.#draft(request.groupId, context);
         if (draft === undefined) return only(null);
         passTime(draft, this.#config);
@@ -158,7 +194,10 @@ export class GroupMachine
       case "GroupMetadata": {
         const { key, value } = record;
         if (value === null) this.#groups.delete(key.group);
-        else this.#groups.set(key.group, groupOf(key.group, value));
+        else {
+          this.#groups.set(key.group, groupOf(key.group, value));
+          this.#consumers.forget(key.group);
+        }
         break;
       }
       case "GroupChanged":
@@ -168,8 +207,26 @@ export class GroupMachine
         const { groupId, memberId, deadlineMs } = record;
         const member = this.#groups.get(groupId)?.members.get(memberId);
         if (member !== undefined) member.deadlineMs = deadlineMs;
+        else this.#consumers.keep(record);
         break;
       }
+      case "MemberAwaited":
+      case "ConsumerGroupLooked":
+        this.#consumers.keep(record);
+        break;
+      default:
+        this.#applyConsumer(record);
+    }
+  }
+
+  /** A group has one kind; its offsets may outlive it. */
+  #applyConsumer(record: ConsumerGroupRecord): void {
+    const { groupId } = record.key;
+    this.#consumers.apply(record);
+    if (this.#consumers.get(groupId) !== undefined) {
+      this.#groups.delete(groupId);
+    } else if (this.#offsets.has(groupId) && !this.#groups.has(groupId)) {
+      this.#groups.set(groupId, emptyGroup(groupId, -1));
     }
   }
 
@@ -183,6 +240,10 @@ export class GroupMachine
     if (problem !== undefined) return only(problem);
     const { groupId, memberId } = request;
     const group = this.#groups.get(groupId);
+    const consumers = this.#consumers.get(groupId);
+    if (consumers !== undefined && consumers.members.size > 0) {
+      return only(joinRefusal("INCONSISTENT_GROUP_PROTOCOL", memberId));
+    }
     if (group === undefined && memberId !== "") {
       return only(joinRefusal("UNKNOWN_MEMBER_ID", memberId));
     }
@@ -192,7 +253,20 @@ export class GroupMachine
     );
     const reply = join(draft, request, this.#config);
     if (reply?.error === "INCONSISTENT_GROUP_PROTOCOL") return only(reply);
-    return draft.finish(reply);
+    const decision = draft.finish(reply);
+    if (consumers === undefined) return decision;
+    const records = [
+      ...this.#removal(consumers, context),
+      ...decision.records,
+    ];
+    return { ...decision, records };
+  }
+
+  /** Tombstones of an empty consumer group. */
+  #removal(group: ConsumerGroup, context: Context): GroupChange[] {
+    const draft = this.#consumers.draft(group, context);
+    draft.removeGroup();
+    return draft.finish(null).records;
   }
 
   #heartbeat(request: HeartbeatInput, context: Context): GroupDecision {
@@ -222,7 +296,10 @@ export class GroupMachine
   #commit(request: CommitInput, context: Context): GroupDecision {
     const { groupId, memberId, offsets } = request;
     const group = this.#groups.get(groupId);
-    const problem = commitProblem(group, request);
+    const consumers = this.#consumers.get(groupId);
+    const problem = consumers === undefined
+      ? commitProblem(group, request)
+      : consumerCommitProblem(consumers, { request, topics: this.#topics });
     if (problem !== undefined) {
       return only({ errors: offsets.map(() => problem) });
     }
@@ -237,26 +314,44 @@ export class GroupMachine
     return { records: changes, reply: { errors }, effects: [] };
   }
 
-  #list({ states }: ListInput) {
-    const wanted = new Set(states.map((state) => state.toLowerCase()));
+  #fetch(request: FetchOffsetsInput) {
+    const { groupId } = request;
+    const consumers = this.#consumers.get(groupId);
+    const problem = consumers && consumerFetchProblem(consumers, request);
+    if (problem !== undefined) {
+      throw new KafkaError(
+        problem,
+        `Cannot read offsets of group "${groupId}": ${problem}`,
+      );
+    }
+    return fetchOffsets(this.#offsets.get(groupId), request);
+  }
+
+  #list({ states, types }: ListInput): ListReply {
+    const isWanted = (wanted: readonly string[], actual: string) =>
+      wanted.length === 0 ||
+      wanted.some((each) => each.toLowerCase() === actual.toLowerCase());
+    const classics = [...this.#groups.values()]
+      .map(({ groupId, protocolType, state }) => ({
+        groupId,
+        groupType: "classic" as const,
+        protocolType: protocolType ?? "",
+        state,
+      }));
     return {
-      groups: [...this.#groups.values()]
-        .filter(({ state }) =>
-          wanted.size === 0 || wanted.has(state.toLowerCase())
-        )
-        .map(({ groupId, protocolType, state }) => ({
-          groupId,
-          protocolType: protocolType ?? "",
-          state,
-        })),
+      groups: [...classics, ...this.#consumers.list()].filter((each) =>
+        isWanted(states, each.state) && isWanted(types, each.groupType)
+      ),
     };
   }
 
   #describe({ groupId }: DescribeInput) {
     const group = this.#groups.get(groupId);
-    if (group === undefined) return { group };
+    const isOther = this.#consumers.get(groupId) !== undefined;
+    if (group === undefined) return { group, isOther };
     const isStable = group.state === "Stable";
     return {
+      isOther,
       group: {
         state: group.state,
         protocolType: group.protocolType ?? "",
@@ -273,7 +368,16 @@ export class GroupMachine
     };
   }
 
-  #delete({ groupId }: DeleteInput): GroupDecision {
+  #delete({ groupId }: DeleteInput, context: Context): GroupDecision {
+    const consumers = this.#consumers.get(groupId);
+    if (consumers !== undefined) {
+      if (consumers.members.size > 0) return only({ error: "NON_EMPTY_GROUP" });
+      const records = [
+        ...allTombstones(groupId, this.#offsets.get(groupId)),
+        ...this.#removal(consumers, context),
+      ];
+      return { records, reply: { error: "NONE" }, effects: [] };
+    }
     const group = this.#groups.get(groupId);
     if (group === undefined) return only({ error: "GROUP_ID_NOT_FOUND" });
     if (group.state !== "Empty") return only({ error: "NON_EMPTY_GROUP" });
@@ -286,13 +390,19 @@ export class GroupMachine
 
   #deleteOffsets({ groupId, offsets }: DeleteOffsetsInput): GroupDecision {
     const group = this.#groups.get(groupId);
+    const consumers = this.#consumers.get(groupId);
     const refused = (error: ErrorName) => only({ error, subscribed: [] });
-    if (group === undefined) return refused("GROUP_ID_NOT_FOUND");
-    const isReadable = group.protocolType === "consumer";
-    if (group.state !== "Empty" && !isReadable) {
+    if (group === undefined && consumers === undefined) {
+      return refused("GROUP_ID_NOT_FOUND");
+    }
+    const isReadable = group === undefined || group.protocolType === "consumer";
+    if (group !== undefined && group.state !== "Empty" && !isReadable) {
       return refused("NON_EMPTY_GROUP");
     }
-    const subscribed = topicsInUse(group, offsets.map(({ topic }) => topic));
+    const topics = offsets.map(({ topic }) => topic);
+    const subscribed = consumers === undefined
+      ? topicsInUse(group!, topics)
+      : topics.filter((topic) => topicsOfMembers(consumers).has(topic));
     const records = offsets.filter((each) =>
       !subscribed.includes(each.topic) &&
       this.offset(groupId, each) !== undefined
@@ -327,15 +437,39 @@ export class GroupMachine
       records.push(...decision.records);
       effects.push(...decision.effects);
     }
+    for (const decision of this.#consumers.welcomeLoaded(context)) {
+      records.push(...decision.records);
+      effects.push(...decision.effects);
+    }
     return { records, reply: null, effects };
   }
 
-  #expire({ nowMs }: Context): GroupDecision {
+  #expire(context: Context): GroupDecision {
+    const { nowMs } = context;
     const { offsetsRetentionMs: retentionMs } = this.#config;
     const records: GroupChange[] = [];
+    for (const group of this.#consumers.values()) {
+      const offsets = this.#offsets.get(group.groupId) ?? new Map();
+      const expired = expiredTombstones(
+        {
+          groupId: group.groupId,
+          sinceOf: commitTimeUnless(topicsOfMembers(group)),
+        },
+        offsets,
+        { nowMs, retentionMs },
+      );
+      records.push(...expired);
+      if (group.members.size === 0 && expired.length === countOf(offsets)) {
+        records.push(...this.#removal(group, context));
+      }
+    }
     for (const group of this.#groups.values()) {
       const offsets = this.#offsets.get(group.groupId) ?? new Map();
-      const expired = expiredTombstones(group, offsets, { nowMs, retentionMs });
+      const expired = expiredTombstones(
+        { groupId: group.groupId, sinceOf: expiryStart(group) },
+        offsets,
+        { nowMs, retentionMs },
+      );
       records.push(...expired);
       if (
         group.state === "Empty" && group.pending.size === 0 &&
@@ -359,9 +493,26 @@ export class GroupMachine
     let partitions = topics.get(topic);
     if (partitions === undefined) topics.set(topic, partitions = new Map());
     partitions.set(partition, committedOffset(value));
-    if (!this.#groups.has(group)) {
+    if (
+      !this.#groups.has(group) && this.#consumers.get(group) === undefined
+    ) {
       this.#groups.set(group, emptyGroup(group, value.commitTimestamp));
     }
+  }
+}
+
+/** The bytes of what is written down; undefined for what is not. */
+export function storedOf(
+  change: GroupChange,
+): ReturnType<typeof encodeGroupRecord> | undefined {
+  switch (change.type) {
+    case "GroupChanged":
+    case "MemberHeard":
+    case "MemberAwaited":
+    case "ConsumerGroupLooked":
+      return undefined;
+    default:
+      return encodeGroupRecord(change);
   }
 }
 

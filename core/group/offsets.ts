@@ -36,9 +36,7 @@ export function commitProblem(
   const { generationId, memberId, groupInstanceId } = request;
   if (group === undefined) {
     if (generationId < 0) return undefined;
-    return request.knowsMissingGroup
-      ? "GROUP_ID_NOT_FOUND"
-      : "ILLEGAL_GENERATION";
+    return request.knowsEpochs ? "GROUP_ID_NOT_FOUND" : "ILLEGAL_GENERATION";
   }
   if (generationId < 0 && group.state === "Empty") return undefined;
   if (generationId < 0 && memberId === "" && groupInstanceId === null) {
@@ -161,14 +159,16 @@ export function topicsInUse(
 
 /** Tombstones of the offsets that are too old by now. */
 export function expiredTombstones(
-  group: Group,
+  { groupId, sinceOf }: {
+    readonly groupId: string;
+    readonly sinceOf: ExpiryStart;
+  },
   offsets: GroupOffsets,
   { nowMs, retentionMs }: {
     readonly nowMs: number;
     readonly retentionMs: number;
   },
 ): OffsetCommitRecord[] {
-  const sinceOf = expiryStart(group);
   const expired: OffsetCommitRecord[] = [];
   for (const [topic, partitions] of offsets) {
     for (const [partition, committed] of partitions) {
@@ -179,16 +179,28 @@ export function expiredTombstones(
         ? sinceMs + retentionMs
         : expireTimestampMs;
       if (dueMs > nowMs) continue;
-      expired.push(offsetTombstone(group.groupId, { topic, partition }));
+      expired.push(offsetTombstone(groupId, { topic, partition }));
     }
   }
   return expired;
 }
 
-/** From when on an offset ages (KIP-211); undefined: it doesn't. */
-function expiryStart(
-  group: Group,
-): (topic: string, committed: CommittedOffset) => number | undefined {
+/** From when on an offset ages; undefined: it doesn't. */
+type ExpiryStart = (
+  topic: string,
+  committed: CommittedOffset,
+) => number | undefined;
+
+/** Offsets age from their commit on, unless their topic is in `subscribed`. */
+export function commitTimeUnless(
+  subscribed: ReadonlySet<string>,
+): ExpiryStart {
+  return (topic, { commitTimestampMs }) =>
+    subscribed.has(topic) ? undefined : commitTimestampMs;
+}
+
+/** From when on the offsets of a classic group age (KIP-211). */
+export function expiryStart(group: Group): ExpiryStart {
   if (group.protocolType === null || group.protocolType === "") {
     return (_topic, { commitTimestampMs }) => commitTimestampMs;
   }
@@ -200,8 +212,7 @@ function expiryStart(
     ? subscribedTopics(group)
     : undefined;
   if (subscribed === undefined) return () => undefined;
-  return (topic, { commitTimestampMs }) =>
-    subscribed.has(topic) ? undefined : commitTimestampMs;
+  return commitTimeUnless(subscribed);
 }
 
 /** Undefined when the members don't speak the consumer protocol. */

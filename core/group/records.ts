@@ -7,6 +7,11 @@
  */
 import { DecodeError, Reader } from "../bytes/reader.ts";
 import { Writer } from "../bytes/writer.ts";
+import {
+  CONSUMER_GROUP_RECORDS,
+  type ConsumerGroupRecord,
+  type ConsumerGroupRecordType,
+} from "./consumer_records.ts";
 import { decode, encodeInto } from "../schema/codec.ts";
 import { complete } from "../schema/complete.ts";
 import {
@@ -96,6 +101,12 @@ const VALUE_VERSION = 3;
 /** The one version of an offset that says when it expires. */
 const EXPIRING_VERSION = 1;
 const KEY_VERSION = 0;
+const CONSUMER_VALUE_VERSION = 0;
+
+const CONSUMER_TYPES: ReadonlyMap<number, ConsumerGroupRecordType> = new Map(
+  Object.entries(CONSUMER_GROUP_RECORDS)
+    .map(([name, { type }]) => [type, name as ConsumerGroupRecordType]),
+);
 
 /** Which group committed for which partition. */
 export type OffsetCommitKey = Decoded<typeof OFFSET_COMMIT_KEY>;
@@ -121,7 +132,10 @@ export interface GroupMetadataRecord {
 }
 
 /** A record that this version of kf writes. */
-export type GroupRecord = OffsetCommitRecord | GroupMetadataRecord;
+export type GroupRecord =
+  | OffsetCommitRecord
+  | GroupMetadataRecord
+  | ConsumerGroupRecord;
 
 /** A record as a log holds it. */
 export interface KeyedBytes {
@@ -157,11 +171,21 @@ export function encodeGroupRecord(
       }),
     };
   }
+  if (record.type === "GroupMetadata") {
+    return {
+      key: keyBytes(GROUP_METADATA_TYPE, GROUP_METADATA_KEY, record.key),
+      value: valueBytes(GROUP_METADATA_VALUE, {
+        value: record.value,
+        version: VALUE_VERSION,
+      }),
+    };
+  }
+  const { type, key, value } = CONSUMER_GROUP_RECORDS[record.type];
   return {
-    key: keyBytes(GROUP_METADATA_TYPE, GROUP_METADATA_KEY, record.key),
-    value: valueBytes(GROUP_METADATA_VALUE, {
+    key: keyBytes(type, key as Message, record.key),
+    value: valueBytes(value as Message, {
       value: record.value,
-      version: VALUE_VERSION,
+      version: CONSUMER_VALUE_VERSION,
     }),
   };
 }
@@ -189,8 +213,22 @@ export function decodeGroupRecord(
         value: valueOf(GROUP_METADATA_VALUE, value),
       };
     default:
-      return { type: "Unknown" };
+      return consumerRecordOf(reader, value);
   }
+}
+
+function consumerRecordOf(
+  reader: Reader,
+  value: Uint8Array | null,
+): GroupRecord | { readonly type: "Unknown" } {
+  const found = CONSUMER_TYPES.get(new Reader(reader.bytes).int16());
+  if (found === undefined) return { type: "Unknown" };
+  const schemas = CONSUMER_GROUP_RECORDS[found];
+  return {
+    type: found,
+    key: decode(schemas.key as Message, KEY_VERSION, reader),
+    value: valueOf(schemas.value as Message, value),
+  } as ConsumerGroupRecord;
 }
 
 function keyBytes<M extends Message>(

@@ -93,7 +93,7 @@ Deno.test("old keys and old and new values are read", () => {
 });
 
 Deno.test("types of newer coordinators are unknown, not errors", () => {
-  const key = Uint8Array.of(0, 3, 0, 1, 103);
+  const key = Uint8Array.of(0, 99, 0, 1, 103);
   assertEquals(decodeGroupRecord({ key, value: null }), { type: "Unknown" });
 });
 

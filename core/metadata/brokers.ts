@@ -10,7 +10,11 @@ import type {
   ControllerDecision,
   ControllerState,
 } from "./controller.ts";
-import { INITIAL_METADATA_VERSION, supportedFeatures } from "./features.ts";
+import {
+  INITIAL_GROUP_VERSION,
+  INITIAL_METADATA_VERSION,
+  supportedFeatures,
+} from "./features.ts";
 import type { BrokerImage, MetadataImage } from "./image.ts";
 import { type MetadataRecord, metadataRecord } from "./records.ts";
 import { electable } from "./replicas.ts";
@@ -27,6 +31,10 @@ export function bootstrap({ image }: ControllerState): ControllerDecision {
     metadataRecord("FeatureLevel", {
       name: "metadata.version",
       featureLevel: INITIAL_METADATA_VERSION,
+    }),
+    metadataRecord("FeatureLevel", {
+      name: "group.version",
+      featureLevel: INITIAL_GROUP_VERSION,
     }),
     metadataRecord("EndTransaction", {}),
   ];

@@ -142,7 +142,10 @@ function assertSnapshotEqual(image: MetadataImage): void {
 
 Deno.test("bootstrap writes the features once", () => {
   const cluster = new Cluster();
-  assertEquals([...cluster.image.features], [["metadata.version", 27]]);
+  assertEquals([...cluster.image.features], [
+    ["metadata.version", 27],
+    ["group.version", 1],
+  ]);
   const { offset } = cluster;
   cluster.run({ type: "bootstrap" });
   assertEquals(cluster.offset, offset);

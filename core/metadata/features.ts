@@ -24,12 +24,15 @@ interface Levels {
 /** Every feature that exists here, with the levels that are supported. */
 export const FEATURES: Readonly<Record<string, Levels>> = {
   "metadata.version": { min: 7, max: 29 },
-  "group.version": { min: 0, max: 0 },
+  "group.version": { min: 0, max: 1 },
   "transaction.version": { min: 0, max: 0 },
 };
 
 /** `metadata.version` of a new cluster: 4.1-IV1. */
 export const INITIAL_METADATA_VERSION = 27;
+
+/** `group.version` of a new cluster: with consumer groups (KIP-848). */
+export const INITIAL_GROUP_VERSION = 1;
 
 /** Levels of `metadata.version` that brought records or fields of records. */
 const METADATA_CHANGES = [8, 11, 13, 14, 15, 17, 23] as const;

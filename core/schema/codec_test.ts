@@ -285,3 +285,19 @@ Deno.test("defaults are fresh: changing a decoded value changes no other", () =>
   state.epoch = 9;
   assertEquals(decode(TAGGED, 0, new Uint8Array(0)).state.epoch, -1);
 });
+
+Deno.test("a tagged struct says by 0 that it is null, by 1 that it is there", () => {
+  const schema = message({ name: "M", versions: "0", flexible: "0+" }, {
+    inner: struct("0+", { a: int8() }, { nullable: "0+", tag: 0 }),
+  });
+  const cases: [{ a: number } | null, number[]][] = [
+    [null, [1, 0, 1, 0]],
+    [{ a: 7 }, [1, 0, 3, 1, 7, 0]],
+    [{ a: 0 }, [0]],
+  ];
+  for (const [inner, bytes] of cases) {
+    const encoded = encode(schema, 0, { inner });
+    assertEquals([...encoded], bytes);
+    assertEquals(decodeExact(schema, 0, encoded), { inner });
+  }
+});

@@ -49,6 +49,7 @@ export type Kind =
   | "int32"
   | "uint32"
   | "int64"
+  | "bits64"
   | "float64"
   | "string"
   | "bytes"
@@ -161,6 +162,8 @@ function zeroOf(kind: Kind, isNullable: boolean): unknown {
       return "";
     case "uuid":
       return ZERO_UUID;
+    case "bits64":
+      return 0n;
     case "records":
       return isNullable ? null : EMPTY;
     case "bytes":
@@ -226,6 +229,14 @@ export function int64(
   options: FieldOptions<number> = {},
 ): Field<number, number> {
   return new Field("int64", versions, options);
+}
+
+/** Signed 64 bits that all carry meaning, such as a hash; an int64 to Kafka. */
+export function bits64(
+  versions = "0+",
+  options: FieldOptions<bigint> = {},
+): Field<bigint, bigint> {
+  return new Field("bits64", versions, options);
 }
 
 /** IEEE 754 double. */

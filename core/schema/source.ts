@@ -27,6 +27,7 @@ const SIZES: Readonly<Record<string, number>> = {
   int32: 4,
   uint32: 4,
   int64: 8,
+  bits64: 8,
   float64: 8,
   uuid: 16,
 };
@@ -120,6 +121,7 @@ function defaultSource({ kind, default: value, fields }: Field): string {
       .map(({ name, field }) => `${name}: ${defaultSource(field)}`);
     return `({ ${parts.join(", ")} })`;
   }
+  if (kind === "bits64") return `${value}n`;
   return typeof value === "number" ? String(value) : JSON.stringify(value);
 }
 
@@ -185,7 +187,9 @@ ${cases.join("\n")}
         return isCompact ? "r.compactBytes()" : "r.lengthBytes()";
       case "struct": {
         const call = `${this.struct(field.fields!, path)}(r)`;
-        return isNullable ? `r.int8() < 0 ? null : ${call}` : call;
+        // A tagged struct says null by 0, any other by −1.
+        const nothing = this.isTagged(field) ? 1 : 0;
+        return isNullable ? `r.int8() < ${nothing} ? null : ${call}` : call;
       }
       case "array":
         return `${this.#array(field, path)}(r)`;
@@ -339,7 +343,9 @@ ${writes.join("\n")}
       case "struct": {
         const call = `${this.struct(field.fields!, path)}(w, x);`;
         return isNullable
-          ? `  if (x === null) w.int8(-1); else { w.int8(1); ${call} }`
+          ? `  if (x === null) w.int8(${
+            this.isTagged(field) ? 0 : -1
+          }); else { w.int8(1); ${call} }`
           : `  if (x === null) rt.notNullable(${where}); ${call}`;
       }
       case "int64":

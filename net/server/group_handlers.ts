@@ -17,9 +17,11 @@ import { describeGroupsHandler } from "./handlers/15_describe_groups.ts";
 import { listGroupsHandler } from "./handlers/16_list_groups.ts";
 import { deleteGroupsHandler } from "./handlers/42_delete_groups.ts";
 import { offsetDeleteHandler } from "./handlers/47_offset_delete.ts";
+import { consumerGroupHeartbeatHandler } from "./handlers/68_consumer_group_heartbeat.ts";
+import { consumerGroupDescribeHandler } from "./handlers/69_consumer_group_describe.ts";
 import type { Services } from "./services.ts";
 
-/** Handlers of keys 8 to 16, 42 and 47. */
+/** Handlers of keys 8 to 16, 42, 47, 68 and 69. */
 export function groupHandlers(
   services: Services,
   groups: Groups,
@@ -36,5 +38,7 @@ export function groupHandlers(
     listGroupsHandler(groups),
     deleteGroupsHandler(groups),
     offsetDeleteHandler(services, groups),
+    consumerGroupHeartbeatHandler(services, groups),
+    consumerGroupDescribeHandler(services, groups),
   ];
 }

@@ -23,12 +23,12 @@ import type {
   JoinReply,
   SyncReply,
 } from "../../core/group/inputs.ts";
-import { GroupMachine } from "../../core/group/machine.ts";
+import { GroupMachine, storedOf } from "../../core/group/machine.ts";
 import {
   decodeGroupRecord,
-  encodeGroupRecord,
   type GroupRecord,
 } from "../../core/group/records.ts";
+import type { GroupTopics } from "../../core/group/topics.ts";
 import { coordinatorPartition } from "../../core/ids.ts";
 import { batchesOf } from "../../core/record/batch.ts";
 import { decodeRecords } from "../../core/record/record.ts";
@@ -44,7 +44,12 @@ const TIMER_MS_MAX = 2 ** 31 - 1;
 
 type Needs = Pick<
   Services,
-  "env" | "config" | "image" | "partitions" | "control"
+  | "env"
+  | "config"
+  | "image"
+  | "metadataOffset"
+  | "partitions"
+  | "control"
 >;
 type Host = CoordinatorHost<GroupInput, GroupChange, GroupReply, GroupEffect>;
 type Parked = (reply: JoinReply | SyncReply | KafkaError) => void;
@@ -72,7 +77,11 @@ class GroupCoordinator {
     this.#host = new CoordinatorHost({
       log: logOf(hosted, services),
       clock: services.env.clock,
-      create: () => this.#machine = new GroupMachine(groupConfigOf(services)),
+      create: () =>
+        this.#machine = new GroupMachine(
+          groupConfigOf(services),
+          topicsOf(services),
+        ),
       encode: storedOf,
       onEffect: (effect) => this.#carryOut(effect),
       onDiscarded: () => this.#discard(),
@@ -221,9 +230,12 @@ export class Groups {
   /** The groups of all coordinators here. */
   async list(
     states: readonly string[],
+    types: readonly string[],
   ): Promise<GroupReplies["ListGroups"]["groups"][number][]> {
     const replies = await Promise.all(
-      this.#all().map((each) => each.ask({ type: "ListGroups", states })),
+      this.#all().map((each) =>
+        each.ask({ type: "ListGroups", states, types })
+      ),
     );
     return replies.flatMap(({ groups }) => [...groups]);
   }
@@ -390,10 +402,16 @@ function logOf(hosted: HostedPartition, { env }: Needs): CoordinatorLog {
   };
 }
 
-function storedOf(record: GroupChange) {
-  return record.type === "GroupChanged" || record.type === "MemberHeard"
-    ? undefined
-    : encodeGroupRecord(record);
+/** The image as groups see it. */
+function topicsOf(services: Needs): GroupTopics {
+  const { image } = services;
+  return {
+    get version() {
+      return services.metadataOffset;
+    },
+    topic: (name) => image.topic(name),
+    names: () => image.topics.keys(),
+  };
 }
 
 /** Every record of the partition that is understood, oldest first. */
@@ -427,5 +445,11 @@ function groupConfigOf({ config }: Needs): GroupConfig {
     groupSizeMax: config["group.max.size"],
     offsetMetadataBytesMax: config["offset.metadata.max.bytes"],
     offsetsRetentionMs: config["offsets.retention.minutes"] * 60_000,
+    consumer: {
+      groupSizeMax: config["group.consumer.max.size"],
+      assignors: config["group.consumer.assignors"],
+      sessionTimeoutMs: () => config["group.consumer.session.timeout.ms"],
+      heartbeatIntervalMs: () => config["group.consumer.heartbeat.interval.ms"],
+    },
   };
 }

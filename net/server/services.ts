@@ -7,7 +7,7 @@
 import { type Uuid, ZERO_UUID } from "../../core/bytes/uuid.ts";
 import type { BrokerConfig } from "../../core/config/resolve.ts";
 import type { Env } from "../../core/env/env.ts";
-import type { ErrorName } from "../../core/errors.ts";
+import { type ErrorName, ERRORS } from "../../core/errors.ts";
 import type {
   ControllerInput,
   ControllerReply,
@@ -52,6 +52,24 @@ export interface Services {
 
 /** Operations on a topic, as bits, that anyone may do without ACLs. */
 export const TOPIC_OPERATIONS = 0b1101_1111_1000;
+
+/** Read, delete, describe, describe and alter configs: the same of a group. */
+const GROUP_OPERATIONS = 1 << 3 | 1 << 6 | 1 << 8 | 1 << 10 | 1 << 11;
+
+/** What anyone may do with a group without ACLs, beside its description. */
+export function withGroupOperations<
+  A extends { readonly errorCode?: number | undefined },
+>(
+  answer: A,
+): A {
+  if (answer.errorCode !== ERRORS.NONE) return answer;
+  return { ...answer, authorizedOperations: GROUP_OPERATIONS };
+}
+
+/** Whether the cluster's features include consumer groups (KIP-848). */
+export function hasConsumerGroups({ features }: MetadataImage): boolean {
+  return (features.get("group.version") ?? 0) >= 1;
+}
 
 const INTERNAL_TOPICS: ReadonlySet<string> = new Set([
   "__consumer_offsets",

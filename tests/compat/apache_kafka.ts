@@ -48,6 +48,24 @@ export async function apacheKafkaJars(): Promise<
   return { folder };
 }
 
+/** The command line of one of Kafka's tools, by the name of its class. */
+export function kafkaTool(
+  jars: string,
+  name: string,
+  args: readonly string[],
+): string[] {
+  return [
+    "java",
+    "-Xmx200m",
+    "-XX:+UseSerialGC",
+    "-XX:TieredStopAtLevel=1",
+    "-cp",
+    `${jars}/*`,
+    `org.apache.kafka.tools.${name}`,
+    ...args,
+  ];
+}
+
 /**
  * Starts a broker: with an empty log that is removed at the end, or in a `home`
  * that stays, where it goes on with what is there.

@@ -13,7 +13,11 @@ import {
   startBrokerProcess,
   temporaryFolder,
 } from "../fixtures.ts";
-import { apacheKafkaJars, startApacheKafka } from "./apache_kafka.ts";
+import {
+  apacheKafkaJars,
+  kafkaTool,
+  startApacheKafka,
+} from "./apache_kafka.ts";
 
 const jars = await apacheKafkaJars();
 const isMissing = "reason" in jars;
@@ -27,16 +31,10 @@ function tool(
   stdin?: string,
 ): Promise<Finished> {
   const folder = "folder" in jars ? jars.folder : "";
-  return run([
-    "java",
-    "-Xmx200m",
-    "-XX:+UseSerialGC",
-    "-XX:TieredStopAtLevel=1",
-    "-cp",
-    `${folder}/*`,
-    `org.apache.kafka.tools.${name}`,
-    ...args,
-  ], stdin === undefined ? {} : { stdin });
+  return run(
+    kafkaTool(folder, name, args),
+    stdin === undefined ? {} : { stdin },
+  );
 }
 
 /** A tool's call and what it must print. */

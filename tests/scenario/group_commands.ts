@@ -11,6 +11,11 @@ import type {
   JoinReply,
   SyncReply,
 } from "../../core/group/inputs.ts";
+import {
+  consumerGroupLines,
+  heartbeatLine,
+  heartbeatOf,
+} from "./consumer_words.ts";
 import type { Command } from "./datadriven.ts";
 import { GroupWorld } from "./group_world.ts";
 
@@ -53,6 +58,8 @@ export class GroupCommands {
         return this.#world.restart();
       case "show":
         return this.#show(args.get("group") ?? "g");
+      case "topic":
+        return this.#world.topics.set(words[0]!, Number(words[1]));
       case "log":
         return this.#printLog(Number(words[0] ?? 0));
       default:
@@ -119,6 +126,11 @@ export class GroupCommands {
   }
 
   #show(groupId: string): void {
+    const consumers = this.#world.machine.consumerGroup(groupId);
+    if (consumers !== undefined) {
+      this.#lines.push(...consumerGroupLines(consumers));
+      return;
+    }
     const group = this.#world.machine.group(groupId);
     if (group === undefined) {
       this.#lines.push("no group");
@@ -143,12 +155,14 @@ export class GroupCommands {
       if (offset++ < from) continue;
       const name = `${offset - 1} ${type} ${Object.values(key).join("/")}`;
       if (value === null) this.#lines.push(`${name} tombstone`);
-      else if ("members" in value) {
+      else if (type === "GroupMetadata") {
         const ids = value.members.map(({ memberId }) => memberId).join(",");
         this.#lines.push(
           `${name} generation=${value.generation} members=${ids}`,
         );
-      } else this.#lines.push(`${name} offset=${value.offset}`);
+      } else if (type === "OffsetCommit") {
+        this.#lines.push(`${name} offset=${value.offset}`);
+      } else this.#lines.push(name);
     }
   }
 }
@@ -203,7 +217,7 @@ function requestOf({ name, words, args }: Command): GroupRequest {
         generationId,
         memberId: words[0] ?? "",
         groupInstanceId,
-        knowsMissingGroup: Number(args.get("version") ?? 9) >= 9,
+        knowsEpochs: Number(args.get("version") ?? 9) >= 9,
         offsets: pairs(args.get("offsets")!).map(([at, offset]) => ({
           topic: at.split("-")[0]!,
           partition: Number(at.split("-")[1]),
@@ -213,13 +227,27 @@ function requestOf({ name, words, args }: Command): GroupRequest {
         })),
       };
     case "fetch":
-      return { type: "OffsetFetch", groupId, topics: null };
+      return {
+        type: "OffsetFetch",
+        groupId,
+        memberId: words[0] ?? null,
+        memberEpoch: Number(args.get("epoch") ?? -1),
+        topics: null,
+      };
+    case "beat":
+      return heartbeatOf(words[0]!, args);
     case "expire":
       return { type: "ExpireOffsets" };
     case "list":
-      return { type: "ListGroups", states: words };
+      return {
+        type: "ListGroups",
+        states: words,
+        types: args.get("types")?.split(",") ?? [],
+      };
     case "describe":
       return { type: "DescribeGroup", groupId };
+    case "describe-consumers":
+      return { type: "DescribeConsumerGroup", groupId };
     case "delete":
       return { type: "DeleteGroup", groupId };
     default:
@@ -231,6 +259,14 @@ function replyLines(reply: GroupReply | KafkaError): string[] {
   if (reply === null) return [];
   if (reply instanceof KafkaError) return [reply.error];
   if ("errors" in reply) return [reply.errors.join(" ")];
+  if ("memberEpoch" in reply) return [heartbeatLine(reply)];
+  if ("assignor" in reply) {
+    const { state, assignor, members } = reply;
+    return [
+      `${state} ${assignor} ` +
+      members.map(({ member }) => member.memberId).join(","),
+    ];
+  }
   if ("topics" in reply) {
     return reply.topics.flatMap(({ topic, partitions }) =>
       partitions.map(({ partition, committed }) =>

@@ -77,7 +77,7 @@ class RandomGroup {
 
   /** The log alone must say what is known live. */
   checkReplay(): void {
-    const replayed = new GroupMachine(DEFAULTS);
+    const replayed = new GroupMachine(DEFAULTS, this.world.topics);
     for (const record of this.world.log.records()) replayed.apply(record);
     const live = this.world.machine.group("g");
     assertEquals(
@@ -112,7 +112,7 @@ class RandomGroup {
         type: "OffsetCommit",
         ...member,
         generationId: generation,
-        knowsMissingGroup: true,
+        knowsEpochs: true,
         offsets: [{
           topic: "t",
           partition: 0,

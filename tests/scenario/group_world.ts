@@ -19,14 +19,14 @@ import type {
   JoinReply,
   SyncReply,
 } from "../../core/group/inputs.ts";
-import { GroupMachine } from "../../core/group/machine.ts";
+import { GroupMachine, storedOf } from "../../core/group/machine.ts";
 import {
   decodeGroupRecord,
-  encodeGroupRecord,
   type GroupRecord,
 } from "../../core/group/records.ts";
 import { batchesOf, BatchView } from "../../core/record/batch.ts";
 import { decodeRecords } from "../../core/record/record.ts";
+import { ScenarioTopics } from "./consumer_words.ts";
 
 const START_MS = 1_700_000_000_000;
 
@@ -38,6 +38,12 @@ export const DEFAULTS: GroupConfig = {
   groupSizeMax: 1000,
   offsetMetadataBytesMax: 4096,
   offsetsRetentionMs: 7 * 24 * 3_600_000,
+  consumer: {
+    groupSizeMax: 1000,
+    assignors: ["uniform", "range"],
+    sessionTimeoutMs: () => 45_000,
+    heartbeatIntervalMs: () => 5000,
+  },
 };
 
 /** A log that commits at once, unless it is held. */
@@ -74,6 +80,7 @@ class MemoryLog implements CoordinatorLog {
 export class GroupWorld {
   readonly log = new MemoryLog();
   readonly printed: string[] = [];
+  readonly topics = new ScenarioTopics();
   machine: GroupMachine;
   nowMs = 0;
   readonly #config: GroupConfig;
@@ -90,18 +97,15 @@ export class GroupWorld {
 
   constructor(config: Partial<GroupConfig> = {}) {
     this.#config = { ...DEFAULTS, ...config };
-    this.machine = new GroupMachine(this.#config);
+    this.machine = new GroupMachine(this.#config, this.topics);
     this.#host = new CoordinatorHost({
       log: this.log,
       clock: {
         wallMs: () => START_MS + this.nowMs,
         endOfTurn: (fn) => this.#turnJobs.push(fn),
       },
-      create: () => this.machine = new GroupMachine(this.#config),
-      encode: (record) =>
-        record.type === "GroupChanged" || record.type === "MemberHeard"
-          ? undefined
-          : encodeGroupRecord(record),
+      create: () => this.machine = new GroupMachine(this.#config, this.topics),
+      encode: storedOf,
       onEffect: (effect) => this.#carryOut(effect),
       onDiscarded: () => {
         this.#timers.clear();

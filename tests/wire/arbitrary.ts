@@ -31,6 +31,7 @@ const SCALARS: Readonly<Record<string, fc.Arbitrary<unknown>>> = {
   int32: fc.integer({ min: -0x80000000, max: 0x7fffffff }),
   uint32: fc.integer({ min: 0, max: 0xffffffff }),
   int64: INT64,
+  bits64: fc.bigInt({ min: -(2n ** 63n), max: 2n ** 63n - 1n }),
   float64: fc.double({ noNaN: true }),
   string: fc.oneof(
     fc.string({ unit: "binary", maxLength: 12 }),

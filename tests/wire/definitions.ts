@@ -136,9 +136,13 @@ class Comparison {
     const type = isArray ? json.type.slice(2) : json.type;
     const kind = PRIMITIVES.has(type) ? type : "struct";
     const inner = isArray ? field.element : field;
+    const innerKind = inner?.kind ?? field.kind;
     this.#compare(path, "type", [
       `${isArray ? "[]" : ""}${kind}`,
-      `${field.kind === "array" ? "[]" : ""}${inner?.kind ?? field.kind}`,
+      // Another reading of the same bytes.
+      `${field.kind === "array" ? "[]" : ""}${
+        innerKind === "bits64" ? "int64" : innerKind
+      }`,
     ]);
     this.#compareVersions(path, json, field);
     this.#compare(path, "tag", [json.tag, field.tag]);
@@ -177,7 +181,11 @@ class Comparison {
 
   #compareDefault(path: string, json: JsonField, field: Field): void {
     const expected = defaultOf(json);
-    const actual = field.default instanceof Array ? "empty" : field.default;
+    const actual = field.default instanceof Array
+      ? "empty"
+      : typeof field.default === "bigint"
+      ? Number(field.default)
+      : field.default;
     this.#compare(path, "default", [expected, actual]);
   }
 

@@ -8,6 +8,7 @@ import {
   CONSUMER_PROTOCOL_ASSIGNMENT,
   CONSUMER_PROTOCOL_SUBSCRIPTION,
 } from "../../core/assign/protocol.ts";
+import { CONSUMER_GROUP_RECORDS } from "../../core/group/consumer_records.ts";
 import {
   GROUP_METADATA_KEY,
   GROUP_METADATA_VALUE,
@@ -37,6 +38,8 @@ export const OTHERS: readonly Message[] = [
   GROUP_METADATA_VALUE,
   OFFSET_COMMIT_KEY,
   OFFSET_COMMIT_VALUE,
+  ...Object.values(CONSUMER_GROUP_RECORDS)
+    .flatMap(({ key, value }) => [key, value]),
   QUORUM_STATE_DATA,
   ...Object.values(METADATA_RECORDS).map(({ schema }) => schema),
   ...Object.values(RAFT_CONTROL_RECORDS).map(({ schema }) => schema),

@@ -17,8 +17,8 @@ import type { Services } from "../services.ts";
 
 /** First version that names topics by id. */
 const TOPIC_ID_VERSION = 10;
-/** First version whose clients know GROUP_ID_NOT_FOUND here. */
-const MISSING_GROUP_VERSION = 9;
+/** First version whose clients know member epochs and GROUP_ID_NOT_FOUND. */
+const EPOCHS_VERSION = 9;
 
 interface Answer {
   readonly partitionIndex: number;
@@ -73,7 +73,7 @@ export function offsetCommitHandler(
       generationId: request.generationIdOrMemberEpoch,
       memberId: request.memberId,
       groupInstanceId: request.groupInstanceId,
-      knowsMissingGroup: apiVersion >= MISSING_GROUP_VERSION,
+      knowsEpochs: apiVersion >= EPOCHS_VERSION,
       ...(request.retentionTimeMs >= 0
         ? { retentionMs: request.retentionTimeMs }
         : {}),

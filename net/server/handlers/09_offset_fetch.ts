@@ -54,7 +54,12 @@ export function offsetFetchHandler(
     try {
       const { groupId } = request;
       return {
-        topics: await fetchByName({ image, groups }, { groupId, topics }),
+        topics: await fetchByName({ image, groups }, {
+          groupId,
+          memberId: null,
+          memberEpoch: -1,
+          topics,
+        }),
       };
     } catch (error) {
       if (!(error instanceof KafkaError)) throw error;
@@ -72,7 +77,7 @@ interface Sources {
 
 async function fetchByName(
   { image, groups }: Sources,
-  wanted: Pick<FetchOffsetsInput, "groupId" | "topics">,
+  wanted: Omit<FetchOffsetsInput, "type">,
 ) {
   const fetched = await groups.ask({ type: "OffsetFetch", ...wanted });
   return fetched.topics.map(({ topic, partitions }) => ({
@@ -86,7 +91,7 @@ async function fetchByName(
 
 async function fetchGroup(
   sources: Sources & { readonly apiVersion: number },
-  { groupId, topics }: GroupRequest,
+  { groupId, memberId, memberEpoch, topics }: GroupRequest,
 ): Promise<GroupAnswer> {
   const { image, apiVersion } = sources;
   const isById = apiVersion >= TOPIC_ID_VERSION;
@@ -99,7 +104,12 @@ async function fetchGroup(
     partitions: partitionIndexes,
   })) ?? null;
   try {
-    const answers = await fetchByName(sources, { groupId, topics: asked });
+    const answers = await fetchByName(sources, {
+      groupId,
+      memberId,
+      memberEpoch,
+      topics: asked,
+    });
     const refused = unknown.map(({ topicId, partitionIndexes }) => ({
       topicId,
       partitions: partitionIndexes.map((partition) => ({

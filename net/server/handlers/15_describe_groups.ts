@@ -12,11 +12,10 @@ import {
 } from "../../wire/15_describe_groups.ts";
 import type { Groups } from "../groups.ts";
 import { type HandlerEntry, handles, type RequestContext } from "../handler.ts";
+import { withGroupOperations } from "../services.ts";
 
 /** First version with an error for groups that don't exist. */
 const MISSING_GROUP_VERSION = 6;
-/** Read, delete, describe, describe and alter configs: everything there is. */
-const ALL_OPERATIONS = 1 << 3 | 1 << 6 | 1 << 8 | 1 << 10 | 1 << 11;
 
 type GroupAnswer = NonNullable<DescribeGroupsResponse["groups"]>[number];
 
@@ -26,14 +25,21 @@ export function describeGroupsHandler(groups: Groups): HandlerEntry {
     groupId: string,
     apiVersion: number,
   ): Promise<GroupAnswer> {
-    const { group } = await groups.ask({ type: "DescribeGroup", groupId });
+    const { group, isOther } = await groups.ask({
+      type: "DescribeGroup",
+      groupId,
+    });
     if (group === undefined) {
-      const isError = apiVersion >= MISSING_GROUP_VERSION;
+      const why = isOther ? "is not a classic group" : "not found";
       return {
         groupId,
         groupState: "Dead",
-        errorCode: isError ? ERRORS.GROUP_ID_NOT_FOUND : ERRORS.NONE,
-        errorMessage: isError ? `Group ${groupId} not found.` : null,
+        ...apiVersion >= MISSING_GROUP_VERSION
+          ? {
+            errorCode: ERRORS.GROUP_ID_NOT_FOUND,
+            errorMessage: `Group ${groupId} ${why}.`,
+          }
+          : { errorCode: ERRORS.NONE },
       };
     }
     return {
@@ -72,14 +78,10 @@ export function describeGroupsHandler(groups: Groups): HandlerEntry {
     const answers = await Promise.all(
       groupIds.map((groupId) => describeOrRefuse(groupId, apiVersion)),
     );
-    if (!includeAuthorizedOperations) return { groups: answers };
-    const authorizedOperations = ALL_OPERATIONS;
     return {
-      groups: answers.map((answer) =>
-        answer.errorCode === ERRORS.NONE
-          ? { ...answer, authorizedOperations }
-          : answer
-      ),
+      groups: includeAuthorizedOperations
+        ? answers.map(withGroupOperations)
+        : answers,
     };
   }
 

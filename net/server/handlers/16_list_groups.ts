@@ -13,24 +13,19 @@ import {
 import type { Groups } from "../groups.ts";
 import { type HandlerEntry, handles } from "../handler.ts";
 
-/** The one type of group that is served. */
-const GROUP_TYPE = "classic";
-
 /** The handler of ListGroups. */
 export function listGroupsHandler(groups: Groups): HandlerEntry {
   async function handle(
     { statesFilter, typesFilter }: ListGroupsRequest,
   ): Promise<ListGroupsResponse> {
-    const isWanted = typesFilter.length === 0 ||
-      typesFilter.some((type) => type.toLowerCase() === GROUP_TYPE);
-    const listed = isWanted ? await groups.list(statesFilter) : [];
+    const listed = await groups.list(statesFilter, typesFilter);
     return {
       errorCode: ERRORS.NONE,
-      groups: listed.map(({ groupId, protocolType, state }) => ({
+      groups: listed.map(({ groupId, groupType, protocolType, state }) => ({
         groupId,
         protocolType,
         groupState: state,
-        groupType: GROUP_TYPE,
+        groupType,
       })),
     };
   }
