@@ -121,7 +121,7 @@ Deno.test({
     );
     assertEquals([...first.owned, ...second.owned].sort(), [0, 1, 2, 3]);
     const members = await described(broker, "--members", "--verbose");
-    assertEquals(members.match(/^g .* 2 +2 +t:\d,\d +2 +t:\d,\d/gm)?.length, 2);
+    assertEquals(members.match(/^g .* 2 +3 +t:\d,\d +3 +t:\d,\d/gm)?.length, 2);
     const state = await described(broker, "--state", "--verbose");
     assertMatch(state, /uniform +Stable +3 +3 +2/);
     await until("all is read and committed", async () => {
