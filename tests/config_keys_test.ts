@@ -11,6 +11,7 @@ import {
   CONSUMER_KEYS,
   PRODUCER_KEYS,
 } from "../core/config/client_keys.ts";
+import { GROUP_KEYS } from "../core/config/group_keys.ts";
 import { TOPIC_KEYS } from "../core/config/topic_keys.ts";
 
 const ROOT = new URL("..", import.meta.url);
@@ -39,14 +40,18 @@ function unread(names: readonly string[], source: string): string[] {
   );
 }
 
-Deno.test("every broker key is read, or is a topic key's default", () => {
+Deno.test("every broker key is read, or is a topic's or a group's default", () => {
   const defaults = new Set(
-    Object.values(TOPIC_KEYS)
+    Object.values({ ...TOPIC_KEYS, ...GROUP_KEYS })
       .flatMap(({ synonyms }) => synonyms ?? [])
       .map(({ name }) => name),
   );
   const others = Object.keys(BROKER_KEYS).filter((name) => !defaults.has(name));
   assertEquals(unread(others, SERVER), []);
+});
+
+Deno.test("every group key is read where groups are coordinated", () => {
+  assertEquals(unread(Object.keys(GROUP_KEYS), SERVER), []);
 });
 
 Deno.test("every topic key is read where logs and batches are handled", () => {

@@ -119,9 +119,25 @@ const GROUP_KEYS = {
     min: 1,
     doc: "How often members of consumer groups are to be heard of.",
   }),
+  "group.consumer.max.heartbeat.interval.ms": int(15000, {
+    min: 1,
+    doc: "Largest consumer.heartbeat.interval.ms that a group may have.",
+  }),
+  "group.consumer.max.session.timeout.ms": int(60000, {
+    min: 1,
+    doc: "Largest consumer.session.timeout.ms that a group may have.",
+  }),
   "group.consumer.max.size": int(2147483647, {
     min: 1,
     doc: "Members that one consumer group may have.",
+  }),
+  "group.consumer.min.heartbeat.interval.ms": int(5000, {
+    min: 1,
+    doc: "Smallest consumer.heartbeat.interval.ms that a group may have.",
+  }),
+  "group.consumer.min.session.timeout.ms": int(45000, {
+    min: 1,
+    doc: "Smallest consumer.session.timeout.ms that a group may have.",
   }),
   "group.consumer.session.timeout.ms": int(45000, {
     min: 1,

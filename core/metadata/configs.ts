@@ -4,7 +4,8 @@
  *
  * @module
  */
-import { BROKER_KEYS } from "../config/broker_keys.ts";
+import { BROKER_KEYS, type BrokerValues } from "../config/broker_keys.ts";
+import { GROUP_KEYS } from "../config/group_keys.ts";
 import { type ConfigKey, configText, type KeyTable } from "../config/key.ts";
 import { configProblem, topicDefault } from "../config/resolve.ts";
 import { TOPIC_KEYS, type TopicKeyName } from "../config/topic_keys.ts";
@@ -25,6 +26,8 @@ const OPERATION = { SET: 0, DELETE: 1, APPEND: 2, SUBTRACT: 3 } as const;
 interface Scope {
   readonly table: KeyTable;
   readonly scope: string;
+  /** Why a text that the table allows is refused here all the same. */
+  readonly problemOf?: (name: string, text: string) => string | undefined;
   /** Text of a key that the resource itself doesn't set. */
   readonly fallback: (name: string) => string | null;
 }
@@ -151,10 +154,13 @@ function scopeOf(
         configText(topicDefault(name as TopicKeyName, config)),
     };
   }
+  if (resourceType === RESOURCE_TYPE.GROUP) {
+    return groupScope(resourceName, config);
+  }
   if (resourceType !== RESOURCE_TYPE.BROKER) {
     throw new KafkaError(
       "INVALID_REQUEST",
-      `Configs of resource type ${resourceType} can't be changed: only those of topics and brokers`,
+      `Configs of resource type ${resourceType} can't be changed: only those of topics, brokers and groups`,
     );
   }
   if (resourceName !== "" && !/^\d{1,10}$/.test(resourceName)) {
@@ -174,6 +180,42 @@ function scopeOf(
     scope: "broker",
     fallback: (name) =>
       configText(BROKER_KEYS[name as keyof typeof BROKER_KEYS].default),
+  };
+}
+
+/** The broker keys between which a key of groups must lie. */
+const GROUP_BOUNDS = {
+  "consumer.heartbeat.interval.ms": {
+    min: "group.consumer.min.heartbeat.interval.ms",
+    max: "group.consumer.max.heartbeat.interval.ms",
+  },
+  "consumer.session.timeout.ms": {
+    min: "group.consumer.min.session.timeout.ms",
+    max: "group.consumer.max.session.timeout.ms",
+  },
+} as const;
+
+/** A group need not exist to have configs. */
+function groupScope(groupId: string, config: BrokerValues): Scope {
+  if (groupId === "") {
+    throw new KafkaError(
+      "INVALID_REQUEST",
+      "Configs of all groups can't be changed: name a group",
+    );
+  }
+  return {
+    table: GROUP_KEYS,
+    scope: "group",
+    problemOf: (name, text) => {
+      const { min, max } = GROUP_BOUNDS[name as keyof typeof GROUP_BOUNDS];
+      const value = Number(text);
+      return value < config[min] || value > config[max]
+        ? `Invalid value ${text} for config "${name}": it must lie between ${min} (${
+          config[min]
+        }) and ${max} (${config[max]})`
+        : undefined;
+    },
+    fallback: () => null,
   };
 }
 
@@ -198,7 +240,8 @@ function changed(
     text: value,
     scope: scope.scope,
   });
-  if (problem !== undefined) throw new KafkaError("INVALID_CONFIG", problem);
+  const refusal = problem ?? scope.problemOf?.(name, value);
+  if (refusal !== undefined) throw new KafkaError("INVALID_CONFIG", refusal);
   return value;
 }
 

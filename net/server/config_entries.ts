@@ -10,7 +10,9 @@ import {
   CONFIG_TYPE_CODES,
   type ConfigKey,
   configText,
+  type KeyTable,
 } from "../../core/config/key.ts";
+import { GROUP_KEYS } from "../../core/config/group_keys.ts";
 import type { BrokerConfig, ConfigText } from "../../core/config/resolve.ts";
 import { TOPIC_KEYS } from "../../core/config/topic_keys.ts";
 
@@ -21,6 +23,7 @@ const SOURCE = {
   dynamicDefault: 3,
   static: 4,
   default: 5,
+  group: 8,
 } as const;
 
 /** One place that gives a key a value. */
@@ -42,8 +45,9 @@ export interface ConfigEntry {
   readonly documentation: string;
 }
 
-const BROKER: Readonly<Record<string, ConfigKey<unknown>>> = BROKER_KEYS;
-const TOPIC: Readonly<Record<string, ConfigKey<unknown>>> = TOPIC_KEYS;
+const BROKER: KeyTable = BROKER_KEYS;
+const TOPIC: KeyTable = TOPIC_KEYS;
+const GROUP: KeyTable = GROUP_KEYS;
 
 /** Places in the broker's config that say something about `name`. */
 function brokerPlaces(name: string, { layers }: BrokerConfig): ConfigSynonym[] {
@@ -99,12 +103,30 @@ export function topicEntries(
   texts: ConfigText,
   broker: BrokerConfig,
 ): ConfigEntry[] {
-  return Object.entries(TOPIC).map(([name, key]) => {
+  return ownEntries(TOPIC, { texts, source: SOURCE.topic, broker });
+}
+
+/** Every key of a group with these own texts. */
+export function groupEntries(
+  texts: ConfigText,
+  broker: BrokerConfig,
+): ConfigEntry[] {
+  return ownEntries(GROUP, { texts, source: SOURCE.group, broker });
+}
+
+/** Keys that something sets itself, or inherits from the broker. */
+function ownEntries(
+  table: KeyTable,
+  { texts, source, broker }: {
+    readonly texts: ConfigText;
+    readonly source: number;
+    readonly broker: BrokerConfig;
+  },
+): ConfigEntry[] {
+  return Object.entries(table).map(([name, key]) => {
     const places: ConfigSynonym[] = [];
     const own = texts.get(name);
-    if (own !== undefined) {
-      places.push({ name, value: own, source: SOURCE.topic });
-    }
+    if (own !== undefined) places.push({ name, value: own, source });
     const inherited: ConfigSynonym[] = [];
     for (const synonym of key.synonyms ?? []) {
       for (const place of brokerPlaces(synonym.name, broker)) {

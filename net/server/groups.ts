@@ -5,6 +5,7 @@
  *
  * @module
  */
+import { type GROUP_KEYS, groupValue } from "../../core/config/group_keys.ts";
 import {
   CoordinatorHost,
   type CoordinatorLog,
@@ -30,6 +31,7 @@ import {
 } from "../../core/group/records.ts";
 import type { GroupTopics } from "../../core/group/topics.ts";
 import { coordinatorPartition } from "../../core/ids.ts";
+import { RESOURCE_TYPE } from "../../core/metadata/image.ts";
 import { batchesOf } from "../../core/record/batch.ts";
 import { decodeRecords } from "../../core/record/record.ts";
 import type { HostedPartition } from "./hosted_partition.ts";
@@ -437,7 +439,13 @@ function* recordsOf({ partition }: HostedPartition): Generator<GroupRecord> {
   }
 }
 
-function groupConfigOf({ config }: Needs): GroupConfig {
+function groupConfigOf(services: Needs): GroupConfig {
+  const { config, image } = services;
+  const valueOf = (name: keyof typeof GROUP_KEYS) => (groupId: string) =>
+    groupValue(name, {
+      texts: image.configs(RESOURCE_TYPE.GROUP, groupId),
+      broker: services.config,
+    });
   return {
     sessionTimeoutMinMs: config["group.min.session.timeout.ms"],
     sessionTimeoutMaxMs: config["group.max.session.timeout.ms"],
@@ -448,8 +456,8 @@ function groupConfigOf({ config }: Needs): GroupConfig {
     consumer: {
       groupSizeMax: config["group.consumer.max.size"],
       assignors: config["group.consumer.assignors"],
-      sessionTimeoutMs: () => config["group.consumer.session.timeout.ms"],
-      heartbeatIntervalMs: () => config["group.consumer.heartbeat.interval.ms"],
+      sessionTimeoutMs: valueOf("consumer.session.timeout.ms"),
+      heartbeatIntervalMs: valueOf("consumer.heartbeat.interval.ms"),
     },
   };
 }

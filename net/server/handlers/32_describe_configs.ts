@@ -1,5 +1,5 @@
 /**
- * DescribeConfigs: configs of topics and brokers with where each value comes
+ * DescribeConfigs: configs of topics, brokers and groups with where each value comes
  * from. Owns which resources may be asked for here.
  *
  * @module
@@ -15,6 +15,7 @@ import {
   brokerEntries,
   type ConfigEntry,
   defaultBrokerEntries,
+  groupEntries,
   topicEntries,
 } from "../config_entries.ts";
 import { type HandlerEntry, handles } from "../handler.ts";
@@ -45,6 +46,9 @@ function entriesOf(
       "INVALID_REQUEST",
       `This is broker ${nodeId}: ask broker "${resourceName}" for its configs`,
     ];
+  }
+  if (resourceType === RESOURCE_TYPE.GROUP && resourceName !== "") {
+    return groupEntries(image.configs(resourceType, resourceName), config);
   }
   return [
     "INVALID_REQUEST",
