@@ -57,6 +57,9 @@ const UNSHARED = ["tail", "latest-per-key", "order", "key"];
 export async function readWish(flags: Flags): Promise<Wish> {
   const group = flags.text("group");
   if (group === "") throw new UsageError("Cannot use a group without a name");
+  if (group === undefined && flags.text("group-protocol") !== undefined) {
+    throw new UsageError("Cannot use --group-protocol without --group");
+  }
   if (group !== undefined) {
     for (const name of UNSHARED) flags.refuseBoth("group", name);
   }

@@ -72,13 +72,23 @@ export function kafkaTool(
  */
 export async function startApacheKafka(
   jars: string,
-  options: { readonly home?: string } = {},
+  options: {
+    readonly home?: string;
+    /** Over what all tests need. */
+    readonly config?: Readonly<Record<string, string>>;
+  } = {},
 ): Promise<ApacheKafka> {
   const home = options.home ??
     Deno.makeTempDirSync({ prefix: "kf-test-kafka-" });
   const port = freePort();
   const properties = `${home}/server.properties`;
-  Deno.writeTextFileSync(properties, propertiesOf(home, port, freePort()));
+  const lines = Object.entries(options.config ?? {}).map(([key, value]) =>
+    `${key}=${value}`
+  );
+  Deno.writeTextFileSync(
+    properties,
+    propertiesOf(home, port, freePort()) + lines.join("\n"),
+  );
   const java = ["java", "-cp", `${jars}/*`];
   const formatted = await run([
     ...java,
