@@ -137,7 +137,7 @@ export class Admin {
         validateOnly: options.validateOnly ?? false,
       })
     );
-    return answer.topics.map((topic) => ({
+    const made = answer.topics.map((topic) => ({
       name: topic.name,
       topicId: topic.topicId,
       partitions: topic.numPartitions,
@@ -148,6 +148,7 @@ export class Admin {
         topic.errorMessage,
       ),
     }));
+    return inOrder(made, topics);
   }
 
   /** Deletes topics and everything in them. */
@@ -158,10 +159,13 @@ export class Admin {
         timeoutMs: this.#values["request.timeout.ms"],
       })
     );
-    return answer.responses.map(({ name, errorCode, errorMessage }) => ({
+    const deleted = answer.responses.map((
+      { name, errorCode, errorMessage },
+    ) => ({
       name: name ?? "",
       ...failure(errorCode, `Cannot delete topic "${name}"`, errorMessage),
     }));
+    return inOrder(deleted, names.map((name) => ({ name })));
   }
 
   /** All topics, internal ones included. */
@@ -216,7 +220,7 @@ export class Admin {
         validateOnly: options.validateOnly ?? false,
       })
     );
-    return answer.results.map(({ name, errorCode, errorMessage }) => ({
+    const grown = answer.results.map(({ name, errorCode, errorMessage }) => ({
       name,
       ...failure(
         errorCode,
@@ -224,6 +228,7 @@ export class Admin {
         errorMessage,
       ),
     }));
+    return inOrder(grown, topics);
   }
 
   /** Configuration of resources, in the order of the brokers' answers. */
@@ -502,6 +507,16 @@ export class Admin {
   #isUnknown(nodeId: number): boolean {
     return !this.#cluster.metadata.brokers.has(nodeId);
   }
+}
+
+/** Outcomes in the order asked: brokers answer in one of their own. */
+function inOrder<T extends { readonly name: string }>(
+  outcomes: T[],
+  asked: readonly { readonly name: string }[],
+): T[] {
+  const places = new Map(asked.map(({ name }, i) => [name, i]));
+  const placeOf = ({ name }: T) => places.get(name) ?? Infinity;
+  return outcomes.sort((a, b) => placeOf(a) - placeOf(b));
 }
 
 /** A named broker answers for itself; any broker for everything else. */
