@@ -92,6 +92,13 @@ const STEPS: readonly (Step | string)[] = [
   "consume made -e -o -1 -p 0",
   "consume made -o @2100-01-01T00:00:00Z -e",
   "consume made --to 2 -p 0 -e",
+  "consume made --tail 2 -f %v\\n",
+  "consume made --key key -e",
+  "consume made -e --filter v:^[ab]",
+  "consume made -e --order timestamp --latest-per-key",
+  "consume -r a.*|ma.* -p 0 -e",
+  "consume -r made -e -g patterned",
+  "consume made --group-protocol consumer",
   "consume made -p 7 -e",
   "consume none-such -e -X allow.auto.create.topics=false --timeout 2s",
   "consume made -e -g readers",
@@ -107,7 +114,7 @@ const STEPS: readonly (Step | string)[] = [
   "group seek fresh --topic made --to 1 -y",
   "group lag readers",
   "group delete readers fresh --dry-run",
-  "group delete readers -y",
+  "group delete readers patterned -y",
   "group delete missing -y",
   "group list",
   "topic trim made --before 1 -p 0 --dry-run",
@@ -222,6 +229,7 @@ async function compared(
     stderr: masked(stderr),
     stdout: step.compare ? "" : code === 0 ? view(stdout) : masked(stdout),
   });
+  assertEquals(done.map(({ signal }) => signal), [null, null], "it hung");
   assertEquals(seen(ours!), seen(theirs!));
   step.compare?.(ours!.stdout, theirs!.stdout);
   return done.map(({ stdout }) => stdout);
