@@ -20,10 +20,12 @@ import {
   changeBroker,
   registerBroker,
 } from "./brokers.ts";
+import { alterClientQuotas } from "./client_quotas.ts";
 import { alterConfigs, incrementalAlterConfigs } from "./configs.ts";
 import { updateFeatures } from "./features.ts";
 import { type BrokerEndpoint, MetadataImage } from "./image.ts";
 import { createPartitions } from "./partitions.ts";
+import type { QuotaEntity } from "./quota_entity.ts";
 import { alterPartitionReassignments } from "./reassignments.ts";
 import type { MetadataRecord } from "./records.ts";
 import { createTopics, deleteTopics } from "./topics.ts";
@@ -107,6 +109,16 @@ export interface FeatureUpdate {
   readonly upgradeType: number;
 }
 
+/** Quotas to set on, or to remove from, one entity. */
+export interface QuotaChanges {
+  readonly entity: QuotaEntity;
+  readonly ops: readonly {
+    readonly key: string;
+    readonly value: number;
+    readonly remove: boolean;
+  }[];
+}
+
 /** A broker that came up. */
 export interface BrokerRegistration {
   readonly brokerId: number;
@@ -159,6 +171,11 @@ export type ControllerInput =
     readonly validateOnly: boolean;
   }
   | {
+    readonly type: "alterClientQuotas";
+    readonly entries: readonly QuotaChanges[];
+    readonly validateOnly: boolean;
+  }
+  | {
     readonly type: "allocateProducerIds";
     readonly brokerId: number;
     readonly brokerEpoch: number;
@@ -197,6 +214,11 @@ export interface Reassigned {
   })[];
 }
 
+/** How changing the quotas of one entity went. */
+export interface AlteredQuotas extends ItemResult {
+  readonly entity: QuotaEntity;
+}
+
 /** Answers, by the input's type. */
 export type ControllerReply =
   | { readonly type: "bootstrap" }
@@ -214,6 +236,7 @@ export type ControllerReply =
     readonly topics: Reassigned[];
   }
   | { readonly type: "updateFeatures"; readonly result: ItemResult }
+  | { readonly type: "alterClientQuotas"; readonly entries: AlteredQuotas[] }
   | {
     readonly type: "allocateProducerIds";
     readonly firstProducerId: number;
@@ -299,6 +322,8 @@ export class Controller
         return alterPartitionReassignments(input, state);
       case "updateFeatures":
         return updateFeatures(input, state);
+      case "alterClientQuotas":
+        return alterClientQuotas(input, state);
       case "allocateProducerIds":
         return allocateProducerIds(input, state);
     }

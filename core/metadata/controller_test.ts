@@ -128,6 +128,7 @@ function shown(image: MetadataImage): unknown {
       .map(({ type, name, configs }) => `${type}:${name}:${[...configs]}`)
       .sort(),
     features: [...image.features],
+    quotas: [...image.quotas.values()],
     nextProducerId: image.nextProducerId,
   });
 }

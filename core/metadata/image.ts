@@ -8,6 +8,7 @@
 import type { Uuid } from "../bytes/uuid.ts";
 import { invariant } from "../invariant.ts";
 import { type MetadataDelta, MutableDelta } from "./delta.ts";
+import { type QuotaEntity, quotaEntity, quotaKey } from "./quota_entity.ts";
 import type { MetadataRecord, MetadataValue } from "./records.ts";
 
 /** What configs can belong to; numbers as on the wire. */
@@ -58,6 +59,12 @@ export interface TopicImage {
   readonly partitions: readonly PartitionImage[];
 }
 
+/** Quotas of one entity, by key. */
+export interface QuotaImage {
+  readonly entity: QuotaEntity;
+  readonly values: ReadonlyMap<string, number>;
+}
+
 interface MutableTopic extends TopicImage {
   readonly partitions: PartitionImage[];
 }
@@ -79,6 +86,7 @@ export class MetadataImage {
   readonly #byId = new Map<Uuid, MutableTopic>();
   readonly #configs = new Map<string, Map<string, string>>();
   readonly #features = new Map<string, number>();
+  readonly #quotas = new Map<string, QuotaImage>();
   #nextProducerId = 0;
   #delta = new MutableDelta();
 
@@ -90,6 +98,11 @@ export class MetadataImage {
   /** Finalized feature levels above 0, by name. */
   get features(): ReadonlyMap<string, number> {
     return this.#features;
+  }
+
+  /** Quotas by the text of their entity. */
+  get quotas(): ReadonlyMap<string, QuotaImage> {
+    return this.#quotas;
   }
 
   /** Registered brokers by id. */
@@ -162,6 +175,8 @@ export class MetadataImage {
         return this.#setConfig(record.value);
       case "FeatureLevel":
         return this.#setFeature(record.value);
+      case "ClientQuota":
+        return this.#setQuota(record.value);
       case "ProducerIds":
         this.#nextProducerId = Math.max(
           this.#nextProducerId,
@@ -264,6 +279,17 @@ export class MetadataImage {
     if (featureLevel === 0) this.#features.delete(name);
     else this.#features.set(name, featureLevel);
     this.#delta.hasFeatureChanges = true;
+  }
+
+  #setQuota(record: MetadataValue<"ClientQuota">): void {
+    const { key, value, remove } = record;
+    const entity = quotaEntity(record.entity);
+    const of = quotaKey(entity);
+    const values = new Map(this.#quotas.get(of)?.values);
+    if (remove) values.delete(key);
+    else values.set(key, value);
+    if (values.size === 0) this.#quotas.delete(of);
+    else this.#quotas.set(of, { entity, values });
   }
 
   #registerBroker(value: MetadataValue<"RegisterBroker">): void {

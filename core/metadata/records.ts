@@ -14,6 +14,7 @@ import {
   array,
   bool,
   type Decoded,
+  float64,
   type Input,
   int16,
   int32,
@@ -188,6 +189,21 @@ const FEATURE_LEVEL_RECORD = message({
   featureLevel: int16("0+"),
 });
 
+/** A quota was set on, or removed from, a user, a client or an address. */
+const CLIENT_QUOTA_RECORD = message({
+  name: "ClientQuotaRecord",
+  versions: "0",
+  flexible: "0+",
+}, {
+  entity: array("0+", {
+    entityType: string("0+"),
+    entityName: string("0+", { nullable: "0+" }),
+  }),
+  key: string("0+"),
+  value: float64("0+"),
+  remove: bool("0+"),
+});
+
 /** A block of producer ids was given away; the next one starts here. */
 const PRODUCER_IDS_RECORD = message({
   name: "ProducerIdsRecord",
@@ -264,6 +280,7 @@ export const METADATA_RECORDS = {
   UnfenceBroker: { apiKey: 8, version: 0, schema: UNFENCE_BROKER_RECORD },
   RemoveTopic: { apiKey: 9, version: 0, schema: REMOVE_TOPIC_RECORD },
   FeatureLevel: { apiKey: 12, version: 0, schema: FEATURE_LEVEL_RECORD },
+  ClientQuota: { apiKey: 14, version: 0, schema: CLIENT_QUOTA_RECORD },
   ProducerIds: { apiKey: 15, version: 0, schema: PRODUCER_IDS_RECORD },
   BrokerRegistrationChange: {
     apiKey: 17,

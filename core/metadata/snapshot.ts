@@ -30,6 +30,11 @@ export function* snapshotRecords(
       });
     }
   }
+  for (const { entity, values } of image.quotas.values()) {
+    for (const [key, value] of values) {
+      yield metadataRecord("ClientQuota", { entity, key, value });
+    }
+  }
   if (image.nextProducerId > 0) {
     yield metadataRecord("ProducerIds", {
       brokerId: -1,

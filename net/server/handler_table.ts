@@ -24,6 +24,8 @@ import { electLeadersHandler } from "./handlers/43_elect_leaders.ts";
 import { incrementalAlterConfigsHandler } from "./handlers/44_incremental_alter_configs.ts";
 import { alterPartitionReassignmentsHandler } from "./handlers/45_alter_partition_reassignments.ts";
 import { listPartitionReassignmentsHandler } from "./handlers/46_list_partition_reassignments.ts";
+import { describeClientQuotasHandler } from "./handlers/48_describe_client_quotas.ts";
+import { alterClientQuotasHandler } from "./handlers/49_alter_client_quotas.ts";
 import { describeQuorumHandler } from "./handlers/55_describe_quorum.ts";
 import { updateFeaturesHandler } from "./handlers/57_update_features.ts";
 import { describeClusterHandler } from "./handlers/60_describe_cluster.ts";
@@ -62,6 +64,8 @@ export function handlerTable(
     incrementalAlterConfigsHandler(services),
     alterPartitionReassignmentsHandler(services),
     listPartitionReassignmentsHandler(services),
+    describeClientQuotasHandler(services),
+    alterClientQuotasHandler(services),
     describeQuorumHandler(services),
     updateFeaturesHandler(services),
     describeClusterHandler(services),

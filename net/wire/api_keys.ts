@@ -34,6 +34,8 @@ import { INCREMENTAL_ALTER_CONFIGS } from "./44_incremental_alter_configs.ts";
 import { ALTER_PARTITION_REASSIGNMENTS } from "./45_alter_partition_reassignments.ts";
 import { LIST_PARTITION_REASSIGNMENTS } from "./46_list_partition_reassignments.ts";
 import { OFFSET_DELETE } from "./47_offset_delete.ts";
+import { DESCRIBE_CLIENT_QUOTAS } from "./48_describe_client_quotas.ts";
+import { ALTER_CLIENT_QUOTAS } from "./49_alter_client_quotas.ts";
 import { DESCRIBE_QUORUM } from "./55_describe_quorum.ts";
 import { UPDATE_FEATURES } from "./57_update_features.ts";
 import { DESCRIBE_CLUSTER } from "./60_describe_cluster.ts";
@@ -77,6 +79,8 @@ export const APIS: ReadonlyMap<number, Api> = new Map(
     ALTER_PARTITION_REASSIGNMENTS,
     LIST_PARTITION_REASSIGNMENTS,
     OFFSET_DELETE,
+    DESCRIBE_CLIENT_QUOTAS,
+    ALTER_CLIENT_QUOTAS,
     DESCRIBE_QUORUM,
     UPDATE_FEATURES,
     DESCRIBE_CLUSTER,
