@@ -15,6 +15,7 @@ import {
   type DiskFile,
   type DiskStat,
   type Env,
+  type Hashes,
   type OpenMode,
   type ProcessUsage,
   type Random,
@@ -41,6 +42,7 @@ export function denoEnv(options: DenoEnvOptions = {}): Env {
   return {
     clock: denoClock(),
     random: denoRandom(),
+    hashes: denoHashes(),
     disk: denoDisk(),
     trace,
     tasks: denoTasks(trace),
@@ -120,6 +122,22 @@ function denoRandom(): Random {
       return view.getUint32(used - 4);
     },
     bytes: (n) => crypto.getRandomValues(new Uint8Array(n)),
+  };
+}
+
+function denoHashes(): Hashes {
+  const { subtle } = crypto;
+  return {
+    digest: async (hash, bytes) =>
+      new Uint8Array(await subtle.digest(hash, bytes.slice())),
+    async hmac(hash, { key, bytes }) {
+      const algorithm = { name: "HMAC", hash };
+      const imported = await subtle
+        .importKey("raw", key.slice(), algorithm, false, ["sign"]);
+      return new Uint8Array(
+        await subtle.sign("HMAC", imported, bytes.slice()),
+      );
+    },
   };
 }
 

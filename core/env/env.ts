@@ -1,6 +1,6 @@
 /**
- * The seams through which the outside world enters: time, chance, disk, trace
- * and background tasks, as interfaces only. Nothing here may name Deno; the
+ * The seams through which the outside world enters: time, chance, hashes, disk,
+ * trace and background tasks, as interfaces only. Nothing here may name Deno; the
  * real ones are made in `deno_env.ts`.
  *
  * @module
@@ -29,6 +29,20 @@ export interface Random {
   u32(): number;
   /** `n` random bytes, fit for secrets in the real one. */
   bytes(n: number): Uint8Array<ArrayBuffer>;
+}
+
+/** Hash functions by their names. */
+export type HashName = "SHA-256" | "SHA-512";
+
+/** What credentials are made of. */
+export interface Hashes {
+  /** The hash of `bytes`. */
+  digest(hash: HashName, bytes: Uint8Array): Promise<Uint8Array>;
+  /** The keyed hash of `bytes`; an empty key is refused. */
+  hmac(
+    hash: HashName,
+    input: { readonly key: Uint8Array; readonly bytes: Uint8Array },
+  ): Promise<Uint8Array>;
 }
 
 /** An open file. Reads and writes are positional and synchronous. */
@@ -148,6 +162,7 @@ export interface ProcessUsage {
 export interface Env {
   readonly clock: Clock;
   readonly random: Random;
+  readonly hashes: Hashes;
   readonly disk: Disk;
   readonly trace: Trace;
   readonly tasks: Tasks;

@@ -28,6 +28,7 @@ import { createPartitions } from "./partitions.ts";
 import type { QuotaEntity } from "./quota_entity.ts";
 import { alterPartitionReassignments } from "./reassignments.ts";
 import type { MetadataRecord } from "./records.ts";
+import { alterUserScramCredentials } from "./scram.ts";
 import { createTopics, deleteTopics } from "./topics.ts";
 
 /** How one item of a request went. */
@@ -119,6 +120,21 @@ export interface QuotaChanges {
   }[];
 }
 
+/** A SCRAM credential to remove. */
+export interface ScramDeletion {
+  readonly name: string;
+  readonly mechanism: number;
+}
+
+/** A SCRAM credential to set. */
+export interface ScramUpsertion extends ScramDeletion {
+  readonly iterations: number;
+  readonly salt: Uint8Array;
+  /** Of the salted password; both are empty when that is. */
+  readonly storedKey: Uint8Array;
+  readonly serverKey: Uint8Array;
+}
+
 /** A broker that came up. */
 export interface BrokerRegistration {
   readonly brokerId: number;
@@ -176,6 +192,11 @@ export type ControllerInput =
     readonly validateOnly: boolean;
   }
   | {
+    readonly type: "alterUserScramCredentials";
+    readonly deletions: readonly ScramDeletion[];
+    readonly upsertions: readonly ScramUpsertion[];
+  }
+  | {
     readonly type: "allocateProducerIds";
     readonly brokerId: number;
     readonly brokerEpoch: number;
@@ -219,6 +240,11 @@ export interface AlteredQuotas extends ItemResult {
   readonly entity: QuotaEntity;
 }
 
+/** How changing the credentials of one user went. */
+export interface AlteredCredentials extends ItemResult {
+  readonly user: string;
+}
+
 /** Answers, by the input's type. */
 export type ControllerReply =
   | { readonly type: "bootstrap" }
@@ -237,6 +263,10 @@ export type ControllerReply =
   }
   | { readonly type: "updateFeatures"; readonly result: ItemResult }
   | { readonly type: "alterClientQuotas"; readonly entries: AlteredQuotas[] }
+  | {
+    readonly type: "alterUserScramCredentials";
+    readonly results: AlteredCredentials[];
+  }
   | {
     readonly type: "allocateProducerIds";
     readonly firstProducerId: number;
@@ -324,6 +354,8 @@ export class Controller
         return updateFeatures(input, state);
       case "alterClientQuotas":
         return alterClientQuotas(input, state);
+      case "alterUserScramCredentials":
+        return alterUserScramCredentials(input, state);
       case "allocateProducerIds":
         return allocateProducerIds(input, state);
     }

@@ -129,6 +129,7 @@ function shown(image: MetadataImage): unknown {
       .sort(),
     features: [...image.features],
     quotas: [...image.quotas.values()],
+    scram: [...image.scramCredentials],
     nextProducerId: image.nextProducerId,
   });
 }
@@ -334,6 +335,13 @@ Deno.test("any run of operations keeps invariants, and snapshots are the image",
     fc.record({ op: fc.constant("alter"), name, n: fc.nat(9) }),
     fc.record({ op: fc.constant("restart"), name, n: fc.nat(60) }),
     fc.record({ op: fc.constant("ids"), name, n: fc.nat(1) }),
+    fc.record({ op: fc.constant("quota"), name, n: fc.nat(3) }),
+    fc.record({ op: fc.constant("scram"), name, n: fc.nat(3) }),
+    fc.record({
+      op: fc.constant("feature"),
+      name,
+      n: fc.integer({ min: 22, max: 30 }),
+    }),
   );
   fc.assert(
     fc.property(fc.array(operation, { maxLength: 25 }), (operations) => {
@@ -368,6 +376,34 @@ function step(
     const value = n === 0 ? null : String(n);
     const topic: [number, string] = [RESOURCE_TYPE.TOPIC, name];
     cluster.alter([["retention.ms", n === 0 ? 1 : 0, value]], topic);
+  }
+  if (op === "quota") {
+    cluster.run({
+      type: "alterClientQuotas",
+      entries: [{
+        entity: [{ entityType: "user", entityName: n === 3 ? null : name }],
+        ops: [{ key: "request_percentage", value: n, remove: n === 0 }],
+      }],
+      validateOnly: n === 2,
+    });
+  }
+  if (op === "scram") {
+    const user = { name, mechanism: 1 + n % 2 };
+    const key = Uint8Array.of(n);
+    const keys = { salt: key, storedKey: key, serverKey: key };
+    cluster.run({
+      type: "alterUserScramCredentials",
+      deletions: n === 0 ? [user] : [],
+      upsertions: n === 0 ? [] : [{ ...user, ...keys, iterations: 4095 + n }],
+    });
+  }
+  if (op === "feature") {
+    const update = { feature: "metadata.version", maxVersionLevel: n };
+    cluster.run({
+      type: "updateFeatures",
+      featureUpdates: [{ ...update, upgradeType: 1 + n % 2 }],
+      validateOnly: false,
+    });
   }
   if (op === "restart") {
     const last = String.fromCharCode(65 + n % 26);

@@ -59,6 +59,14 @@ export interface TopicImage {
   readonly partitions: readonly PartitionImage[];
 }
 
+/** What proves a user's password by SCRAM. */
+export interface ScramCredential {
+  readonly salt: Uint8Array;
+  readonly storedKey: Uint8Array;
+  readonly serverKey: Uint8Array;
+  readonly iterations: number;
+}
+
 /** Quotas of one entity, by key. */
 export interface QuotaImage {
   readonly entity: QuotaEntity;
@@ -87,6 +95,7 @@ export class MetadataImage {
   readonly #configs = new Map<string, Map<string, string>>();
   readonly #features = new Map<string, number>();
   readonly #quotas = new Map<string, QuotaImage>();
+  readonly #scram = new Map<string, Map<number, ScramCredential>>();
   #nextProducerId = 0;
   #delta = new MutableDelta();
 
@@ -103,6 +112,14 @@ export class MetadataImage {
   /** Quotas by the text of their entity. */
   get quotas(): ReadonlyMap<string, QuotaImage> {
     return this.#quotas;
+  }
+
+  /** SCRAM credentials by user and number of the mechanism. */
+  get scramCredentials(): ReadonlyMap<
+    string,
+    ReadonlyMap<number, ScramCredential>
+  > {
+    return this.#scram;
   }
 
   /** Registered brokers by id. */
@@ -177,6 +194,10 @@ export class MetadataImage {
         return this.#setFeature(record.value);
       case "ClientQuota":
         return this.#setQuota(record.value);
+      case "UserScramCredential":
+        return this.#setScram(record.value);
+      case "RemoveUserScramCredential":
+        return this.#removeScram(record.value);
       case "ProducerIds":
         this.#nextProducerId = Math.max(
           this.#nextProducerId,
@@ -290,6 +311,26 @@ export class MetadataImage {
     else values.set(key, value);
     if (values.size === 0) this.#quotas.delete(of);
     else this.#quotas.set(of, { entity, values });
+  }
+
+  #setScram(value: MetadataValue<"UserScramCredential">): void {
+    const { name, mechanism, salt, storedKey, serverKey, iterations } = value;
+    const credentials = this.#scram.get(name) ?? new Map();
+    // Copies: the record's bytes are a view of what was read.
+    credentials.set(mechanism, {
+      salt: salt.slice(),
+      storedKey: storedKey.slice(),
+      serverKey: serverKey.slice(),
+      iterations,
+    });
+    this.#scram.set(name, credentials);
+  }
+
+  #removeScram(value: MetadataValue<"RemoveUserScramCredential">): void {
+    const credentials = this.#scram.get(value.name);
+    invariant(credentials !== undefined, "a removed credential exists");
+    credentials.delete(value.mechanism);
+    if (credentials.size === 0) this.#scram.delete(value.name);
   }
 
   #registerBroker(value: MetadataValue<"RegisterBroker">): void {

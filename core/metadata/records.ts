@@ -13,6 +13,7 @@ import { DecodeError, decodeExact, encodeInto } from "../schema/codec.ts";
 import {
   array,
   bool,
+  bytes,
   type Decoded,
   float64,
   type Input,
@@ -179,6 +180,30 @@ const REMOVE_TOPIC_RECORD = message({
   topicId: uuid("0+"),
 });
 
+/** A user can prove a password by SCRAM; the record holds no password. */
+const USER_SCRAM_CREDENTIAL_RECORD = message({
+  name: "UserScramCredentialRecord",
+  versions: "0",
+  flexible: "0+",
+}, {
+  name: string("0+"),
+  mechanism: int8("0+"),
+  salt: bytes("0+"),
+  storedKey: bytes("0+"),
+  serverKey: bytes("0+"),
+  iterations: int32("0+"),
+});
+
+/** A user's SCRAM credential is gone. */
+const REMOVE_USER_SCRAM_CREDENTIAL_RECORD = message({
+  name: "RemoveUserScramCredentialRecord",
+  versions: "0",
+  flexible: "0+",
+}, {
+  name: string("0+"),
+  mechanism: int8("0+"),
+});
+
 /** The finalized level of a feature; 0 removes it. */
 const FEATURE_LEVEL_RECORD = message({
   name: "FeatureLevelRecord",
@@ -279,6 +304,11 @@ export const METADATA_RECORDS = {
   FenceBroker: { apiKey: 7, version: 0, schema: FENCE_BROKER_RECORD },
   UnfenceBroker: { apiKey: 8, version: 0, schema: UNFENCE_BROKER_RECORD },
   RemoveTopic: { apiKey: 9, version: 0, schema: REMOVE_TOPIC_RECORD },
+  UserScramCredential: {
+    apiKey: 11,
+    version: 0,
+    schema: USER_SCRAM_CREDENTIAL_RECORD,
+  },
   FeatureLevel: { apiKey: 12, version: 0, schema: FEATURE_LEVEL_RECORD },
   ClientQuota: { apiKey: 14, version: 0, schema: CLIENT_QUOTA_RECORD },
   ProducerIds: { apiKey: 15, version: 0, schema: PRODUCER_IDS_RECORD },
@@ -288,6 +318,11 @@ export const METADATA_RECORDS = {
     schema: BROKER_REGISTRATION_CHANGE_RECORD,
   },
   NoOp: { apiKey: 20, version: 0, schema: NO_OP_RECORD },
+  RemoveUserScramCredential: {
+    apiKey: 22,
+    version: 0,
+    schema: REMOVE_USER_SCRAM_CREDENTIAL_RECORD,
+  },
   BeginTransaction: {
     apiKey: 23,
     version: 0,
@@ -357,8 +392,8 @@ export function encodeMetadataRecord(
 }
 
 /** Reads the value of a log record. */
-export function decodeMetadataRecord(bytes: Uint8Array): MetadataRecord {
-  const reader = new Reader(bytes);
+export function decodeMetadataRecord(input: Uint8Array): MetadataRecord {
+  const reader = new Reader(input);
   const frame = reader.uvarint();
   if (frame !== FRAME_VERSION) {
     throw new DecodeError(

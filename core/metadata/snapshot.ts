@@ -30,6 +30,15 @@ export function* snapshotRecords(
       });
     }
   }
+  for (const [name, credentials] of image.scramCredentials) {
+    for (const [mechanism, credential] of credentials) {
+      yield metadataRecord("UserScramCredential", {
+        name,
+        mechanism,
+        ...credential,
+      });
+    }
+  }
   for (const { entity, values } of image.quotas.values()) {
     for (const [key, value] of values) {
       yield metadataRecord("ClientQuota", { entity, key, value });

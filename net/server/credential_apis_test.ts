@@ -6,10 +6,12 @@
  */
 import { assert, assertEquals } from "@std/assert";
 import { ERRORS } from "../../core/errors.ts";
-import { running, start } from "../../tests/raw_broker.ts";
+import { latest, running, start } from "../../tests/raw_broker.ts";
 import { RawClient } from "../../tests/raw_client.ts";
 import { DESCRIBE_CLIENT_QUOTAS } from "../wire/48_describe_client_quotas.ts";
 import { ALTER_CLIENT_QUOTAS } from "../wire/49_alter_client_quotas.ts";
+import { DESCRIBE_USER_SCRAM_CREDENTIALS } from "../wire/50_describe_user_scram_credentials.ts";
+import { ALTER_USER_SCRAM_CREDENTIALS } from "../wire/51_alter_user_scram_credentials.ts";
 
 /** Entity types and names; null is the default. */
 type Entity = Record<string, string | null>;
@@ -178,6 +180,170 @@ Deno.test("a quota that can't be is refused for its entity alone", async () => {
   }
 });
 
+const SHA_256 = 1;
+const SHA_512 = 2;
+
+type Upsertion = [user: string, mechanism: number, iterations: number];
+type Deletion = [user: string, mechanism: number];
+
+/** Changes credentials; answers each user with its error code. */
+async function setScram(
+  client: RawClient,
+  upsertions: Upsertion[],
+  {
+    deletions = [] as Deletion[],
+    saltedPassword = new Uint8Array(32).fill(7),
+    salt = new Uint8Array(16).fill(9),
+  } = {},
+): Promise<Record<string, number>> {
+  const { results } = await client.call(latest(ALTER_USER_SCRAM_CREDENTIALS), {
+    upsertions: upsertions.map(([name, mechanism, iterations]) => ({
+      name,
+      mechanism,
+      iterations,
+      salt,
+      saltedPassword,
+    })),
+    deletions: deletions.map(([name, mechanism]) => ({ name, mechanism })),
+  });
+  return Object.fromEntries(
+    results.map(({ user, errorCode }) => [user, errorCode]),
+  );
+}
+
+/** Each user's mechanisms and iterations, or the error code. */
+async function findScram(client: RawClient, names: string[] | null = null) {
+  const { errorCode, results } = await client.call(
+    latest(DESCRIBE_USER_SCRAM_CREDENTIALS),
+    { users: names?.map((name) => ({ name })) ?? null },
+  );
+  assertEquals(errorCode, 0);
+  return Object.fromEntries(
+    results.map(({ user, errorCode, credentialInfos }) => [
+      user,
+      errorCode === 0
+        ? credentialInfos.map((each) => `${each.mechanism}:${each.iterations}`)
+          .sort().join()
+        : errorCode,
+    ]),
+  );
+}
+
+Deno.test("SCRAM credentials are set, described and removed by user and mechanism", async () => {
+  await using at = await running();
+  using client = await RawClient.connect(at.port);
+  assertEquals(await findScram(client), {});
+  assertEquals(
+    await setScram(client, [["a", SHA_256, 4096], ["b", SHA_512, 16384]]),
+    { a: 0, b: 0 },
+  );
+  await setScram(client, [["a", SHA_512, 8192]]);
+  const both = { a: "1:4096,2:8192", b: "2:16384" };
+  assertEquals(await findScram(client), both);
+  assertEquals(await findScram(client, []), both);
+  assertEquals(await findScram(client, ["b", "nobody", "a", "a"]), {
+    b: "2:16384",
+    nobody: ERRORS.RESOURCE_NOT_FOUND,
+    a: ERRORS.DUPLICATE_RESOURCE,
+  });
+  await setScram(client, [["b", SHA_512, 4096]]);
+  const deletions: Deletion[] = [["a", SHA_256]];
+  assertEquals(await setScram(client, [], { deletions }), { a: 0 });
+  assertEquals(await findScram(client), { a: "2:8192", b: "2:4096" });
+  assertEquals(
+    await setScram(client, [], { deletions: [["a", SHA_512]] }),
+    { a: 0 },
+  );
+  assertEquals(await findScram(client), { b: "2:4096" });
+});
+
+Deno.test("a credential that can't be is refused for its user alone", async () => {
+  await using at = await running();
+  using client = await RawClient.connect(at.port);
+  await setScram(client, [["a", SHA_256, 4096]]);
+  const deletions: Deletion[] = [
+    ["nobody", SHA_256],
+    ["a", SHA_512],
+    ["odd", 0],
+    ["", SHA_256],
+  ];
+  assertEquals(
+    await setScram(client, [
+      ["few", SHA_256, 4095],
+      ["many", SHA_256, 16385],
+      ["strange", 3, 4096],
+      ["fine", SHA_512, 4096],
+      ["twice", SHA_256, 4096],
+      ["twice", SHA_512, 4096],
+      ["badTwice", SHA_256, 1],
+      ["badTwice", SHA_256, 4096],
+    ], { deletions }),
+    {
+      nobody: ERRORS.RESOURCE_NOT_FOUND,
+      a: ERRORS.RESOURCE_NOT_FOUND,
+      odd: ERRORS.UNSUPPORTED_SASL_MECHANISM,
+      "": ERRORS.UNACCEPTABLE_CREDENTIAL,
+      few: ERRORS.UNACCEPTABLE_CREDENTIAL,
+      many: ERRORS.UNACCEPTABLE_CREDENTIAL,
+      strange: ERRORS.UNSUPPORTED_SASL_MECHANISM,
+      fine: 0,
+      twice: ERRORS.DUPLICATE_RESOURCE,
+      badTwice: ERRORS.UNACCEPTABLE_CREDENTIAL,
+    },
+  );
+  assertEquals(
+    await setScram(client, [["a", SHA_256, 8192]], {
+      deletions: [["a", SHA_256]],
+    }),
+    { a: ERRORS.DUPLICATE_RESOURCE },
+  );
+  assertEquals(
+    await setScram(client, [["a", SHA_256, 8192]], {
+      saltedPassword: new Uint8Array(0),
+    }),
+    { a: ERRORS.UNACCEPTABLE_CREDENTIAL },
+  );
+  assertEquals(await findScram(client), { a: "1:4096", fine: "2:4096" });
+});
+
+const bytesOf = (base64: string) =>
+  Uint8Array.from(atob(base64), (char) => char.charCodeAt(0));
+
+/** Bytes as text, one character each, to look for bytes in bytes. */
+const latin1 = (bytes: Uint8Array) => new TextDecoder("latin1").decode(bytes);
+
+Deno.test("what is stored of a password is the keys of RFC 7677, not the salted password", async () => {
+  await using at = await running();
+  using client = await RawClient.connect(at.port);
+  const salt = bytesOf("W22ZaJ0SNY7soEsUEjb6gQ==");
+  const password = await crypto.subtle.importKey(
+    "raw",
+    new TextEncoder().encode("pencil"),
+    "PBKDF2",
+    false,
+    ["deriveBits"],
+  );
+  const saltedPassword = new Uint8Array(
+    await crypto.subtle.deriveBits(
+      { name: "PBKDF2", hash: "SHA-256", salt, iterations: 4096 },
+      password,
+      256,
+    ),
+  );
+  await setScram(client, [["user", SHA_256, 4096]], { salt, saltedPassword });
+  const log = latin1(
+    Deno.readFileSync(
+      `${at.folder}/__cluster_metadata-0/${"0".repeat(20)}.log`,
+    ),
+  );
+  const storedKey = bytesOf("WG5d8oPm3OtcPnkdi4Uo7BkeZkBFzpcXkuLmtbsT4qY=");
+  const serverKey = bytesOf("wfPLwcE6nTWhTAmQ7tl2KeoiWGPlZqQxSrmfPwDl2dU=");
+  assert(log.includes(latin1(salt)));
+  assert(log.includes(latin1(storedKey)));
+  assert(log.includes(latin1(serverKey)));
+  assert(!log.includes(latin1(saltedPassword)));
+});
+
 /** A snapshot after every change: a restart reads nothing else. */
 const SNAPSHOT_ALWAYS = {
   "metadata.log.max.record.bytes.between.snapshots": "1",
@@ -189,7 +355,7 @@ for (
     ["a snapshot", SNAPSHOT_ALWAYS],
   ] as const
 ) {
-  Deno.test(`quotas are there again after a restart from ${name}`, async () => {
+  Deno.test(`quotas and credentials are there again after a restart from ${name}`, async () => {
     await using at = await running(config);
     using client = await RawClient.connect(at.port);
     await setQuotas(client, EACH_KIND);
@@ -198,6 +364,10 @@ for (
     }]]);
     const before = await findQuotas(client) as string[];
     assertEquals(before.length, EACH_KIND.length - 1);
+    await setScram(client, [["a", SHA_256, 4096], ["b", SHA_256, 4096]]);
+    await setScram(client, [["a", SHA_512, 8192]], {
+      deletions: [["b", SHA_256]],
+    });
     await at.broker.stop();
     const metadata = `${at.folder}/__cluster_metadata-0`;
     const hasSnapshot = [...Deno.readDirSync(metadata)]
@@ -207,6 +377,7 @@ for (
     try {
       using other = await RawClient.connect(again.address.port);
       assertEquals(await findQuotas(other), before);
+      assertEquals(await findScram(other), { a: "1:4096,2:8192" });
     } finally {
       await again.stop();
     }

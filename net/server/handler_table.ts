@@ -26,6 +26,8 @@ import { alterPartitionReassignmentsHandler } from "./handlers/45_alter_partitio
 import { listPartitionReassignmentsHandler } from "./handlers/46_list_partition_reassignments.ts";
 import { describeClientQuotasHandler } from "./handlers/48_describe_client_quotas.ts";
 import { alterClientQuotasHandler } from "./handlers/49_alter_client_quotas.ts";
+import { describeUserScramCredentialsHandler } from "./handlers/50_describe_user_scram_credentials.ts";
+import { alterUserScramCredentialsHandler } from "./handlers/51_alter_user_scram_credentials.ts";
 import { describeQuorumHandler } from "./handlers/55_describe_quorum.ts";
 import { updateFeaturesHandler } from "./handlers/57_update_features.ts";
 import { describeClusterHandler } from "./handlers/60_describe_cluster.ts";
@@ -66,6 +68,8 @@ export function handlerTable(
     listPartitionReassignmentsHandler(services),
     describeClientQuotasHandler(services),
     alterClientQuotasHandler(services),
+    describeUserScramCredentialsHandler(services),
+    alterUserScramCredentialsHandler(services),
     describeQuorumHandler(services),
     updateFeaturesHandler(services),
     describeClusterHandler(services),

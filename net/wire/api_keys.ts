@@ -36,6 +36,8 @@ import { LIST_PARTITION_REASSIGNMENTS } from "./46_list_partition_reassignments.
 import { OFFSET_DELETE } from "./47_offset_delete.ts";
 import { DESCRIBE_CLIENT_QUOTAS } from "./48_describe_client_quotas.ts";
 import { ALTER_CLIENT_QUOTAS } from "./49_alter_client_quotas.ts";
+import { DESCRIBE_USER_SCRAM_CREDENTIALS } from "./50_describe_user_scram_credentials.ts";
+import { ALTER_USER_SCRAM_CREDENTIALS } from "./51_alter_user_scram_credentials.ts";
 import { DESCRIBE_QUORUM } from "./55_describe_quorum.ts";
 import { UPDATE_FEATURES } from "./57_update_features.ts";
 import { DESCRIBE_CLUSTER } from "./60_describe_cluster.ts";
@@ -81,6 +83,8 @@ export const APIS: ReadonlyMap<number, Api> = new Map(
     OFFSET_DELETE,
     DESCRIBE_CLIENT_QUOTAS,
     ALTER_CLIENT_QUOTAS,
+    DESCRIBE_USER_SCRAM_CREDENTIALS,
+    ALTER_USER_SCRAM_CREDENTIALS,
     DESCRIBE_QUORUM,
     UPDATE_FEATURES,
     DESCRIBE_CLUSTER,

@@ -216,6 +216,90 @@ Deno.test({
   },
 });
 
+const ALICE = "--entity-type users --entity-name alice";
+
+/** What kafka-configs says of quotas and credentials. */
+const CREDENTIAL_STEPS: readonly (readonly [line: string, printed: RegExp])[] =
+  [
+    [`--alter ${ALICE} --add-config producer_byte_rate=1024`, /Completed/],
+    [
+      `--alter ${ALICE} --add-config SCRAM-SHA-256=[iterations=8192,password=secret]`,
+      /Completed/,
+    ],
+    [`--alter ${ALICE} --add-config SCRAM-SHA-512=[password=secret]`, /Compl/],
+    [
+      `--describe ${ALICE}`,
+      /producer_byte_rate=1024\.0\n.*SCRAM-SHA-256=iterations=8192, SCRAM-SHA-512=iterations=4096/,
+    ],
+    [`--alter ${ALICE} --delete-config SCRAM-SHA-512`, /Completed/],
+    [
+      `--alter ${ALICE} --entity-type clients --entity-name app --add-config consumer_byte_rate=2048`,
+      /Completed/,
+    ],
+    [
+      `--describe ${ALICE} --entity-type clients --entity-name app`,
+      /user-principal 'alice', client-id 'app' are consumer_byte_rate=2048/,
+    ],
+    [
+      "--alter --entity-type clients --entity-default --add-config request_percentage=25.5",
+      /Completed/,
+    ],
+    [
+      "--describe --entity-type clients",
+      /default client-id are request_percentage=25\.5/,
+    ],
+    [
+      "--alter --entity-type ips --entity-name 127.0.0.1 --add-config connection_creation_rate=10",
+      /Completed/,
+    ],
+    [
+      "--describe --entity-type ips",
+      /ip '127\.0\.0\.1' are connection_creation_rate=10/,
+    ],
+    [`--alter ${ALICE} --delete-config producer_byte_rate`, /Completed/],
+  ];
+
+Deno.test({
+  name:
+    "kafka-configs sets quotas and credentials, which DumpLogSegments reads from log and snapshot",
+  ignore: isMissing,
+  async fn() {
+    using folder = temporaryFolder();
+    const data = `${folder.path}/data`;
+    await using broker = await startBrokerProcess({
+      data,
+      args: ["-X", "metadata.log.max.record.bytes.between.snapshots=1"],
+    });
+    for (const [line, printed] of CREDENTIAL_STEPS) {
+      await step(broker, ["ConfigCommand", line, printed]);
+    }
+    assertEquals(await broker.end("SIGTERM"), 0);
+    const metadata = `${data}/__cluster_metadata-0`;
+    const snapshot = [...Deno.readDirSync(metadata)].map(({ name }) => name)
+      .filter((name) => name.endsWith(".checkpoint")).sort().at(-1)!;
+    const dumped = async (name: string) => {
+      const { code, stdout, stderr } = await tool("DumpLogSegments", [
+        "--cluster-metadata-decoder",
+        "--files",
+        `${metadata}/${name}`,
+      ]);
+      assertEquals(code, 0, stderr);
+      assertNotMatch(stdout + stderr, /Exception|Could not/);
+      const found = stdout.match(/"(REMOVE_)?(CLIENT_QUOTA|USER_SCRAM)\w+"/g);
+      return (found ?? []).map((type) => type.slice(1, -1)).sort();
+    };
+    const quota = "CLIENT_QUOTA_RECORD";
+    const scram = "USER_SCRAM_CREDENTIAL_RECORD";
+    assertEquals(await dumped(`${"0".repeat(20)}.log`), [
+      ...Array(5).fill(quota),
+      `REMOVE_${scram}`,
+      scram,
+      scram,
+    ]);
+    assertEquals(await dumped(snapshot), [quota, quota, quota, scram]);
+  },
+});
+
 /** Every file below `folder` that the dump tool knows, with its decoder. */
 function* dumps(folder: string): Generator<string[]> {
   for (const { name: partition, isDirectory } of Deno.readDirSync(folder)) {
