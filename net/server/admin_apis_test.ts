@@ -16,12 +16,15 @@ import {
   produce,
   records,
   running,
+  start,
 } from "../../tests/raw_broker.ts";
+import { until } from "../../tests/fixtures.ts";
 import { RawClient } from "../../tests/raw_client.ts";
 import { OFFSET_COMMIT } from "../wire/08_offset_commit.ts";
 import { OFFSET_FETCH } from "../wire/09_offset_fetch.ts";
 import { FIND_COORDINATOR } from "../wire/10_find_coordinator.ts";
 import { JOIN_GROUP } from "../wire/11_join_group.ts";
+import { LEAVE_GROUP } from "../wire/13_leave_group.ts";
 import { SYNC_GROUP } from "../wire/14_sync_group.ts";
 import { DESCRIBE_LOG_DIRS } from "../wire/35_describe_log_dirs.ts";
 import { ELECT_LEADERS } from "../wire/43_elect_leaders.ts";
@@ -156,7 +159,7 @@ Deno.test("the quorum of one is its leader, with all committed", async () => {
   using client = await RawClient.connect(at.port);
   await create(client, "t");
   for (const version of [0, 1, 2]) {
-    const { topics } = await client.call({ api: DESCRIBE_QUORUM, version }, {
+    const quorum = await client.call({ api: DESCRIBE_QUORUM, version }, {
       topics: [
         {
           topicName: "__cluster_metadata",
@@ -165,6 +168,9 @@ Deno.test("the quorum of one is its leader, with all committed", async () => {
         { topicName: "t", partitions: [{ partitionIndex: 0 }] },
       ],
     });
+    const { topics, nodes } = quorum;
+    // The voters' addresses: there is no controller listener to tell of.
+    assertEquals(nodes, version < 2 ? [] : [{ nodeId: 1, listeners: [] }]);
     const found = topics[0]!.partitions[0]!;
     assertEquals([found.errorCode, found.leaderId], [0, 1]);
     assert(found.leaderEpoch > 0 && found.highWatermark > 0);
@@ -252,7 +258,10 @@ Deno.test("nothing needs an election on one node, and nothing is being reassigne
   const all = await client.call({ api: ELECT_LEADERS, version: 0 }, {
     topicPartitions: null,
   });
-  assertEquals(all.replicaElectionResults, []);
+  assertEquals(all.replicaElectionResults, [{
+    topic: "t",
+    partitionResult: [],
+  }]);
   const wrong = await client.call(latest(ELECT_LEADERS), {
     electionType: 9,
     topicPartitions: null,
@@ -309,28 +318,74 @@ Deno.test("offsets of a group are deleted unless a member reads their topic", as
     await codes([["read", [0]], ["left", [0, 3]]]),
     [ERRORS.GROUP_SUBSCRIBED_TO_TOPIC, 0, ERRORS.UNKNOWN_TOPIC_OR_PARTITION],
   );
-  const { topics } = await client.call({ api: OFFSET_FETCH, version: 5 }, {
-    groupId: "g",
-    topics: null,
+  const committed = async (client: RawClient) => {
+    const { topics } = await client.call({ api: OFFSET_FETCH, version: 5 }, {
+      groupId: "g",
+      topics: null,
+    });
+    return topics.map(({ name, partitions }) => [name, partitions.length]);
+  };
+  assertEquals(await committed(client), [["read", 2]]);
+  await at.broker.stop();
+  const again = await start(at.folder);
+  try {
+    using other = await RawClient.connect(again.address.port);
+    await until("the group's coordinator has loaded", async () => {
+      const { errorCode } = await other.call(
+        { api: OFFSET_FETCH, version: 5 },
+        { groupId: "g", topics: null },
+      );
+      return errorCode === 0;
+    });
+    assertEquals(await committed(other), [["read", 2]]);
+  } finally {
+    await again.stop();
+  }
+});
+
+Deno.test("offsets of a group that isn't a consumers' stay while it has members", async () => {
+  await using at = await running({
+    "group.initial.rebalance.delay.ms": "0",
+    "offsets.topic.num.partitions": "1",
   });
-  assertEquals(
-    topics.map(({ name, partitions }) => [name, partitions.length]),
-    [["read", 2]],
-  );
+  using client = await RawClient.connect(at.port);
+  await create(client, "read", 1);
+  await client.call(latest(FIND_COORDINATOR), {
+    keyType: 0,
+    coordinatorKeys: ["g"],
+  });
+  const memberId = await readAndCommit(client, { read: 1 }, "connect");
+  const remove = () =>
+    client.call(latest(OFFSET_DELETE), {
+      groupId: "g",
+      topics: [{ name: "read", partitions: [{ partitionIndex: 0 }] }],
+    });
+  const refused = await remove();
+  assertEquals([refused.errorCode, refused.topics], [
+    ERRORS.NON_EMPTY_GROUP,
+    [],
+  ]);
+  await client.call({ api: LEAVE_GROUP, version: 2 }, {
+    groupId: "g",
+    memberId,
+  });
+  const { errorCode, topics } = await remove();
+  assertEquals([errorCode, topics[0]!.partitions[0]!.errorCode], [0, 0]);
 });
 
 /** A member of "g" that reads "read" and commits offset 5 of partitions. */
 async function readAndCommit(
   client: RawClient,
   partitions: Readonly<Record<string, number>>,
-): Promise<void> {
+  protocolType = "consumer",
+): Promise<string> {
   const { memberId, generationId } = await client.call(
     { api: JOIN_GROUP, version: 3 },
     {
       groupId: "g",
       sessionTimeoutMs: 10_000,
       rebalanceTimeoutMs: 10_000,
-      protocolType: "consumer",
+      protocolType,
       protocols: [{
         name: "range",
         metadata: encodeSubscription({ topics: ["read"] }),
@@ -355,4 +410,5 @@ async function readAndCommit(
       })),
     })),
   });
+  return memberId;
 }

@@ -46,14 +46,14 @@ const MESSAGES: Partial<Record<ErrorName, string>> = {
 
 /** The handler of ElectLeaders. */
 export function electLeadersHandler({ image }: Services): HandlerEntry {
-  /** All partitions for which there is something to say. */
+  /** Every topic, with the partitions of which there is something to say. */
   function everything(electionType: number) {
-    return [...image.topics.values()].flatMap(({ name, partitions }) => {
-      const indexes = [...partitions.keys()].filter((index) =>
+    return Array.from(image.topics.values(), ({ name, partitions }) => ({
+      topic: name,
+      partitions: [...partitions.keys()].filter((index) =>
         outcomeOf(partitions[index], electionType) !== "ELECTION_NOT_NEEDED"
-      );
-      return indexes.length === 0 ? [] : [{ topic: name, partitions: indexes }];
-    });
+      ),
+    }));
   }
 
   function handle(

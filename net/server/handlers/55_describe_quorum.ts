@@ -47,9 +47,6 @@ export function describeQuorumHandler(services: Services): HandlerEntry {
       partitionIndex,
       errorCode: ERRORS.UNKNOWN_TOPIC_OR_PARTITION,
       errorMessage: `Only ${METADATA_TOPIC}-0 has a quorum`,
-      leaderId: -1,
-      leaderEpoch: -1,
-      highWatermark: -1,
       currentVoters: [],
       observers: [],
     };
