@@ -4,6 +4,7 @@
  * @module
  */
 import type { CommandSpec } from "../command.ts";
+import { DRY_RUN } from "./flags.ts";
 
 /** In the order of the help. */
 export const CLUSTER: readonly CommandSpec[] = [
@@ -35,6 +36,45 @@ export const CLUSTER: readonly CommandSpec[] = [
     load: () => import("../commands/cluster_health.ts"),
   },
   {
+    path: "cluster quorum",
+    summary: "show who keeps the cluster's metadata and how far each is",
+    script: "kafka-metadata-quorum.sh describe",
+    flags: [],
+    examples: [{ line: "kf cluster quorum", does: "leader, voters, lag" }],
+    json:
+      '{"leaderId","leaderEpoch","highWatermark","replicas":[{"nodeId","role","logEndOffset","lag","lastFetchTimestamp","lastCaughtUpTimestamp"}]}',
+    load: () => import("../commands/cluster_quorum.ts"),
+  },
+  {
+    path: "cluster features",
+    summary: "show the cluster's features, or raise and lower their levels",
+    script: "kafka-features.sh",
+    flags: [
+      {
+        name: "upgrade",
+        value: "NAME=LEVEL",
+        repeats: true,
+        brief: "raise a feature to a level",
+      },
+      {
+        name: "downgrade",
+        value: "NAME=LEVEL",
+        repeats: true,
+        brief: "lower it, unless that would lose metadata; 0 is off",
+      },
+      DRY_RUN,
+    ],
+    examples: [
+      { line: "kf cluster features", does: "supported and finalized levels" },
+      {
+        line: "kf cluster features --upgrade metadata.version=28",
+        does: "once every broker runs the new version",
+      },
+    ],
+    json: '[{"name","minSupported","maxSupported","level"}]',
+    load: () => import("../commands/cluster_features.ts"),
+  },
+  {
     path: "cluster api-versions",
     summary: "show which requests each broker understands",
     script: "kafka-broker-api-versions.sh",
@@ -43,5 +83,25 @@ export const CLUSTER: readonly CommandSpec[] = [
     json:
       '[{"nodeId","apis":[{"apiKey","name","minVersion","maxVersion"}],"features":{name:level}}]',
     load: () => import("../commands/cluster_api_versions.ts"),
+  },
+  {
+    path: "logdirs",
+    summary: "show how much room each partition takes on each broker",
+    script: "kafka-log-dirs.sh --describe",
+    arguments: {
+      name: "TOPIC…",
+      min: 0,
+      max: Infinity,
+      completes: "topic",
+      brief: "only these topics",
+    },
+    flags: [],
+    examples: [
+      { line: "kf logdirs", does: "every partition, largest first" },
+      { line: "kf logdirs events", does: "those of one topic" },
+    ],
+    json:
+      '[{"nodeId","logDir","totalBytes","usableBytes","replicas":[{"topic","partition","sizeInBytes","offsetLag","isFuture"}]}]',
+    load: () => import("../commands/logdirs.ts"),
   },
 ];

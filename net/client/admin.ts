@@ -1,7 +1,8 @@
 /**
  * The admin client: one method per question or change. Owns the translation
  * between the wire's shapes and the public ones; the requests that concern
- * groups are `admin_groups.ts`. It must never lose one item's answer because
+ * groups are `admin_groups.ts`, those about what lies beneath the topics
+ * `admin_cluster.ts`. It must never lose one item's answer because
  * another failed.
  *
  * @module
@@ -18,6 +19,7 @@ import { CREATE_PARTITIONS } from "../wire/37_create_partitions.ts";
 import { INCREMENTAL_ALTER_CONFIGS } from "../wire/44_incremental_alter_configs.ts";
 import { DESCRIBE_CLUSTER } from "../wire/60_describe_cluster.ts";
 import { APIS } from "../wire/api_keys.ts";
+import { AdminCluster } from "./admin_cluster.ts";
 import { AdminGroups } from "./admin_groups.ts";
 import type {
   BrokerVersions,
@@ -25,14 +27,18 @@ import type {
   ConfigResource,
   CreatedTopic,
   DeletedRecords,
+  FeatureChange,
+  FeatureDescription,
   GroupDescription,
   GroupListing,
   GroupOffset,
   ListedOffset,
+  LogDirDescription,
   NewTopic,
   OffsetSpec,
   Outcome,
   PartitionOutcome,
+  QuorumDescription,
   ResourceChange,
   ResourceConfig,
   ResourceType,
@@ -101,15 +107,18 @@ export class Admin {
   readonly #values: AdminValues;
   readonly #cluster: Cluster;
   readonly #groups: AdminGroups;
+  readonly #beneath: AdminCluster;
 
   /** Use `createAdmin()`. Throws `INVALID_CONFIG` on unknown or bad keys. */
   constructor(config: ClientConfig, seams: ClientSeams) {
     this.#values = clientConfig("admin", config);
     this.#cluster = new Cluster(seams, this.#values);
-    this.#groups = new AdminGroups(
-      this.#cluster,
-      (attempt) => this.#retrying(attempt),
-    );
+    const retrying = <T>(attempt: () => Promise<T>) => this.#retrying(attempt);
+    this.#groups = new AdminGroups(this.#cluster, retrying);
+    this.#beneath = new AdminCluster(this.#cluster, {
+      retrying,
+      change: (attempt) => this.#change(attempt),
+    });
   }
 
   /** Creates topics; `validateOnly` only checks whether it would work. */
@@ -440,6 +449,32 @@ export class Admin {
         ),
       };
     }));
+  }
+
+  /** The quorum that keeps the cluster's metadata (KIP-595). */
+  describeMetadataQuorum(): Promise<QuorumDescription> {
+    return this.#beneath.quorum();
+  }
+
+  /** Every feature that a broker supports or that is finalized (KIP-584). */
+  describeFeatures(): Promise<FeatureDescription[]> {
+    return this.#beneath.features();
+  }
+
+  /** Finalizes other levels of features, all or none of them. */
+  updateFeatures(
+    changes: readonly FeatureChange[],
+    options: { readonly validateOnly?: boolean } = {},
+  ): Promise<void> {
+    return this.#beneath.updateFeatures(changes, {
+      validateOnly: options.validateOnly ?? false,
+      timeoutMs: this.#values["request.timeout.ms"],
+    });
+  }
+
+  /** The log folders of all brokers: of `topics`, or of all. */
+  describeLogDirs(topics?: readonly string[]): Promise<LogDirDescription[]> {
+    return this.#beneath.logDirs(topics);
   }
 
   /** Closes the connections. Idempotent. */

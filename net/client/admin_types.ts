@@ -242,3 +242,64 @@ export interface BrokerVersions {
   /** Finalized features and their levels. */
   readonly features: Readonly<Record<string, number>>;
 }
+
+/** How far one replica of the metadata log is. */
+export interface QuorumReplica {
+  readonly nodeId: number;
+  readonly logEndOffset: number;
+  /** Records that the leader has and this replica lacks. */
+  readonly lag: number;
+  /** When it last fetched, milliseconds since the epoch; -1 when not known. */
+  readonly lastFetchTimestamp: number;
+  /** When it last had all records; -1 when not known. */
+  readonly lastCaughtUpTimestamp: number;
+}
+
+/** The quorum that keeps the cluster's metadata. */
+export interface QuorumDescription {
+  readonly leaderId: number;
+  readonly leaderEpoch: number;
+  readonly highWatermark: number;
+  readonly voters: readonly QuorumReplica[];
+  /** Those who follow without a vote, such as brokers. */
+  readonly observers: readonly QuorumReplica[];
+}
+
+/** One feature of the cluster. */
+export interface FeatureDescription {
+  readonly name: string;
+  /** The lowest level that the asked broker supports. */
+  readonly minSupported: number;
+  /** The highest one; 0 when it does not know the feature. */
+  readonly maxSupported: number;
+  /** The level that is finalized; 0 is off. */
+  readonly level: number;
+}
+
+/** A level that a feature is to have. */
+export interface FeatureChange {
+  readonly name: string;
+  /** 0 switches it off. */
+  readonly level: number;
+  /** A downgrade is refused where it would lose metadata. */
+  readonly kind: "upgrade" | "downgrade";
+}
+
+/** One log folder of one broker. */
+export interface LogDirDescription {
+  readonly nodeId: number;
+  readonly logDir: string;
+  /** Size of its volume; null when the broker does not tell. */
+  readonly totalBytes: number | null;
+  readonly usableBytes: number | null;
+  readonly replicas: readonly {
+    readonly topic: string;
+    readonly partition: number;
+    readonly sizeInBytes: number;
+    /** How far it is behind the log that it is to replace, or that leads. */
+    readonly offsetLag: number;
+    /** Whether it is being moved here. */
+    readonly isFuture: boolean;
+  }[];
+  readonly error?: KafkaError;
+}

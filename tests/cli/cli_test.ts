@@ -318,6 +318,41 @@ Deno.test("group and cluster verbs answer", async () => {
   assertEquals(info.nodes.length, 1);
   done(await bench.kf("cluster health --wait --timeout 10s"));
   assertMatch(done(await bench.kf("cluster api-versions")), /Produce/);
+  assertMatch(done(await bench.kf("cluster quorum")), /\n\s*1\s+leader\s/);
+  assertMatch(done(await bench.kf("logdirs v")), /\nv\s+0\s+1\s+\d+\s+0\s/);
+  const missing = await bench.kf("logdirs v none");
+  assertEquals(missing.code, 1);
+  assertMatch(missing.stdout, /^v\s/m);
+  assertMatch(missing.stderr, /^kf: .*none.*\n$/);
+});
+
+Deno.test("cluster features go up and down, or say why they can't", async () => {
+  await using bench = await startBench();
+  const level = async (flags: string) => {
+    const line = `cluster features --format json ${flags}`.trim();
+    const features = JSON.parse(done(await bench.kf(line))) as {
+      name: string;
+      level: number;
+    }[];
+    return features.find(({ name }) => name === "metadata.version")!.level;
+  };
+  assertEquals(await level(""), 27);
+  assertEquals(await level("--upgrade metadata.version=28 --dry-run"), 27);
+  assertEquals(await level("--upgrade metadata.version=28"), 28);
+  assertEquals(await level("--downgrade metadata.version=26"), 26);
+  for (
+    const [flags, code, said] of [
+      ["--upgrade metadata.version=99", 1, /Cannot .*99.*7 to 29/],
+      ["--downgrade metadata.version=8", 1, /Cannot .*lost/],
+      ["--upgrade no.such.feature=1", 1, /no such feature/],
+      ["--upgrade metadata.version", 2, /NAME=LEVEL/],
+    ] as const
+  ) {
+    const refused = await bench.kf(`cluster features ${flags}`);
+    assertEquals(refused.code, code, refused.stderr);
+    assertMatch(refused.stderr, said);
+  }
+  assertEquals(await level(""), 26);
 });
 
 Deno.test("a broker that can't start says why in one line", async () => {

@@ -7,6 +7,7 @@
  */
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import {
+  type Admin,
   type ConsumedBatch,
   type Consumer,
   createAdmin,
@@ -70,6 +71,7 @@ async function adminOperations(common: Common): Promise<void> {
     assertEquals(cluster.nodes.length, 1);
     const [versions] = await admin.apiVersions();
     assert(versions!.apis.some(({ name }) => name === "Fetch"));
+    await beneath(admin, cluster.nodes[0]!.nodeId);
     const offsets = [{ topic: "a1", partition: 0, offset: 0 }];
     const [altered] = await admin.alterGroupOffsets("g-admin", offsets);
     assertEquals(altered?.error, undefined);
@@ -84,6 +86,32 @@ async function adminOperations(common: Common): Promise<void> {
   } finally {
     await admin.close();
   }
+}
+
+/** What is told of quorum, features and log folders of the one node. */
+async function beneath(admin: Admin, nodeId: number): Promise<void> {
+  const quorum = await admin.describeMetadataQuorum();
+  assertEquals(quorum.leaderId, nodeId);
+  assertEquals(quorum.voters.map((voter) => voter.nodeId), [nodeId]);
+  assert(quorum.voters[0]!.logEndOffset > 0);
+  const named = "metadata.version";
+  const level = async () =>
+    (await admin.describeFeatures()).find(({ name }) => name === named)!;
+  const { level: before, maxSupported } = await level();
+  assert(before > 0 && before <= maxSupported);
+  const kind = "upgrade";
+  await admin.updateFeatures([{ name: named, level: before, kind }]);
+  const error = await assertRejects(
+    () =>
+      admin.updateFeatures([{ name: named, level: maxSupported + 1, kind }]),
+    KafkaError,
+  );
+  assertEquals(error.error, "INVALID_UPDATE_VERSION");
+  assertEquals((await level()).level, before);
+  const [folder, ...others] = await admin.describeLogDirs(["a1"]);
+  assertEquals([folder!.nodeId, others.length], [nodeId, 0]);
+  assert(folder!.replicas.length > 0);
+  assert(folder!.replicas.every(({ topic }) => topic === "a1"));
 }
 
 async function roundTrip(common: Common, codec: string): Promise<void> {

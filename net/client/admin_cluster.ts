@@ -1,0 +1,183 @@
+/**
+ * The admin client's questions about the cluster beneath its topics: the
+ * metadata quorum, features and log folders. Owns their translation;
+ * `admin.ts` offers them.
+ *
+ * @module
+ */
+import { ERRORS } from "../../core/errors.ts";
+import { API_VERSIONS } from "../wire/18_api_versions.ts";
+import { DESCRIBE_LOG_DIRS } from "../wire/35_describe_log_dirs.ts";
+import { DESCRIBE_QUORUM } from "../wire/55_describe_quorum.ts";
+import { UPDATE_FEATURES } from "../wire/57_update_features.ts";
+import type {
+  FeatureChange,
+  FeatureDescription,
+  LogDirDescription,
+  QuorumDescription,
+  QuorumReplica,
+} from "./admin_types.ts";
+import { type Cluster, kafkaError } from "./cluster.ts";
+
+type Attempting = <T>(attempt: () => Promise<T>) => Promise<T>;
+
+const METADATA_TOPIC = "__cluster_metadata";
+const UPGRADE_TYPES = { upgrade: 1, downgrade: 2 } as const;
+/** Who asks for ApiVersions has to say who it is. */
+const SOFTWARE = { clientSoftwareName: "kf", clientSoftwareVersion: "0.1.0" };
+
+/** What lies beneath the topics of one cluster. */
+export class AdminCluster {
+  readonly #cluster: Cluster;
+  readonly #retrying: Attempting;
+  /** Retries what the controller is to do. */
+  readonly #change: Attempting;
+
+  constructor(
+    cluster: Cluster,
+    { retrying, change }: {
+      readonly retrying: Attempting;
+      readonly change: Attempting;
+    },
+  ) {
+    this.#cluster = cluster;
+    this.#retrying = retrying;
+    this.#change = change;
+  }
+
+  async quorum(): Promise<QuorumDescription> {
+    const what = "Cannot describe the metadata quorum";
+    const answer = await this.#retrying(() =>
+      this.#cluster.ask("any", DESCRIBE_QUORUM, {
+        topics: [{
+          topicName: METADATA_TOPIC,
+          partitions: [{ partitionIndex: 0 }],
+        }],
+      })
+    );
+    check(answer, what);
+    const partition = answer.topics[0]?.partitions[0];
+    if (partition === undefined) {
+      throw kafkaError(ERRORS.UNKNOWN_SERVER_ERROR, what, "nothing was told");
+    }
+    check(partition, what);
+    const { leaderId, leaderEpoch, highWatermark } = partition;
+    const leader = partition.currentVoters
+      .find(({ replicaId }) => replicaId === leaderId);
+    const end = leader?.logEndOffset ?? highWatermark;
+    const replica = (each: typeof partition.observers[number]) => ({
+      nodeId: each.replicaId,
+      logEndOffset: each.logEndOffset,
+      lag: Math.max(0, end - each.logEndOffset),
+      lastFetchTimestamp: each.lastFetchTimestamp,
+      lastCaughtUpTimestamp: each.lastCaughtUpTimestamp,
+    } satisfies QuorumReplica);
+    return {
+      leaderId,
+      leaderEpoch,
+      highWatermark,
+      voters: partition.currentVoters.map(replica),
+      observers: partition.observers.map(replica),
+    };
+  }
+
+  async features(): Promise<FeatureDescription[]> {
+    const answer = await this.#retrying(() =>
+      this.#cluster.ask("any", API_VERSIONS, SOFTWARE)
+    );
+    check(answer, "Cannot describe features");
+    const { supportedFeatures, finalizedFeatures } = answer;
+    const levels = new Map(
+      finalizedFeatures.map((each) => [each.name, each.maxVersionLevel]),
+    );
+    const supported = new Map(
+      supportedFeatures.map((each) => [each.name, each]),
+    );
+    return [...new Set([...supported.keys(), ...levels.keys()])].sort()
+      .map((name) => ({
+        name,
+        minSupported: supported.get(name)?.minVersion ?? 0,
+        maxSupported: supported.get(name)?.maxVersion ?? 0,
+        level: levels.get(name) ?? 0,
+      }));
+  }
+
+  async updateFeatures(
+    changes: readonly FeatureChange[],
+    { validateOnly, timeoutMs }: {
+      readonly validateOnly: boolean;
+      readonly timeoutMs: number;
+    },
+  ): Promise<void> {
+    const answer = await this.#change(() =>
+      this.#cluster.ask("controller", UPDATE_FEATURES, {
+        timeoutMs,
+        featureUpdates: changes.map(({ name, level, kind }) => ({
+          feature: name,
+          maxVersionLevel: level,
+          upgradeType: UPGRADE_TYPES[kind],
+        })),
+        validateOnly,
+      })
+    );
+    const what = "Cannot update features";
+    check(answer, what);
+    for (const result of answer.results) check(result, what);
+  }
+
+  async logDirs(
+    topics: readonly string[] | undefined,
+  ): Promise<LogDirDescription[]> {
+    await this.#retrying(() => this.#cluster.refresh(topics ?? []));
+    const { brokers, topics: known } = this.#cluster.metadata;
+    const asked = topics?.map((topic) => ({
+      topic,
+      partitions: [...known.get(topic)?.partitions.keys() ?? []],
+    })) ?? null;
+    const nodeIds = [...brokers.keys()].sort((a, b) => a - b);
+    const answers = await Promise.all(
+      nodeIds.map((nodeId) => this.#logDirsOf(nodeId, asked)),
+    );
+    return answers.flat();
+  }
+
+  async #logDirsOf(
+    nodeId: number,
+    topics: { topic: string; partitions: number[] }[] | null,
+  ): Promise<LogDirDescription[]> {
+    const answer = await this.#retrying(() =>
+      this.#cluster.ask(nodeId, DESCRIBE_LOG_DIRS, { topics })
+    );
+    check(answer, `Cannot describe the log folders of node ${nodeId}`);
+    return answer.results.map(({ logDir, errorCode, ...folder }) => ({
+      nodeId,
+      logDir,
+      totalBytes: folder.totalBytes < 0 ? null : folder.totalBytes,
+      usableBytes: folder.usableBytes < 0 ? null : folder.usableBytes,
+      replicas: folder.topics.flatMap(({ name, partitions }) =>
+        partitions.map((each) => ({
+          topic: name,
+          partition: each.partitionIndex,
+          sizeInBytes: each.partitionSize,
+          offsetLag: each.offsetLag,
+          isFuture: each.isFutureKey,
+        }))
+      ),
+      ...errorCode === ERRORS.NONE ? {} : {
+        error: kafkaError(errorCode, `Log folder ${logDir} can't be read`),
+      },
+    }));
+  }
+}
+
+function check(
+  { errorCode, errorMessage = null }: {
+    readonly errorCode: number;
+    readonly errorMessage?: string | null;
+  },
+  what: string,
+): void {
+  if (errorCode !== ERRORS.NONE) {
+    throw kafkaError(errorCode, what, errorMessage);
+  }
+}
