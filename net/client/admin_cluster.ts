@@ -6,6 +6,7 @@
  * @module
  */
 import { ERRORS } from "../../core/errors.ts";
+import { SOFTWARE } from "../link/link.ts";
 import { API_VERSIONS } from "../wire/18_api_versions.ts";
 import { DESCRIBE_LOG_DIRS } from "../wire/35_describe_log_dirs.ts";
 import { DESCRIBE_QUORUM } from "../wire/55_describe_quorum.ts";
@@ -23,8 +24,6 @@ type Attempting = <T>(attempt: () => Promise<T>) => Promise<T>;
 
 const METADATA_TOPIC = "__cluster_metadata";
 const UPGRADE_TYPES = { upgrade: 1, downgrade: 2 } as const;
-/** Who asks for ApiVersions has to say who it is. */
-const SOFTWARE = { clientSoftwareName: "kf", clientSoftwareVersion: "0.1.0" };
 
 /** What lies beneath the topics of one cluster. */
 export class AdminCluster {

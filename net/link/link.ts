@@ -66,6 +66,12 @@ interface Outgoing {
   readonly reject?: (error: KafkaError) => void;
 }
 
+/** Who we are, as whoever asks for ApiVersions has to say. */
+export const SOFTWARE = {
+  clientSoftwareName: "kf",
+  clientSoftwareVersion: "0.1.0",
+} as const;
+
 /** The answer of ApiVersions. */
 export type Negotiated = Decoded<typeof API_VERSIONS.response>;
 
@@ -283,10 +289,7 @@ export class Link {
   }
 
   #askVersions(version: number): Promise<Negotiated> {
-    return this.#exchange(API_VERSIONS, {
-      clientSoftwareName: "kf",
-      clientSoftwareVersion: "0.1.0",
-    }, {
+    return this.#exchange(API_VERSIONS, SOFTWARE, {
       version,
       timeoutMs: this.#options.connectTimeoutMs,
       decode: (frame) => {
