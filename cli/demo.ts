@@ -18,7 +18,7 @@ import {
   printErr,
   printOut,
   readPackageText,
-  removeFolder,
+  removePath,
   sleep,
   startKf,
 } from "./terminal.ts";
@@ -83,7 +83,7 @@ async function main(): Promise<void> {
   } finally {
     for (const { child } of readers) await child.ended.catch(() => {});
     await broker.stop();
-    removeFolder(data);
+    removePath(data);
   }
   printOut(CLOSING);
 }

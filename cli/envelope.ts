@@ -6,8 +6,10 @@
  * @module
  */
 
-/** What an envelope says of a record; where it goes is the command's to say. */
+/** What an envelope says of a record; whether it goes there is the command's. */
 export interface Enveloped {
+  /** The partition it was in. */
+  readonly partition?: number | undefined;
   /** The key. */
   readonly key: Uint8Array | string | null;
   /** The value; `null` is a tombstone. */
@@ -39,6 +41,7 @@ export function readEnvelope(line: Uint8Array): Enveloped {
   // A forgotten value must not become a tombstone.
   if (!("value" in fields)) throw new Error('it needs a "value", null or not');
   return {
+    partition: readPartition(fields["partition"]),
     key: readBytes(fields["key"] ?? null, "key"),
     value: readBytes(fields["value"], "value"),
     headers: readHeaders(fields["headers"]),
@@ -96,6 +99,12 @@ function readHeaders(field: unknown): Enveloped["headers"] {
     const name = readText(pair[0], "header's name");
     return [name, readBytes(pair[1], `header "${name}"`)];
   });
+}
+
+function readPartition(field: unknown): number | undefined {
+  if (field === undefined) return undefined;
+  if (Number.isSafeInteger(field) && Number(field) >= 0) return Number(field);
+  throw new Error("its partition must be a whole number from 0");
 }
 
 /** -1 is how Kafka writes that a record has no timestamp. */

@@ -65,6 +65,7 @@ Deno.test("an envelope read gives the bytes of the envelope printed", () => {
 
 Deno.test("an envelope by hand needs a value only", () => {
   assertEquals(readEnvelope(bytes('{"value":"v"}')), {
+    partition: undefined,
     key: null,
     value: "v",
     headers: undefined,

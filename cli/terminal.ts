@@ -113,11 +113,54 @@ export function readText(path: string): string | undefined {
   }
 }
 
+/** A file's size; `undefined` when there is none. */
+export function fileBytes(path: string): number | undefined {
+  try {
+    return Deno.statSync(path).size;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return undefined;
+    throw error;
+  }
+}
+
+/** A file that only grows. */
+export interface GrowingFile {
+  /** Writes all of `bytes` at its end. */
+  append(bytes: Uint8Array): void;
+  /** Brings it to the disk and releases it. */
+  close(): void;
+}
+
+/** Opens a file to go on after its first `bytes`; what follows is cut off. */
+export function openGrowing(path: string, bytes: number): GrowingFile {
+  const file = Deno.openSync(path, { create: true, append: true });
+  file.truncateSync(bytes);
+  return {
+    append(bytes) {
+      let at = 0;
+      while (at < bytes.length) at += file.writeSync(bytes.subarray(at));
+    },
+    close() {
+      file.syncSync();
+      file.close();
+    },
+  };
+}
+
 /** Replaces a file that only its owner may read; its folder is made. */
 export function writeSecretText(path: string, text: string): void {
   Deno.mkdirSync(path.slice(0, path.lastIndexOf("/")), { recursive: true });
+  replaceText(path, text, { mode: 0o600 });
+}
+
+/** Replaces a file: it is there with all of `text`, or as it was. */
+export function replaceText(
+  path: string,
+  text: string,
+  options: { readonly mode?: number } = {},
+): void {
   const beside = `${path}.${Deno.pid}.tmp`;
-  Deno.writeTextFileSync(beside, text, { mode: 0o600 });
+  Deno.writeTextFileSync(beside, text, options);
   Deno.renameSync(beside, path);
 }
 
@@ -196,8 +239,8 @@ export function makeTemporaryFolder(prefix: string): string {
   return Deno.makeTempDirSync({ prefix });
 }
 
-/** Removes a folder and all in it; a missing one is fine. */
-export function removeFolder(path: string): void {
+/** Removes a file, or a folder and all in it; a missing one is fine. */
+export function removePath(path: string): void {
   try {
     Deno.removeSync(path, { recursive: true });
   } catch (error) {

@@ -5,7 +5,7 @@
  */
 import { HTTP_DEFAULT, HTTP_KEY, runBroker } from "../broker_run.ts";
 import type { Call } from "../command.ts";
-import { makeTemporaryFolder, removeFolder } from "../terminal.ts";
+import { makeTemporaryFolder, removePath } from "../terminal.ts";
 import { parseCount } from "../units.ts";
 
 /** Runs `kf dev`. */
@@ -35,6 +35,6 @@ ${kept === undefined ? "the data is removed at the end; " : ""}Ctrl-C ends\n`;
   try {
     await runBroker(config, { settings, flags, hint });
   } finally {
-    if (kept === undefined) removeFolder(folder);
+    if (kept === undefined) removePath(folder);
   }
 }

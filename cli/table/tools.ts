@@ -184,6 +184,74 @@ const VERIFY: readonly CommandSpec[] = [
   },
 ];
 
+const MOVES: readonly CommandSpec[] = [
+  {
+    path: "export",
+    summary: "keep a topic's records in a file, without loss",
+    arguments: {
+      name: "TOPIC [FILE]",
+      min: 1,
+      max: 2,
+      completes: "topic",
+      rest: "file",
+      brief:
+        "topic, and the file (default stdout); a file that is there is gone on from, after a kill or for what came since",
+    },
+    flags: [],
+    examples: [
+      {
+        line: "kf export orders orders.jsonl",
+        does: "up to what is there now; committed records only",
+      },
+      {
+        line: "kf export orders | gzip > orders.jsonl.gz",
+        does: "lines as of kf consume -J",
+      },
+    ],
+    json: '{"topic","file","isResumed","records","bytes"}',
+    load: () => import("../commands/export.ts"),
+  },
+  {
+    path: "import",
+    summary: "write an export into a topic, each record where it was",
+    arguments: {
+      name: "TOPIC [FILE]",
+      min: 1,
+      max: 2,
+      completes: "topic",
+      rest: "file",
+      brief: "topic, created when missing, and the file (default stdin)",
+    },
+    flags: [
+      {
+        name: "partitions",
+        short: "p",
+        value: "N",
+        brief: "partitions of a topic that has to be created",
+      },
+      {
+        name: "state",
+        value: "FILE",
+        completes: "file",
+        brief:
+          "what a killed import is gone on from (default FILE.import, none for stdin)",
+      },
+    ],
+    examples: [
+      {
+        line: "kf import orders orders.jsonl -p 6",
+        does: "the same line again goes on after a kill",
+      },
+      {
+        line: "kf export a -b one:9092 | kf import b -b two:9092 --state s",
+        does: "from cluster to cluster",
+      },
+    ],
+    json: '{"topic","file","isResumed","records"}',
+    load: () => import("../commands/import.ts"),
+  },
+];
+
 /** `kf gen` and its like. */
 export const TOOLS: readonly CommandSpec[] = [
   {
@@ -228,4 +296,5 @@ export const TOOLS: readonly CommandSpec[] = [
   },
   ...BENCH,
   ...VERIFY,
+  ...MOVES,
 ];

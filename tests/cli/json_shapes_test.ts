@@ -98,7 +98,7 @@ function wrongIn(stdout: string, json: string): string[] {
   );
 }
 
-/** How each command is made to answer; DATA is the broker's folder. */
+/** How each command is made to answer, in this order; DATA is the broker's folder. */
 const LINES: readonly (readonly [path: string, rest: string])[] = [
   ["topic create", "made -p 2"],
   ["topic list", ""],
@@ -113,6 +113,8 @@ const LINES: readonly (readonly [path: string, rest: string])[] = [
   ["bench e2e", "made -n 2"],
   ["verify produce", "made -n 2"],
   ["verify consume", "made"],
+  ["export", "made DATA/made.export"],
+  ["import", "imported DATA/made.export -p 3"],
   ["diff", "-f -"],
   ["apply", "-f - -y"],
   ["consume", "read -e -J"],
