@@ -252,7 +252,8 @@ async function lastRecords(
     if (end > (starts[partition] ?? end)) partitions.push({ topic, partition });
   }
   if (partitions.length === 0) return lasts;
-  const consumer = await openConsumer(settings);
+  const properties = commonProperties(settings);
+  const consumer = await openConsumer({ ...settings, properties });
   try {
     await readToEnds(consumer, {
       partitions,

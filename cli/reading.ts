@@ -56,21 +56,52 @@ export async function poll(
   }
 }
 
-/** A topic's partitions, in order; a missing topic is said at once. */
-export async function partitionsOf(
+/** A topic that is there. */
+export interface Source {
+  readonly topicId: string;
+  /** In order. */
+  readonly partitions: readonly TopicPartition[];
+}
+
+/** Finds a topic; a missing one is said at once. */
+export async function findSource(
   settings: Settings,
   topic: string,
-): Promise<TopicPartition[]> {
+): Promise<Source> {
   const [found] = await withAdmin(
     { ...settings, properties: commonProperties(settings) },
     (admin) => admin.describeTopics([topic]),
   );
   if (found?.error !== undefined) throw found.error;
-  return (found?.partitions ?? []).map(({ partition }) => ({
-    topic,
-    partition,
-  }))
-    .sort((a, b) => a.partition - b.partition);
+  const { topicId = "", partitions = [] } = found ?? {};
+  return {
+    topicId,
+    partitions: partitions.map(({ partition }) => ({ topic, partition }))
+      .sort((a, b) => a.partition - b.partition),
+  };
+}
+
+/** Refuses to go on at `starts` where that would leave a gap. */
+export async function refuseGaps(
+  consumer: Consumer,
+  partitions: readonly TopicPartition[],
+  { starts, what }: {
+    readonly starts: ReadonlyMap<number, number>;
+    readonly what: string;
+  },
+): Promise<void> {
+  const firsts = await consumer.beginningOffsets(partitions);
+  const ends = await consumer.endOffsets(partitions);
+  for (const [partition, offset] of starts) {
+    const first = firsts.find((at) => at.partition === partition)?.offset ?? -1;
+    const end = ends.find((at) => at.partition === partition)?.offset ?? -1;
+    const why = offset > end
+      ? `partition ${partition} ends at offset ${end}, it had got to ${offset} before`
+      : offset < first
+      ? `records from offset ${offset} to ${first} of partition ${partition} were deleted meanwhile`
+      : undefined;
+    if (why !== undefined) throw new Error(`Cannot go on ${what}: ${why}`);
+  }
 }
 
 /** What {@linkcode readToEnds} reads, and to whom it gives it. */
@@ -84,15 +115,22 @@ export interface Reading {
     records: readonly ConsumerRecord[],
     partition: number,
   ): Promise<boolean | void> | boolean | void;
+  /** Is called between two polls. */
+  readonly between?: () => Promise<void> | undefined;
+  /** Whether to go on beyond the ends. */
+  readonly isEndless?: boolean;
 }
 
-/** Reads partitions of one topic up to where they ended when it began. */
+/** Reads partitions of one topic up to where they ended when it began, or on. */
 export async function readToEnds(
   consumer: Consumer,
-  { partitions, starts, stop, take }: Reading,
+  { partitions, starts, stop, take, between, isEndless }: Reading,
 ): Promise<void> {
   consumer.assign(partitions);
-  const span = new Span(consumer, { isEndedAtEnd: true, to: undefined });
+  const span = new Span(consumer, {
+    isEndedAtEnd: isEndless !== true,
+    to: undefined,
+  });
   for (const at of partitions) {
     consumer.seek(at, starts?.get(at.partition) ?? "earliest");
   }
@@ -104,5 +142,6 @@ export async function readToEnds(
       if (records.length === 0) continue;
       if (await take(records, batch.partition) === false) return;
     }
+    await between?.();
   }
 }

@@ -113,6 +113,28 @@ export function commonProperties(settings: Settings): Record<string, string> {
   );
 }
 
+/**
+ * The settings of one side of a command that has both: what every client knows
+ * as it is, and `producer.linger.ms` or `consumer.fetch.max.bytes` for one.
+ */
+export function settingsOf(
+  side: "producer" | "consumer",
+  settings: Settings,
+): Settings {
+  const properties: Record<string, string> = {};
+  for (const [name, value] of Object.entries(settings.properties)) {
+    const [head, rest] = name.split(/\.(.*)/s) as [string, string?];
+    if (rest !== undefined && head === side) properties[rest] = value;
+    else if (COMMON.test(name)) properties[name] = value;
+    else if (head !== "producer" && head !== "consumer") {
+      throw new UsageError(
+        `Cannot use the property ${name} here: write producer.${name} or consumer.${name}`,
+      );
+    }
+  }
+  return { ...settings, properties };
+}
+
 function colors(mode: string): Settings["color"] {
   const chosen = oneOf(mode, "color", ["auto", "always", "never"]);
   if (chosen !== "auto") {

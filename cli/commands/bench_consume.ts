@@ -7,7 +7,7 @@
 import { Measured, printReport } from "../bench_report.ts";
 import type { Call } from "../command.ts";
 import { Progress } from "../progress.ts";
-import { openConsumer, partitionsOf, readToEnds } from "../reading.ts";
+import { findSource, openConsumer, readToEnds } from "../reading.ts";
 import { readBounds } from "../pace.ts";
 import { monoMs, takeInterrupts } from "../terminal.ts";
 
@@ -20,7 +20,7 @@ export async function run({ args, flags, settings }: Call): Promise<void> {
   const consumer = await openConsumer(settings);
   const interrupts = takeInterrupts();
   try {
-    const partitions = await partitionsOf(settings, topic);
+    const { partitions } = await findSource(settings, topic);
     measured.start();
     const endMs = monoMs() + durationMs;
     let askedMs = monoMs();

@@ -12,8 +12,9 @@ import { ItemsFailed, UsageError } from "../failure.ts";
 import { say } from "../output.ts";
 import { type Bounds, paced, readBounds } from "../pace.ts";
 import { Progress } from "../progress.ts";
-import { openConsumer, partitionsOf, poll } from "../reading.ts";
+import { findSource, openConsumer, poll } from "../reading.ts";
 import { Failures, isIdempotent, openProducer } from "../sending.ts";
+import { settingsOf } from "../settings.ts";
 import { monoMs, takeInterrupts, wallMs } from "../terminal.ts";
 import { parseSize } from "../units.ts";
 
@@ -37,19 +38,22 @@ export async function run({ args, flags, settings }: Call): Promise<void> {
       `Cannot measure values of ${valueBytes} bytes: ${MARK_BYTES} are needed for the mark`,
     );
   }
-  const producer = await openProducer(settings, {
+  const producer = await openProducer(settingsOf("producer", settings), {
     "linger.ms": 0,
     "acks": flags.text("acks"),
     "enable.idempotence": isIdempotent(flags.text("acks")),
     "compression.type": flags.text("compression"),
   });
   // An answer with one record is as good as a full one.
-  const consumer = await openConsumer(settings, { "fetch.min.bytes": 1 });
+  const consumer = await openConsumer(settingsOf("consumer", settings), {
+    "fetch.min.bytes": 1,
+  });
   const interrupts = takeInterrupts();
   const race = new Race(topic, valueBytes, new Progress("delivered", settings));
   try {
     await producer.partitionsFor(topic);
-    await seekToEnds(consumer, await partitionsOf(settings, topic));
+    const { partitions } = await findSource(settings, topic);
+    await seekToEnds(consumer, partitions);
     race.measured.start();
     await Promise.all([
       race.send(producer, bounds, interrupts.signal),

@@ -4,13 +4,17 @@
  *
  * @module
  */
-import type { Consumer, TopicPartition } from "../../net/client.ts";
 import type { Call } from "../command.ts";
 import { ExportFile } from "../export_file.ts";
 import { ItemsFailed } from "../failure.ts";
 import { printAnswer, say } from "../output.ts";
 import { Progress } from "../progress.ts";
-import { openConsumer, partitionsOf, readToEnds } from "../reading.ts";
+import {
+  findSource,
+  openConsumer,
+  readToEnds,
+  refuseGaps,
+} from "../reading.ts";
 import { takeInterrupts } from "../terminal.ts";
 
 /** Runs `kf export`. */
@@ -24,9 +28,13 @@ export async function run({ args, settings }: Call): Promise<void> {
   const progress = new Progress(path === "-" ? "read" : "exported", settings);
   let file: ExportFile | undefined;
   try {
-    const partitions = await partitionsOf(settings, topic);
+    const { partitions } = await findSource(settings, topic);
     const output = file = await ExportFile.open(path, topic);
-    await refuseGaps(consumer, { partitions, path, starts: output.starts });
+    // What the file lacks must still be there: else it would have a gap.
+    await refuseGaps(consumer, partitions, {
+      starts: new Map([...output.starts].map(([at, last]) => [at, last + 1])),
+      what: `in "${path}"`,
+    });
     await readToEnds(consumer, {
       partitions,
       starts: output.starts,
@@ -61,29 +69,4 @@ export async function run({ args, settings }: Call): Promise<void> {
     columns: ["topic", "file", "resumed", "records", "bytes"],
     rows: [[topic, path, isResumed, records, bytes]],
   }, settings);
-}
-
-/** What the file lacks must still be there: else it would have a gap. */
-async function refuseGaps(
-  consumer: Consumer,
-  { partitions, path, starts }: {
-    readonly partitions: readonly TopicPartition[];
-    readonly path: string;
-    readonly starts: ReadonlyMap<number, number>;
-  },
-): Promise<void> {
-  const firsts = await consumer.beginningOffsets(partitions);
-  const ends = await consumer.endOffsets(partitions);
-  for (const [partition, offset] of starts) {
-    const first = firsts.find((at) => at.partition === partition)?.offset ?? -1;
-    const end = ends.find((at) => at.partition === partition)?.offset ?? -1;
-    const why = offset >= end
-      ? `partition ${partition} ends at offset ${end}, the file goes to ${offset}`
-      : offset + 1 < first
-      ? `records from offset ${
-        offset + 1
-      } to ${first} of partition ${partition} were deleted meanwhile`
-      : undefined;
-    if (why !== undefined) throw new Error(`Cannot go on in "${path}": ${why}`);
-  }
 }

@@ -10,7 +10,7 @@ import { type Ledger, readLedger } from "../ledger.ts";
 import { printAnswer, say } from "../output.ts";
 import { Progress } from "../progress.ts";
 import { Proof, type Violation } from "../proof.ts";
-import { openConsumer, partitionsOf, readToEnds } from "../reading.ts";
+import { findSource, openConsumer, readToEnds } from "../reading.ts";
 import type { Settings } from "../settings.ts";
 import { openSource, printErr, takeInterrupts } from "../terminal.ts";
 
@@ -83,7 +83,7 @@ async function read(
   const progress = new Progress("read", settings);
   const consumer = await openConsumer(settings);
   try {
-    const partitions = await partitionsOf(settings, topic);
+    const { partitions } = await findSource(settings, topic);
     await readToEnds(consumer, {
       partitions,
       stop: interrupts.signal,

@@ -250,6 +250,50 @@ const MOVES: readonly CommandSpec[] = [
     json: '{"topic","file","isResumed","records"}',
     load: () => import("../commands/import.ts"),
   },
+  {
+    path: "copy",
+    summary: "copy a topic, each record to the partition it has",
+    script: "kafka-mirror-maker.sh",
+    arguments: {
+      name: "FROM TO",
+      min: 2,
+      max: 2,
+      completes: "topic",
+      brief: "the topic, and the one to write to, created like it when missing",
+    },
+    flags: [
+      {
+        name: "to-brokers",
+        value: "HOST:PORT,…",
+        brief: "the cluster to write to (default the same)",
+      },
+      { name: "follow", brief: "go on with what comes, until stopped" },
+      {
+        name: "group",
+        short: "g",
+        value: "GROUP",
+        completes: "group",
+        brief: "what keeps how far it got (default kf-copy.FROM.TO)",
+      },
+    ],
+    examples: [
+      {
+        line: "kf copy orders orders-2",
+        does: "what is there now; the same line again copies what came since",
+      },
+      {
+        line:
+          "kf copy orders orders -b one:9092 --to-brokers two:9092 --follow",
+        does: "from cluster to cluster, until Ctrl-C",
+      },
+      {
+        line: "kf copy a b -X producer.compression.type=zstd",
+        does: "properties of one side",
+      },
+    ],
+    json: '{"from","to","group","isResumed","records"}',
+    load: () => import("../commands/copy.ts"),
+  },
 ];
 
 /** `kf gen` and its like. */

@@ -5,11 +5,8 @@
  * @module
  */
 import { assert, assertEquals, assertMatch } from "@std/assert";
-import { createAdmin, createProducer } from "../../net/client.ts";
+import { createProducer } from "../../net/client.ts";
 import {
-  type BrokerProcess,
-  type Finished,
-  hasProgram,
   kf,
   kfCommand,
   run,
@@ -17,38 +14,7 @@ import {
   temporaryFolder,
   until,
 } from "../fixtures.ts";
-
-const HAS_KCAT = hasProgram("kcat", "-V");
-
-/** Everything of a topic, partition by partition; by kcat where there is one. */
-async function contents(
-  broker: BrokerProcess,
-  topic: string,
-  partitions: number,
-): Promise<string[]> {
-  const found: string[] = [];
-  const format = "%p %o %T %K:%k %S:%s %h\\n";
-  for (let p = 0; p < partitions; p++) {
-    const { address } = broker;
-    const command = HAS_KCAT
-      ? ["kcat", "-b", address, "-C", "-t", topic, "-p", `${p}`, "-eq"]
-      : kfCommand("consume", topic, "-p", `${p}`, "-e", "-b", address);
-    const { code, stdoutBytes, stderr } = await run([
-      ...command,
-      "-f",
-      format,
-    ]);
-    assertEquals(code, 0, stderr);
-    found.push(new TextDecoder("latin1").decode(stdoutBytes));
-  }
-  return found;
-}
-
-async function done(finished: Promise<Finished>): Promise<string> {
-  const { code, stdout, stderr } = await finished;
-  assertEquals(code, 0, stderr);
-  return stdout;
-}
+import { contents, countIn, done, writeMany } from "./moved_topics.ts";
 
 /** A topic of three partitions with whatever a record may hold. */
 async function writeNasty(address: string): Promise<void> {
@@ -70,26 +36,6 @@ async function writeNasty(address: string): Promise<void> {
     }
   }
   await producer.close();
-}
-
-/** A topic with three partitions of `count` records together. */
-async function writeMany(address: string, count: number): Promise<void> {
-  const cluster = ["-b", address];
-  await done(kf(["topic", "create", "many", "-p", "3", ...cluster]));
-  await done(
-    kf(["gen", "many", "-n", `${count}`, "--keys", "50", ...cluster]),
-  );
-}
-
-async function countIn(address: string, topic: string): Promise<number> {
-  const admin = createAdmin({ "bootstrap.servers": address });
-  try {
-    const [found] = await admin.describeTopics([topic]);
-    const ends = await admin.listOffsets(found!.partitions, "latest");
-    return ends.reduce((sum, { offset }) => sum + Math.max(0, offset), 0);
-  } finally {
-    await admin.close();
-  }
 }
 
 /** Lines by partition: between partitions the order is nobody's business. */

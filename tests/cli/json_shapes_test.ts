@@ -98,7 +98,10 @@ function wrongIn(stdout: string, json: string): string[] {
   );
 }
 
-/** How each command is made to answer, in this order; DATA is the broker's folder. */
+/**
+ * How each command is made to answer, in this order; DATA is the broker's
+ * folder, DIR an empty one.
+ */
 const LINES: readonly (readonly [path: string, rest: string])[] = [
   ["topic create", "made -p 2"],
   ["topic list", ""],
@@ -113,8 +116,9 @@ const LINES: readonly (readonly [path: string, rest: string])[] = [
   ["bench e2e", "made -n 2"],
   ["verify produce", "made -n 2"],
   ["verify consume", "made"],
-  ["export", "made DATA/made.export"],
-  ["import", "imported DATA/made.export -p 3"],
+  ["export", "made DIR/made"],
+  ["import", "imported DIR/made -p 3"],
+  ["copy", "made copied"],
   ["diff", "-f -"],
   ["apply", "-f - -y"],
   ["consume", "read -e -J"],
@@ -163,6 +167,7 @@ async function documented(): Promise<Documented[]> {
 
 Deno.test("every answer in JSON has the keys that its help documents", async () => {
   using folder = temporaryFolder();
+  using files = temporaryFolder();
   await using broker = await startBrokerProcess({ data: folder.path });
   const cluster = ["-b", broker.address];
   await kf(["produce", "read", ...cluster], { stdin: "1\n" });
@@ -174,7 +179,8 @@ Deno.test("every answer in JSON has the keys that its help documents", async () 
   assertEquals(uncovered.map(({ path }) => path), []);
   let ledger = "";
   for (const [path, rest] of LINES) {
-    const words = rest.replace("DATA", folder.path).split(" ");
+    const words = rest.replace("DATA", folder.path).replace("DIR", files.path)
+      .split(" ");
     const args = [...path.split(" "), ...words.filter(Boolean)];
     const { json } = commands.find((command) => command.path === path)!;
     const done = await kf(
