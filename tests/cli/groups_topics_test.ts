@@ -365,7 +365,12 @@ Deno.test("completion in bash knows commands, flags, choices, topics and groups"
     ["kf broker --config=pe", ["kf", "broker", "--config", "=", "pe"], [
       "people.txt",
     ]],
-    ["kf completion ", ["kf", "completion", ""], ["bash", "fish", "zsh"]],
+    ["kf completion ", ["kf", "completion", ""], [
+      "bash",
+      "fish",
+      "powershell",
+      "zsh",
+    ]],
     [
       "kf topic partitions web-a ",
       ["kf", "topic", "partitions", "web-a", ""],
