@@ -23,6 +23,8 @@ export class HeldPartition implements TopicPartition {
   /** Leader epoch of the last record handed out; -1 when unknown. */
   leaderEpoch = -1;
   isPaused = false;
+  /** End of what is readable, as of the last fetch; -1 when unknown. */
+  readableEnd = -1;
   version = 0;
 
   constructor(readonly topic: string, readonly partition: number) {}

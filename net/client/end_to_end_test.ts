@@ -167,6 +167,21 @@ Deno.test("pause(), resume() and seek() rule what is read next", async () => {
   assertEquals(await consumer.position(T0), 3);
 });
 
+Deno.test("a partition where nothing comes does not slow down its neighbours", async () => {
+  await using at = await running(BROKER);
+  await using own = clients(at.port);
+  const { admin, producer, consumer } = own;
+  await admin().createTopics([{ name: "t", partitions: 3 }]);
+  await sendAll(producer({ "linger.ms": 0 }), "abcdefghij");
+  // One record per fetch: if one of them waited, reading would take too long.
+  const reader = consumer({
+    "fetch.max.wait.ms": 20_000,
+    "max.partition.fetch.bytes": 1,
+  });
+  reader.assign([0, 1, 2].map((partition) => ({ topic: "t", partition })));
+  assertEquals(await read(reader, 10), [..."abcdefghij"]);
+});
+
 Deno.test("a static member returns without a rebalance; its double is fenced", async () => {
   await using at = await running(BROKER);
   await using own = clients(at.port);

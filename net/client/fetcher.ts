@@ -73,22 +73,33 @@ export class Fetcher {
     this.#options = options;
   }
 
-  /** Sends fetches for every partition that has a position and nothing waiting. */
+  /**
+   * Sends fetches for every partition that has a position and nothing waiting.
+   * A node takes one fetch at a time, and where nothing new has come it answers
+   * late: as long as records of one partition wait to be taken, only others
+   * that are known to have some are asked for. Otherwise an idle partition
+   * would slow down its neighbours.
+   */
   fetchAhead(): void {
     const waiting = new Set(this.#completed.map(({ held }) => held));
+    const feeding = new Set(
+      [...waiting].filter((held) => !held.isPaused)
+        .map((held) => this.#leaderOf(held)),
+    );
     const byLeader = new Map<number, HeldPartition[]>();
     for (const held of this.#positions.all()) {
       if (held.position === undefined || held.isPaused || waiting.has(held)) {
         continue;
       }
-      const info = this.#cluster.metadata.partition(held.topic, held.partition);
-      if (!info || info.leader < 0) {
+      const leader = this.#leaderOf(held);
+      if (leader < 0) {
         this.#options.refresh();
         continue;
       }
-      const group = byLeader.get(info.leader);
+      if (feeding.has(leader) && held.position >= held.readableEnd) continue;
+      const group = byLeader.get(leader);
       if (group) group.push(held);
-      else byLeader.set(info.leader, [held]);
+      else byLeader.set(leader, [held]);
     }
     const nowMs = this.#cluster.env.clock.monoMs();
     for (const [nodeId, group] of byLeader) {
@@ -100,6 +111,10 @@ export class Fetcher {
         () => this.#fetch(nodeId, node, group),
       );
     }
+  }
+
+  #leaderOf({ topic, partition }: HeldPartition): number {
+    return this.#cluster.metadata.partition(topic, partition)?.leader ?? -1;
   }
 
   /** Records for the user, at most `max`; throws what a fetch could not mend. */
@@ -271,7 +286,12 @@ export class Fetcher {
         }
         if (part.errorCode !== ERRORS.NONE) {
           this.#failed(node, held, part);
-        } else if (part.records && part.records.length > 0) {
+          continue;
+        }
+        held.readableEnd = this.#values["isolation.level"] === "read_committed"
+          ? part.lastStableOffset
+          : part.highWatermark;
+        if (part.records && part.records.length > 0) {
           this.#completed.push({
             held,
             version,
