@@ -14,6 +14,8 @@ import { parseCount, parseDuration } from "./units.ts";
 const TURN_RECORDS = 256;
 /** Timers are no finer: what is due within it is made now. */
 const EARLY_MS = 2;
+/** How late they may be. */
+const LATE_MS = 20;
 
 /** Where a run ends, and its pace. */
 export interface Bounds {
@@ -39,13 +41,40 @@ export function readBounds(
   };
 }
 
-function parseRate(text: string): number {
+/** `--rate`: records per second. */
+export function parseRate(text: string): number {
   const match = /^(\d+(?:\.\d+)?)(?:\/s)?$/.exec(text);
   const rate = Number(match?.[1] ?? 0);
   if (rate > 0) return rate;
   throw new UsageError(
     `Cannot read "${text}" as records per second: write it like 1000 or 0.5`,
   );
+}
+
+/**
+ * Keeps records that come from elsewhere from going out faster than so many a
+ * second. Time in which none came is not made up for.
+ */
+export class Pace {
+  readonly #intervalMs: number;
+  readonly #stop: AbortSignal;
+  #dueMs: number | undefined;
+
+  constructor(perSecond: number, stop: AbortSignal) {
+    this.#intervalMs = 1000 / perSecond;
+    this.#stop = stop;
+  }
+
+  /** To be awaited after a record, before the next one. */
+  next(): Promise<void> | undefined {
+    const nowMs = monoMs();
+    // What a timer was late by is made up for.
+    const lateMs = this.#intervalMs + LATE_MS;
+    const dueMs = Math.max(this.#dueMs ?? nowMs, nowMs - lateMs);
+    this.#dueMs = dueMs + this.#intervalMs;
+    const earlyMs = this.#dueMs - nowMs;
+    return earlyMs > EARLY_MS ? sleep(earlyMs, this.#stop) : undefined;
+  }
 }
 
 /** Calls `make` with 0, 1, 2… within the bounds; awaits what it returns. */

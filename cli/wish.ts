@@ -8,6 +8,7 @@
 import type { Call, Flags } from "./command.ts";
 import { unique, withAdmin } from "./cluster.ts";
 import { UsageError } from "./failure.ts";
+import { framedFormat, framingOf } from "./framing.ts";
 import { say } from "./output.ts";
 import {
   compileFormat,
@@ -118,6 +119,10 @@ function choosePrint(flags: Flags): PrintRecord {
   flags.refuseBoth("print", "json-value");
   flags.refuseBoth("print", "delimiter");
   flags.refuseBoth("delimiter", "null");
+  const framing = framingOf(flags.text("framing"));
+  const others = ["print", "json", "json-value"];
+  if (framing === "length") others.push("delimiter", "null");
+  for (const other of others) flags.refuseBoth("framing", other);
   const options = { isTerminal: isTerminal.stdout() };
   const format = flags.text("print");
   if (format !== undefined) {
@@ -131,6 +136,7 @@ function choosePrint(flags: Flags): PrintRecord {
   const delimiter = flags.has("null")
     ? new Uint8Array(1)
     : parseDelimiter(flags.text("delimiter") ?? "\\n", "-D");
+  if (framing !== undefined) return framedFormat(framing, delimiter);
   const nestsJson = flags.has("json-value");
   return flags.has("json") || nestsJson
     ? envelopeFormat(delimiter, { nestsJson })

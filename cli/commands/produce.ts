@@ -8,9 +8,17 @@ import type { OnDone, Producer } from "../../net/client.ts";
 import type { Call, Flags } from "../command.ts";
 import { type Enveloped, readEnvelope } from "../envelope.ts";
 import { ItemsFailed, sentenceOf, UsageError } from "../failure.ts";
+import { decodeFramed, type Framing, framingOf } from "../framing.ts";
 import { say } from "../output.ts";
+import { Pace, parseRate } from "../pace.ts";
 import { Progress } from "../progress.ts";
-import { find, readRecords, type TakeRecord } from "../record_reader.ts";
+import {
+  find,
+  readFramed,
+  readRecords,
+  readWhole,
+  type TakeFramed,
+} from "../record_reader.ts";
 import { Failures, isIdempotent, openProducer } from "../sending.ts";
 import {
   isTerminal,
@@ -35,6 +43,8 @@ interface Shape {
   readonly keyDelimiter: Uint8Array | undefined;
   readonly isEmptyNull: boolean;
   readonly isEnvelope: boolean;
+  readonly framing: Framing | undefined;
+  readonly isFilePerRecord: boolean;
 }
 
 /** What an envelope says itself, so that no flag may say otherwise. */
@@ -44,6 +54,13 @@ const ENVELOPED_FLAGS = [
   "header",
   "empty-as-null",
   "timestamp",
+];
+
+/** What says itself where a record ends, so that no flag may. */
+const ENDINGS = ["delimiter", "null"];
+const ENDS: readonly (readonly [string, readonly string[]])[] = [
+  ["file-per-record", [...ENDINGS, "framing", "envelope"]],
+  ["framing", ["envelope"]],
 ];
 
 /** Runs `kf produce`. */
@@ -63,21 +80,17 @@ export async function run(call: Call): Promise<void> {
     "compression.type": flags.text("compression"),
   });
   const interrupts = takeInterrupts();
-  const intake = new Intake(producer, shape, new Progress("sent", settings));
+  const { signal } = interrupts;
+  const perSecond = flags.parsed("rate", parseRate);
+  const intake = new Intake(producer, shape, {
+    progress: new Progress("sent", settings),
+    pace: perSecond === undefined ? undefined : new Pace(perSecond, signal),
+  });
   try {
     for (const path of paths) {
-      if (interrupts.signal.aborted) break;
+      if (signal.aborted) break;
       intake.begin(path, paths.length > 1);
-      const source = await open(path);
-      try {
-        await readRecords(source, {
-          delimiter,
-          take: intake.take,
-          signal: interrupts.signal,
-        });
-      } finally {
-        source.close();
-      }
+      await read(path, { shape, delimiter, intake, signal });
     }
     await producer.flush();
   } finally {
@@ -86,6 +99,33 @@ export async function run(call: Call): Promise<void> {
     interrupts.release();
   }
   if (intake.failures.count > 0) throw new ItemsFailed("records failed");
+}
+
+async function read(
+  path: string,
+  options: {
+    shape: Shape;
+    delimiter: Uint8Array;
+    intake: Intake;
+    signal: AbortSignal;
+  },
+): Promise<void> {
+  const { shape, delimiter, intake, signal } = options;
+  const { take } = intake;
+  let source: Source | undefined;
+  try {
+    source = await open(path);
+    if (shape.isFilePerRecord) await readWhole(source, { take, signal });
+    else if (shape.framing === "length") {
+      await readFramed(source, { take, signal });
+    } else await readRecords(source, { delimiter, take, signal });
+  } catch (error) {
+    // One file is one record here: the others are none the worse for it.
+    if (!shape.isFilePerRecord) throw error;
+    intake.failures.add(`Cannot write ${path}`, error);
+  } finally {
+    source?.close();
+  }
 }
 
 async function open(path: string): Promise<Source> {
@@ -107,6 +147,13 @@ function readDelimiter(flags: Flags): Uint8Array {
 function readShape(call: Call): [Shape, string[]] {
   const { flags, settings } = call;
   for (const name of ENVELOPED_FLAGS) flags.refuseBoth("envelope", name);
+  const framing = framingOf(flags.text("framing"));
+  for (const [name, others] of ENDS) {
+    for (const other of others) flags.refuseBoth(name, other);
+  }
+  if (framing === "length") {
+    for (const other of ENDINGS) flags.refuseBoth("framing", other);
+  }
   const named = flags.text("topic");
   const paths = [...call.args];
   const topic = named ?? paths.shift() ?? settings.topic;
@@ -134,6 +181,8 @@ function readShape(call: Call): [Shape, string[]] {
       : parseDelimiter(keyDelimiter, "-K"),
     isEmptyNull: flags.has("empty-as-null"),
     isEnvelope: flags.text("envelope") === "json",
+    framing,
+    isFilePerRecord: flags.has("file-per-record"),
   };
   return [shape, paths.length === 0 ? ["-"] : paths];
 }
@@ -145,21 +194,29 @@ class Intake {
   readonly #producer: Producer;
   readonly #shape: Shape;
   readonly #progress: Progress;
+  readonly #pace: Pace | undefined;
   #line = 0;
   #name = "line";
   /** One callback per source: a closure per record would be most of the memory. */
   #onDone: OnDone = () => {};
 
-  constructor(producer: Producer, shape: Shape, progress: Progress) {
+  constructor(
+    producer: Producer,
+    shape: Shape,
+    options: { progress: Progress; pace: Pace | undefined },
+  ) {
     this.#producer = producer;
     this.#shape = shape;
-    this.#progress = progress;
+    this.#progress = options.progress;
+    this.#pace = options.pace;
   }
 
   /** A new source, whose lines count from 1. */
   begin(path: string, isNamed: boolean): void {
     this.#line = 0;
-    const name = isNamed ? `${path}: line` : "line";
+    const { isFilePerRecord, framing } = this.#shape;
+    const line = framing === "length" ? "record" : "line";
+    const name = isFilePerRecord ? path : isNamed ? `${path}: ${line}` : line;
     this.#name = name;
     this.#onDone = (error, _metadata, line) => {
       if (error !== undefined) this.#fail(line, error, name);
@@ -167,10 +224,10 @@ class Intake {
   }
 
   /** Sends one record; waits when the producer's buffer is full. */
-  readonly take: TakeRecord = (bytes) => {
+  readonly take: TakeFramed = (bytes) => {
     const line = ++this.#line;
     this.#progress.records++;
-    this.#progress.bytes += bytes.length;
+    this.#progress.bytes += bytes?.length ?? 0;
     try {
       const { key, value, headers, timestamp } = this.#read(bytes);
       this.#producer.append({
@@ -186,24 +243,31 @@ class Intake {
       this.#fail(line, error);
     }
     if ((line & 1023) === 0) this.#progress.tick();
-    return this.#producer.ready();
+    const isReady = this.#producer.ready();
+    const isDue = this.#pace?.next();
+    return isDue === undefined ? isReady : isDue.then(() => isReady);
   };
 
   /** The record that the bytes stand for. */
-  #read(bytes: Uint8Array): Enveloped {
+  #read(bytes: Uint8Array | null): Enveloped {
     const shape = this.#shape;
+    const { keyDelimiter, headers, timestamp, framing } = shape;
+    if (bytes === null) {
+      return { key: shape.key, value: null, headers, timestamp };
+    }
     if (shape.isEnvelope) return readEnvelope(bytes);
-    const { keyDelimiter, headers, timestamp } = shape;
+    const decode = (part: Uint8Array) =>
+      framing === undefined ? part : decodeFramed(framing, part);
     let key: Uint8Array | string | null = shape.key;
     let value: Uint8Array | null = bytes;
     if (keyDelimiter !== undefined) {
       const at = find(bytes, keyDelimiter, { from: 0, to: bytes.length });
       if (at >= 0) {
-        key = bytes.subarray(0, at);
+        key = decode(bytes.subarray(0, at));
         value = bytes.subarray(at + keyDelimiter.length);
       }
     }
-    if (value.length === 0 && shape.isEmptyNull) value = null;
+    value = value.length === 0 && shape.isEmptyNull ? null : decode(value);
     return { key, value, headers, timestamp };
   }
 
@@ -214,6 +278,7 @@ class Intake {
   }
 
   #fail(line: number | undefined, error: unknown, name = this.#name): void {
-    this.failures.add(`Cannot write ${name} ${line}`, error);
+    const what = this.#shape.isFilePerRecord ? name : `${name} ${line}`;
+    this.failures.add(`Cannot write ${what}`, error);
   }
 }

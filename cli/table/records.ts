@@ -3,8 +3,16 @@
  *
  * @module
  */
-import type { CommandSpec } from "../command.ts";
+import type { CommandSpec, FlagSpec } from "../command.ts";
+import { FRAMINGS } from "../framing.ts";
 import { TOPIC_FLAG } from "./flags.ts";
+
+const FRAMING: FlagSpec = {
+  name: "framing",
+  value: "length|hex|base64",
+  choices: [...FRAMINGS],
+  brief: "values behind 4 bytes of length, or one a line as hex or base64",
+};
 
 /** `kf produce`. */
 export const PRODUCE: CommandSpec = {
@@ -35,6 +43,12 @@ export const PRODUCE: CommandSpec = {
       brief: "what ends a record (default \\n)",
     },
     { name: "null", short: "0", brief: "records end with a NUL byte" },
+    FRAMING,
+    {
+      name: "file-per-record",
+      brief: "the whole of each file, or of stdin, is one record",
+    },
+    { name: "rate", value: "N", brief: "no more than N records per second" },
     {
       name: "header",
       short: "H",
@@ -88,6 +102,10 @@ export const PRODUCE: CommandSpec = {
     {
       line: "find . -print0 | kf produce -0 files -z zstd",
       does: "records that end with NUL, compressed",
+    },
+    {
+      line: "kf produce --file-per-record images *.png",
+      does: "one record per file",
     },
     {
       line: "kf consume -J a -e | kf produce b --envelope json",
@@ -201,6 +219,7 @@ export const CONSUME: CommandSpec = {
       brief: "like -J, with values that are JSON nested as such",
     },
     { name: "null", short: "0", brief: "end each record with a NUL byte" },
+    FRAMING,
     {
       name: "delimiter",
       short: "D",
