@@ -269,9 +269,10 @@ export function envelopeFormat(
         `,"key":${JSON.stringify(envelopeText(record.key))}` +
         `,"value":${value},"headers":`,
     );
-    sink.text(JSON.stringify(
+    const headers = record.headers.length === 0 ? "[]" : JSON.stringify(
       record.headers.map(({ key, value }) => [key, envelopeText(value)]),
-    ));
+    );
+    sink.text(headers);
     sink.byte(0x7d);
     sink.push(delimiter);
   };

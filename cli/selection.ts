@@ -25,7 +25,7 @@ export async function readSelection(
       const regex = asUsage(`--filter "${text}"`, () => new Regex(pattern));
       return (record: ConsumerRecord) =>
         subjects(record, what).some((subject) =>
-          subject !== null && regex.search(decoder.decode(subject))
+          subject !== null && regex.searchBytes(subject)
         );
     }),
     ...wheres.map((text): (record: ExpressionRecord) => boolean =>
@@ -35,8 +35,6 @@ export async function readSelection(
   if (tests.length === 1) return tests[0]!;
   return (record) => tests.every((test) => test(record));
 }
-
-const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
 
 /** What a filter looks at: the key, the value, or the headers of a name. */
 type Subject = { of: "key" | "value" } | { of: "header"; name: string };

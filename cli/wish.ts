@@ -63,6 +63,8 @@ export async function readWish(flags: Flags): Promise<Wish> {
   }
   if (group !== undefined) {
     for (const name of UNSHARED) flags.refuseBoth("group", name);
+    // A pattern is for the group to watch, which chooses partitions itself.
+    if (flags.has("regex")) flags.refuseBoth("group", "partitions");
   }
   const tail = flags.parsed(
     "tail",

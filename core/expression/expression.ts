@@ -6,6 +6,7 @@
  *
  * @module
  */
+import { haveBytesAt, holdsBytes } from "./byte_search.ts";
 import { parseExpression } from "./parse.ts";
 import type {
   ArithmeticOperator,
@@ -357,36 +358,20 @@ function compileBytesPart(
   };
 }
 
-function holdsBytes(bytes: Uint8Array, part: Uint8Array): boolean {
-  if (part.length === 0) return true;
-  const [first] = part;
-  const last = bytes.length - part.length;
-  for (let at = bytes.indexOf(first!); at >= 0 && at <= last;) {
-    if (haveBytesAt(bytes, { part, at })) return true;
-    at = bytes.indexOf(first!, at + 1);
-  }
-  return false;
-}
-
-function haveBytesAt(
-  bytes: Uint8Array,
-  wanted: { part: Uint8Array; at: number },
-): boolean {
-  const { part, at } = wanted;
-  for (let i = 0; i < part.length; i++) {
-    if (bytes[at + i] !== part[i]) return false;
-  }
-  return true;
-}
-
 function areSameBytes(a: Uint8Array | null, b: Uint8Array | null): boolean {
   if (a === null || b === null) return a === b;
   return a.length === b.length && haveBytesAt(a, { part: b, at: 0 });
 }
 
 function compileMatch(expression: Expression & { kind: "match" }): Evaluate {
-  const { regex, isNegated } = expression;
-  const operand = compile(expression.operand);
+  const { regex, isNegated, operand: of } = expression;
+  if (of.kind === "text" && regex.isText) {
+    return ({ record }) => {
+      const bytes = record[of.name];
+      return (bytes !== null && regex.searchBytes(bytes)) !== isNegated;
+    };
+  }
+  const operand = compile(of);
   return (scope) => {
     const value = operand(scope);
     return (typeof value === "string" && regex.search(value)) !== isNegated;

@@ -7,6 +7,7 @@
  * @module
  */
 import { LIMITS } from "../limits.ts";
+import { holdsBytes } from "./byte_search.ts";
 import {
   type Assertion,
   parsePattern,
@@ -28,6 +29,9 @@ interface Step {
 /** What stands before the first and after the last character. */
 const NOTHING = -1;
 
+// As everywhere: a byte order mark is text, and what is no UTF-8 is U+FFFD.
+const UTF8 = new TextDecoder("utf-8", { ignoreBOM: true });
+
 /**
  * A compiled pattern, in RE2's syntax.
  *
@@ -38,6 +42,11 @@ const NOTHING = -1;
 export class Regex {
   /** The pattern's text. */
   readonly pattern: string;
+  /** Whether it is a text without further meaning. */
+  readonly isText: boolean;
+  /** Text that every match holds, the longest that is known; may be empty. */
+  readonly #needle: string;
+  readonly #needleBytes: Uint8Array;
   readonly #steps: readonly Step[];
   /** Whether a match can only begin with the text. */
   readonly #isAnchored: boolean;
@@ -59,6 +68,10 @@ export class Regex {
   constructor(pattern: string, options: { ignoresCase?: boolean } = {}) {
     this.pattern = pattern;
     const tree = parsePattern(pattern, options.ignoresCase ?? false);
+    const needle = needleOf(tree);
+    this.#needle = needle.text;
+    this.#needleBytes = new TextEncoder().encode(needle.text);
+    this.isText = needle.isAll;
     const steps = new Compiler().compile(tree);
     const [first] = steps;
     this.#steps = steps;
@@ -75,7 +88,16 @@ export class Regex {
    * `LIMITS.regexSubjectCharsMax` characters are looked at.
    */
   search(text: string): boolean {
-    return this.#run(text, false);
+    if (!text.includes(this.#needle)) return false;
+    const isShort = text.length <= LIMITS.regexSubjectCharsMax;
+    return this.isText && isShort || this.#run(text, false);
+  }
+
+  /** Whether the text that `bytes` are in UTF-8 holds a match. */
+  searchBytes(bytes: Uint8Array): boolean {
+    if (!holdsBytes(bytes, this.#needleBytes)) return false;
+    const isShort = bytes.length <= LIMITS.regexSubjectCharsMax;
+    return this.isText && isShort || this.#run(UTF8.decode(bytes), false);
   }
 
   /** Whether the whole text is a match. */
@@ -180,6 +202,32 @@ export class Regex {
 function isWord(point: number): boolean {
   return (point >= 0x30 && point <= 0x39) || (point >= 0x41 && point <= 0x5a) ||
     point === 0x5f || (point >= 0x61 && point <= 0x7a);
+}
+
+/** The longest run of single characters that stands in every match. */
+function needleOf(pattern: Pattern): { text: string; isAll: boolean } {
+  const items = pattern.kind === "sequence" ? pattern.items : [pattern];
+  const runs = [""];
+  let isAll = true;
+  for (const item of items) {
+    const character = characterOf(item);
+    if (character === undefined) {
+      isAll = false;
+      runs.push("");
+    } else runs.push(runs.pop()! + character);
+  }
+  const longest = runs.reduce((a, b) => b.length > a.length ? b : a);
+  return { text: longest, isAll };
+}
+
+function characterOf(item: Pattern): string | undefined {
+  if (item.kind !== "set" || item.ignoresCase || item.isNegated) return;
+  const [first, second] = item.ranges;
+  if (first === undefined || second !== undefined) return;
+  if (first[0] !== first[1]) return;
+  const text = String.fromCodePoint(first[0]);
+  // What is no UTF-8 is decoded as U+FFFD, of which the bytes know nothing.
+  return text.isWellFormed() && text !== "\ufffd" ? text : undefined;
 }
 
 /** Every assertion is taken to hold: too many firsts are slow, not wrong. */

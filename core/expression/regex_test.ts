@@ -151,6 +151,16 @@ Deno.test("nothing repeated a thousand times a thousand times is compiled at onc
   assertThrows(() => new Regex("(((|){1000}){1000}){1000}"), RegexError);
 });
 
+Deno.test("bytes that are no UTF-8 are searched as the text that they decode to", () => {
+  const bytes = Uint8Array.of(0x61, 0xff, 0x62);
+  for (const pattern of ["a", "b$", "a.b", "\ufffd", "a\ufffdb", "^a"]) {
+    assert(new Regex(pattern).searchBytes(bytes), pattern);
+  }
+  for (const pattern of ["ab", "\\x{d800}", "a\\x{d800}b", "ÿ"]) {
+    assert(!new Regex(pattern).searchBytes(bytes), pattern);
+  }
+});
+
 Deno.test("text beyond the bound is not looked at", () => {
   const text = "a".repeat(LIMITS.regexSubjectCharsMax) + "b";
   assert(!new Regex("b").search(text));
@@ -194,7 +204,12 @@ Deno.test("it agrees with JavaScript on what both understand", () => {
         // A dot of JavaScript's leaves out other ends of lines than \n, too.
         const flags = ignoresCase ? "ui" : "u";
         const regex = new Regex(pattern, { ignoresCase });
-        assertEquals(regex.search(text), new RegExp(pattern, flags).test(text));
+        const isHeld = new RegExp(pattern, flags).test(text);
+        assertEquals(regex.search(text), isHeld);
+        assertEquals(
+          regex.searchBytes(new TextEncoder().encode(text)),
+          isHeld,
+        );
         const whole = new RegExp(`^(?:${pattern})$`, flags);
         assertEquals(regex.matches(text), whole.test(text));
       },

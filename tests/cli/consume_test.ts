@@ -140,6 +140,7 @@ Deno.test("selections that are wrong exit 2 and say where and why", async () => 
     [["-g", "g", "--tail", "3"], /--group together with --tail/],
     [["-g", "g", "--latest-per-key"], /--group together with/],
     [["-g", "g", "--key", "k"], /--group together with --key/],
+    [["-g", "g", "-r", "-p", "0"], /--group together with --partitions/],
     [["-r", "--topic", "(a"], /Cannot use -r with "\(a"/],
     [["-f", "%v", "--json-value"], /--print together with --json-value/],
   ];
