@@ -25,7 +25,7 @@ export const CODECS = ["none", "gzip", "snappy", "lz4", "zstd"] as const;
 export type Codec = typeof CODECS[number];
 
 /** The list, in the order of the table. */
-const CAPABILITIES = [
+export const CAPABILITIES = [
   "connect",
   "create a topic",
   ...CODECS.map((codec) => `produce ${codec}` as const),

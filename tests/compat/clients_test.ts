@@ -7,8 +7,9 @@
 import { assertEquals } from "@std/assert";
 import { createAdmin } from "../../net/client.ts";
 import { temporaryFolder } from "../fixtures.ts";
-import { examine, startKf } from "./capabilities.ts";
+import { type Client, examine, type Result, startKf } from "./capabilities.ts";
 import { joinWithKf, takeTurns } from "./group.ts";
+import { DOC, writeTable } from "./table.ts";
 import { javaClient } from "./java_clients.ts";
 import { KAFKAJS } from "./kafkajs.ts";
 import { kcatClient } from "./kcat.ts";
@@ -25,6 +26,16 @@ const CLIENTS = [
   KAFKAJS,
   PLATFORMATIC,
 ];
+
+const examined = new Map<Client, Promise<Result[]>>();
+
+/** The results of a client: the list is run once. */
+function resultsOf(client: Client): Promise<Result[]> {
+  const results = examined.get(client) ?? examine(client);
+  examined.set(client, results);
+  return results;
+}
+
 const PRESENT = CLIENTS.filter(({ missing }) => missing === undefined);
 
 for (const client of CLIENTS) {
@@ -36,7 +47,7 @@ for (const client of CLIENTS) {
     ignore: missing !== undefined,
     ...UNSUPERVISED,
     async fn() {
-      const results = await examine(client);
+      const results = await resultsOf(client);
       assertEquals(results.filter(({ hasFailed }) => hasFailed), []);
     },
   });
@@ -54,5 +65,21 @@ Deno.test({
     await admin.close();
     await takeTurns(broker.address, "all", joins);
     assertEquals(await broker.end("SIGTERM"), 0);
+  },
+});
+
+Deno.test({
+  name: "docs/COMPATIBILITY.md tells what the clients did",
+  ignore: PRESENT.length < CLIENTS.length,
+  ...UNSUPERVISED,
+  async fn() {
+    const columns = [];
+    for (const client of CLIENTS) {
+      columns.push({ client, results: await resultsOf(client) });
+    }
+    const text = await writeTable(columns);
+    if (Deno.env.has("KF_WRITE_DOC")) Deno.writeTextFileSync(DOC, text);
+    const hint = "deno task doc:compat writes it anew";
+    assertEquals(Deno.readTextFileSync(DOC), text, hint);
   },
 });

@@ -18,6 +18,7 @@ import {
   kafkaTool,
   startApacheKafka,
 } from "./apache_kafka.ts";
+import { type Tool, TOOLS } from "./kafka_tools.ts";
 
 const jars = await apacheKafkaJars();
 const isMissing = "reason" in jars;
@@ -26,21 +27,21 @@ if (isMissing) console.warn(`skipped: Kafka's tools: ${jars.reason}`);
 
 /** Runs a tool by the name of its class. */
 function tool(
-  name: string,
+  name: Tool,
   args: readonly string[],
   stdin?: string,
 ): Promise<Finished> {
   const folder = "folder" in jars ? jars.folder : "";
   return run(
-    kafkaTool(folder, name, args),
+    kafkaTool(folder, `${TOOLS[name].within}${name}`, args),
     stdin === undefined ? {} : { stdin },
   );
 }
 
 /** A tool's call and what it must print. */
-type Step = readonly [name: string, line: string, printed: RegExp];
+type Step = readonly [name: Tool, line: string, printed: RegExp];
 
-const GROUPS = "consumer.group.ConsumerGroupCommand";
+const GROUPS = "ConsumerGroupCommand";
 
 /** In order: each builds on those before it. */
 const STEPS: readonly Step[] = [
@@ -74,7 +75,7 @@ const STEPS: readonly Step[] = [
     /500 records sent/,
   ],
   [
-    "consumer.ConsoleConsumer",
+    "ConsoleConsumer",
     "--topic t --from-beginning --max-messages 550 --group console",
     /Processed a total of 550 messages/,
   ],
