@@ -61,7 +61,13 @@ export const TOOLS = {
     "kafka-leader-election",
     "elect the preferred replica",
   ),
-  FeatureCommand: told("kafka-features", "describe"),
+  FeatureCommand: told("kafka-features", "describe, upgrade, downgrade"),
+  TransactionsCommand: told("kafka-transactions", "describe producers"),
+  ReassignPartitionsCommand: told(
+    "kafka-reassign-partitions",
+    "execute, verify, cancel",
+    "reassign.",
+  ),
   BrokerApiVersionsCommand: told("kafka-broker-api-versions", "list"),
   DumpLogSegments: told(
     "kafka-dump-log",

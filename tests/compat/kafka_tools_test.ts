@@ -209,7 +209,7 @@ Deno.test({
       ] as const
     ) {
       await step(broker, [
-        "reassign.ReassignPartitionsCommand",
+        "ReassignPartitionsCommand",
         `${verb} --reassignment-json-file ${file}`,
         printed,
       ]);
