@@ -393,11 +393,12 @@ Deno.test({
     const lines = `${"x".repeat(5000)}\n`.repeat(400);
     const filled = await kf(["produce", "in", ...cluster], { stdin: lines });
     assertEquals(filled.code, 0, filled.stderr);
-    const copied = await tool(
+    const copied = await run(kafkaTool(
+      jars.folder,
       "TransactionalMessageCopier",
       `--input-topic in --input-partition 0 --output-topic out --broker-list ${kafka.bootstrap} --consumer-group copier --transactional-id copier --transaction-size 5 --enable-random-aborts`
         .split(" "),
-    );
+    ));
     assertEquals(copied.code, 0, copied.stderr);
     await kafka.stop();
     const folder = `${kafka.data}/out-0`;
