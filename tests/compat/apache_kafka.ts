@@ -89,26 +89,14 @@ export async function startApacheKafka(
     properties,
     propertiesOf(home, port, freePort()) + lines.join("\n"),
   );
-  const java = ["java", "-cp", `${jars}/*`];
-  const formatted = await run([
-    ...java,
-    "kafka.tools.StorageTool",
-    "format",
-    "--ignore-formatted",
-    "-t",
-    CLUSTER_ID,
-    "-c",
-    properties,
-  ]);
-  if (formatted.code !== 0) {
-    throw new Error(`Cannot format the log: ${formatted.stderr}`);
-  }
+  await format(jars, properties);
   const child = new Deno.Command("java", {
     args: [
       "-Xmx400m",
       "-XX:+UseSerialGC",
       "-XX:TieredStopAtLevel=1",
-      ...java.slice(1),
+      "-cp",
+      `${jars}/*`,
       "kafka.Kafka",
       properties,
     ],
@@ -140,6 +128,24 @@ export async function startApacheKafka(
     stop,
     [Symbol.asyncDispose]: dispose,
   };
+}
+
+async function format(jars: string, properties: string): Promise<void> {
+  const formatted = await run([
+    "java",
+    "-cp",
+    `${jars}/*`,
+    "kafka.tools.StorageTool",
+    "format",
+    "--ignore-formatted",
+    "-t",
+    CLUSTER_ID,
+    "-c",
+    properties,
+  ]);
+  if (formatted.code !== 0) {
+    throw new Error(`Cannot format the log: ${formatted.stderr}`);
+  }
 }
 
 function propertiesOf(home: string, port: number, controller: number): string {
