@@ -197,7 +197,8 @@ async function matchTopics(
   );
   if (group !== undefined) {
     const all = named.map((text) => `(?:${text})`).join("|");
-    return asUsage("-r", () => new RegExp(`^(?:${all})$`));
+    // Strict, so that what only RE2 knows is refused and not read otherwise.
+    return asUsage("-r in a group", () => new RegExp(`^(?:${all})$`, "u"));
   }
   const found = await withAdmin(
     { ...settings, properties: commonProperties(settings) },

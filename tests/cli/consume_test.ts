@@ -141,6 +141,8 @@ Deno.test("selections that are wrong exit 2 and say where and why", async () => 
     [["-g", "g", "--latest-per-key"], /--group together with/],
     [["-g", "g", "--key", "k"], /--group together with --key/],
     [["-g", "g", "-r", "-p", "0"], /--group together with --partitions/],
+    [["-g", "g", "-r", "--topic", "[[:alpha:]]+"], /-r in a group/],
+    [["-g", "g", "-r", "--topic", "(?i)a"], /-r in a group/],
     [["-r", "--topic", "(a"], /Cannot use -r with "\(a"/],
     [["-f", "%v", "--json-value"], /--print together with --json-value/],
   ];
