@@ -65,7 +65,7 @@ function assign(
     a.takers.length - b.takers.length || compareText(a.name, b.name)
   );
   for (const topic of ordered) placeFree(topic);
-  while (ordered.map(even).includes(true));
+  even(ordered);
   return new Map(
     [...takers.values()].map(({ memberId, byTopic }) => [
       memberId,
@@ -119,21 +119,39 @@ function placeFree({ name, takers, free }: Topic): void {
   }
 }
 
-/** Moves the topic's partitions while that evens out; whether it moved any. */
-function even({ name, takers }: Topic): boolean {
-  let hasMoved = false;
-  for (;;) {
-    let most: Taker | undefined;
-    let least = takers[0]!;
-    for (const taker of takers) {
-      if (taker.load < least.load) least = taker;
-      const hasSome = (taker.byTopic.get(name)?.length ?? 0) > 0;
-      if (hasSome && taker.load > (most?.load ?? 0)) most = taker;
+/** Who has most of those with partitions of the topic, and who of all least. */
+function extremes({ name, takers }: Topic): { most: Taker; least: Taker } {
+  let most = takers[0]!;
+  let least = most;
+  let isFound = false;
+  for (const taker of takers) {
+    if (taker.load < least.load) least = taker;
+    const hasSome = (taker.byTopic.get(name)?.length ?? 0) > 0;
+    if (hasSome && (!isFound || taker.load > most.load)) {
+      most = taker;
+      isFound = true;
     }
-    if (most === undefined || most.load - least.load < 2) return hasMoved;
-    const partition = most.byTopic.get(name)!.pop()!;
-    give(least, { topic: name, partition });
-    most.load--;
-    hasMoved = true;
+  }
+  return isFound ? { most, least } : { most: least, least };
+}
+
+/** Moves what evens out, the widest gaps first: none is moved in vain. */
+function even(topics: readonly Topic[]): void {
+  const gapOf = (topic: Topic) => {
+    const { most, least } = extremes(topic);
+    return most.load - least.load;
+  };
+  for (;;) {
+    const widest = topics.reduce((gap, each) => Math.max(gap, gapOf(each)), 0);
+    if (widest < 2) return;
+    for (const topic of topics) {
+      for (;;) {
+        const { most, least } = extremes(topic);
+        if (most.load - least.load < widest) break;
+        const partition = most.byTopic.get(topic.name)!.pop()!;
+        give(least, { topic: topic.name, partition });
+        most.load--;
+      }
+    }
   }
 }
