@@ -139,6 +139,11 @@ const GROUP_KEYS = {
     min: 1,
     doc: "Smallest consumer.session.timeout.ms that a group may have.",
   }),
+  "group.consumer.regex.refresh.interval.ms": int(600000, {
+    min: 1,
+    doc: "How long new topics may wait for members that subscribe by a " +
+      "regular expression; at most ten seconds.",
+  }),
   "group.consumer.session.timeout.ms": int(45000, {
     min: 1,
     doc: "How long a silent member stays in its consumer group.",

@@ -23,6 +23,7 @@ import type {
   ConsumerHeartbeatReply,
 } from "./inputs.ts";
 import { isSubset, reconciled, type ReportedPartitions } from "./reconcile.ts";
+import { compiled, refreshRegexes } from "./regexes.ts";
 import { computeTargets } from "./targets.ts";
 import { subscribedTopics, topicsHash, wantedTopics } from "./topics.ts";
 
@@ -94,6 +95,9 @@ export function heartbeat(
     ? dynamicMember(draft, request)
     : staticMember(draft, request);
   const updated = updatedMember(before, request);
+  if (updated.regex !== null && updated.regex !== before.regex) {
+    compiled(updated.regex);
+  }
   const member = advance(draft, {
     before,
     updated,
@@ -290,9 +294,10 @@ function advance(
 function refreshEpoch(draft: ConsumerDraft, hasChanged: boolean): void {
   const { topics } = draft.context;
   if (!hasChanged && draft.topicsVersion === topics.version) return;
+  const isCurrent = refreshRegexes(draft);
   const hash = groupHash(draft);
   if (hasChanged || hash !== draft.base.metadataHash) draft.bumpEpoch(hash);
-  draft.topicsVersion = topics.version;
+  if (isCurrent) draft.topicsVersion = topics.version;
 }
 
 /** The hash of all topics that members want. */
@@ -344,11 +349,7 @@ export function removeMembers(
   memberIds: readonly string[],
 ): void {
   for (const memberId of memberIds) draft.remove(memberId);
-  const inUse = new Set<string | null>();
-  for (const { regex } of draft.members.values()) inUse.add(regex);
-  for (const regex of [...draft.regexes.keys()]) {
-    if (!inUse.has(regex)) draft.setRegex(regex, null);
-  }
+  refreshRegexes(draft);
   draft.bumpEpoch(groupHash(draft));
   // Nobody is there for whom it would be computed.
   if (draft.members.size === 0) draft.targetsAreCurrent(0);

@@ -27,6 +27,8 @@ export interface ConsumerGroupConfig {
   readonly groupSizeMax: number;
   /** Names of the assignors that members may ask for; the first is default. */
   readonly assignors: readonly string[];
+  /** How long new topics may wait for those who subscribe by expression. */
+  readonly regexRefreshIntervalMs: number;
   sessionTimeoutMs(groupId: string): number;
   heartbeatIntervalMs(groupId: string): number;
 }

@@ -8,6 +8,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { ERRORS } from "../../core/errors.ts";
 import { RESOURCE_TYPE } from "../../core/metadata/image.ts";
+import { until } from "../../tests/fixtures.ts";
 import { create, latest, running, start } from "../../tests/raw_broker.ts";
 import { RawClient } from "../../tests/raw_client.ts";
 import { OFFSET_COMMIT } from "../wire/08_offset_commit.ts";
@@ -218,4 +219,36 @@ Deno.test("a consumer group survives a restart", async () => {
   } finally {
     await again.stop();
   }
+});
+
+Deno.test("the broker finds the topics of a regular expression, new ones too", async () => {
+  await using at = await running({
+    "group.consumer.regex.refresh.interval.ms": "1",
+  });
+  using client = await RawClient.connect(at.port);
+  await prepare(client);
+  const byRegex = { subscribedTopicNames: null, subscribedTopicRegex: "t\\d*" };
+  const refused = await beat(client, {
+    ...byRegex,
+    subscribedTopicRegex: "t(",
+  });
+  assertEquals(refused.errorCode, ERRORS.INVALID_REGULAR_EXPRESSION);
+  const joined = await beat(client, byRegex);
+  assertEquals(joined.assignment!.topicPartitions.length, 1);
+  await create(client, "t2");
+  await create(client, "other");
+  const stay = {
+    memberEpoch: joined.memberEpoch,
+    rebalanceTimeoutMs: -1,
+    subscribedTopicNames: null,
+    topicPartitions: null,
+  };
+  let found = await beat(client, stay);
+  await until("the new topic is found", async () => {
+    if (found.assignment === null) found = await beat(client, stay);
+    return found.assignment !== null;
+  });
+  assertEquals(found.assignment!.topicPartitions.length, 2);
+  const [member] = (await described(client)).members;
+  assertEquals(member!.subscribedTopicRegex, "t\\d*");
 });

@@ -456,6 +456,8 @@ function groupConfigOf(services: Needs): GroupConfig {
     consumer: {
       groupSizeMax: config["group.consumer.max.size"],
       assignors: config["group.consumer.assignors"],
+      regexRefreshIntervalMs:
+        config["group.consumer.regex.refresh.interval.ms"],
       sessionTimeoutMs: valueOf("consumer.session.timeout.ms"),
       heartbeatIntervalMs: valueOf("consumer.heartbeat.interval.ms"),
     },

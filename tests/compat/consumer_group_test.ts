@@ -198,3 +198,24 @@ Deno.test({
     );
   },
 });
+
+Deno.test({
+  name: "a Java consumer reads the topics that a pattern names",
+  ignore: isMissing,
+  async fn() {
+    using folder = temporaryFolder();
+    await using broker = await startWithTopic(folder.path);
+    const { address } = broker;
+    await kf(["produce", "u", "-b", address], { stdin: "1\n2\n" });
+    await kf(["produce", "x", "-b", address], { stdin: "3\n4\n" });
+    const read = await run(
+      kafkaTool(folderOfJars, "consumer.ConsoleConsumer", [
+        ...["--bootstrap-server", address, "--include", "[tu]"],
+        ...["--from-beginning", "--max-messages", "102", "--group", "g"],
+        ...["--timeout-ms", "30000"],
+        ...["--command-property", "group.protocol=consumer"],
+      ]),
+    );
+    assertMatch(read.stderr, /Processed a total of 102 messages/);
+  },
+});
