@@ -235,7 +235,8 @@ export class ConsumerMembership {
         else added.push({ topicId, topic, partition });
       }
     }
-    const revoked = this.#owned.filter((own) => !kept.includes(own));
+    const stays = new Set(kept);
+    const revoked = this.#owned.filter((own) => !stays.has(own));
     if (revoked.length + added.length === 0 && !lacksNames) {
       this.#target = undefined;
       return undefined;

@@ -84,9 +84,13 @@ Deno.test({
   fn: async (t) => {
     if (isMissing) return;
     await using kafka = await startApacheKafka(jars.folder, {
-      config: CONSUMER_PROTOCOL_CONFIG,
+      config: {
+        ...CONSUMER_PROTOCOL_CONFIG,
+        "group.consumer.min.heartbeat.interval.ms": "100",
+        "group.consumer.min.session.timeout.ms": "2000",
+      },
     });
-    await consumerProtocolSuite(t, kafka.bootstrap);
+    await consumerProtocolSuite(t, kafka.bootstrap, { more: true });
     for (const protocol of ["classic", "consumer"]) {
       await t.step(
         `shared with a Java consumer (${protocol})`,

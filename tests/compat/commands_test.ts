@@ -25,7 +25,12 @@ const LOCAL: ReadonlySet<string> = new Set([
   "broker",
   "completion",
   "dev",
+  "log dump",
   "man",
+  "metadata cat",
+  "metadata find",
+  "metadata ls",
+  "metadata shell",
   "profile create",
   "profile edit",
   "profile list",
@@ -57,6 +62,11 @@ const STEPS: readonly (Step | string)[] = [
   "cluster health --wait --timeout 20s",
   "cluster info",
   { line: "cluster api-versions", compare: isServed },
+  { line: "cluster quorum", view: quorum },
+  { line: "cluster features", compare: hasFeatures },
+  "cluster features --upgrade no.such.feature=1",
+  "cluster features --upgrade metadata.version=1",
+  "cluster features --downgrade group.version=9",
   "topic create made -p 2 -c retention.ms=7200000",
   "topic create made",
   "topic create made --if-not-exists",
@@ -99,6 +109,9 @@ const STEPS: readonly (Step | string)[] = [
   "consume -r a.*|ma.* -p 0 -e",
   "consume -r made -e -g patterned",
   "consume made --group-protocol consumer",
+  "consume made -e -g modern --group-protocol consumer -n 2",
+  "group describe modern",
+  "group lag modern",
   "consume made -p 7 -e",
   "consume none-such -e -X allow.auto.create.topics=false --timeout 2s",
   "consume made -e -g readers",
@@ -114,9 +127,11 @@ const STEPS: readonly (Step | string)[] = [
   "group seek fresh --topic made --to 1 -y",
   "group lag readers",
   "group delete readers fresh --dry-run",
-  "group delete readers patterned -y",
+  "group delete readers patterned modern -y",
   "group delete missing -y",
   "group list",
+  { line: "logdirs made acked", view: replicas },
+  "logdirs missing",
   "topic trim made --before 1 -p 0 --dry-run",
   "topic trim made --before 1 -p 0 -y",
   "topic trim made --before 99 -p 0 -y",
@@ -149,6 +164,8 @@ const MASKS: readonly (readonly [pattern: RegExp, mask: string])[] = [
   [/"timestamp":\d{13}/g, '"timestamp":TIME'],
   [/"timeLagMs":\d+/g, '"timeLagMs":TIME'],
   [/"run":"[^"]+"/g, '"run":RUN'],
+  [/"logDir":"[^"]+"/g, '"logDir":PATH'],
+  [/"(total|usable)Bytes":(\d+|null)/g, '"$1Bytes":SIZE'],
   // A broker's sentence is its own, the code is not.
   [
     /^(kf: Cannot [^:]+): .*?\(?\b([A-Z]+(?:_[A-Z]+)+)\)?$/gm,
@@ -204,6 +221,54 @@ function hasConfigs(ours: string, theirs: string): void {
   const names = new Set(own.map(({ name }) => name));
   const apache = JSON.parse(theirs) as Config[];
   assertEquals(view(own), view(apache.filter(({ name }) => names.has(name))));
+}
+
+interface Feature {
+  readonly name: string;
+  readonly minSupported: number;
+  readonly maxSupported: number;
+}
+
+/** kf has some of Kafka's features, in no wider a range. */
+function hasFeatures(ours: string, theirs: string): void {
+  const apache = JSON.parse(theirs) as Feature[];
+  for (const own of JSON.parse(ours) as Feature[]) {
+    const found = apache.find(({ name }) => name === own.name);
+    assert(found, `Kafka has no ${own.name}`);
+    assert(found.minSupported <= own.minSupported, own.name);
+    assert(found.maxSupported >= own.maxSupported, own.name);
+  }
+}
+
+function quorum(stdout: string): unknown {
+  const { leaderId, replicas } = JSON.parse(stdout);
+  return [
+    leaderId,
+    replicas.map(({ nodeId, role, lag }: Record<string, unknown>) => [
+      nodeId,
+      role,
+      lag,
+    ]),
+  ];
+}
+
+/** Replicas by folder, without paths and sizes. */
+function replicas(stdout: string): unknown {
+  return JSON.parse(stdout).map((
+    { nodeId, replicas }: { nodeId: number; replicas: Partition[] },
+  ) => [
+    nodeId,
+    replicas.map(({ topic, partition, offsetLag, isFuture }) =>
+      `${topic}-${partition} ${offsetLag} ${isFuture}`
+    ).sort(),
+  ]);
+}
+
+interface Partition {
+  readonly topic: string;
+  readonly partition: number;
+  readonly offsetLag: number;
+  readonly isFuture: boolean;
 }
 
 function keysAlone(stdout: string): unknown {

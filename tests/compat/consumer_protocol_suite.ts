@@ -5,7 +5,7 @@
  *
  * @module
  */
-import { assertEquals, assertRejects } from "@std/assert";
+import { assertEquals, assertMatch, assertRejects } from "@std/assert";
 import {
   type Consumer,
   createAdmin,
@@ -18,28 +18,36 @@ import { kf, kfCommand, until } from "../fixtures.ts";
 /** A broker's config under which members are heard of and missed soon. */
 export const CONSUMER_PROTOCOL_CONFIG: Readonly<Record<string, string>> = {
   "group.consumer.heartbeat.interval.ms": "100",
-  "group.consumer.min.heartbeat.interval.ms": "100",
   "group.consumer.session.timeout.ms": "2000",
-  "group.consumer.min.session.timeout.ms": "2000",
 };
 
 type Config = Record<string, string | number | boolean>;
 
 const TEXT = new TextDecoder();
 
+type Step = (world: World) => Promise<void>;
+
+/** What every broker that offers the protocol does. */
+const STEPS: Readonly<Record<string, Step>> = {
+  "members come and leave, every record is read once": comeAndLeave,
+  "a member that is killed is replaced": killed,
+  "a static member returns to what it had; its double is refused": fixed,
+  "kf group describe, lag and seek know groups of either type": described,
+};
+
+/** What Apache Kafka does besides. */
+const MORE: Readonly<Record<string, Step>> = {
+  "a pattern takes in a topic that is created later": pattern,
+  "a classic member and one of the new protocol share a group": mixed,
+};
+
 /** Runs every step against the broker at `bootstrap`. */
 export async function consumerProtocolSuite(
   t: Deno.TestContext,
   bootstrap: string,
+  options: { readonly more?: boolean } = {},
 ): Promise<void> {
-  const steps: Record<string, (world: World) => Promise<void>> = {
-    "members come and leave, every record is read once": comeAndLeave,
-    "a member that is killed is replaced": killed,
-    "a pattern takes in a topic that is created later": pattern,
-    "a static member returns to what it had; its double is refused": fixed,
-    "a classic member and one of the new protocol share a group": mixed,
-    "kf group describe shows groups of either type": described,
-  };
+  const steps = options.more ? { ...STEPS, ...MORE } : STEPS;
   for (const [name, step] of Object.entries(steps)) {
     await t.step(name, async () => {
       await using world = new World(bootstrap);
@@ -230,17 +238,18 @@ async function described(world: World): Promise<void> {
     })
   );
   for (const consumer of consumers) await holding([[consumer, 4]]);
-  const { code, stdout, stderr } = await kf([
-    ...["group", "describe", "g-classic", "g-consumer"],
-    ...["-b", world.bootstrap, "--format", "json"],
-  ]);
+  const call = (line: string) =>
+    kf([...line.split(" "), "-b", world.bootstrap, "--format", "json"]);
+  const { code, stdout, stderr } = await call(
+    "group describe g-classic g-consumer",
+  );
   assertEquals(code, 0, stderr);
   const groups = JSON.parse(stdout) as {
     type: string;
     state: string;
     protocolType: string;
     protocol: string;
-    members: { assignment: unknown[] }[];
+    members: { memberId: string; assignment: unknown[] }[];
   }[];
   assertEquals(
     groups.map((
@@ -251,4 +260,18 @@ async function described(world: World): Promise<void> {
       ["consumer", "Stable", "consumer", "uniform", 4],
     ],
   );
+  for (const [i, group] of ["g-classic", "g-consumer"].entries()) {
+    await consumers[i]!.commit();
+    const owners = JSON.parse((await call(`group lag ${group}`)).stdout)
+      .map(({ memberId }: { memberId: string }) => memberId);
+    assertEquals(owners, Array(4).fill(groups[i]!.members[0]!.memberId));
+    const busy = await call(`group seek ${group} --to earliest -y`);
+    assertEquals(busy.code, 1);
+    assertMatch(busy.stderr, /has a member/);
+    await consumers[i]!.close();
+    const sought = await call(`group seek ${group} --to earliest -y`);
+    assertEquals(sought.code, 0, sought.stderr);
+    const deleted = await call(`group delete ${group} -y`);
+    assertEquals(deleted.code, 0, deleted.stderr);
+  }
 }
