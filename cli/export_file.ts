@@ -79,8 +79,8 @@ export class ExportFile {
     return this.#last.size > 0;
   }
 
-  /** Where each partition goes on: at its last record, to compare it. */
-  get starts(): Map<number, number> {
+  /** The last record of each partition. */
+  get lasts(): Map<number, number> {
     return new Map([...this.#last].map(([at, { offset }]) => [at, offset]));
   }
 

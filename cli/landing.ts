@@ -22,7 +22,7 @@ import type {
 } from "../net/client.ts";
 import { withAdmin } from "./cluster.ts";
 import { isSame } from "./ledger.ts";
-import { openConsumer, readToEnds } from "./reading.ts";
+import { type Creation, openConsumer, readToEnds } from "./reading.ts";
 import { openProducer } from "./sending.ts";
 import { commonProperties, type Settings } from "./settings.ts";
 
@@ -54,12 +54,6 @@ export type OnLanded = (
   nextOffset: number,
   tag: number,
 ) => void;
-
-/** How a missing target is created. */
-export interface Creation {
-  readonly partitions?: number | undefined;
-  readonly configs?: Readonly<Record<string, string>>;
-}
 
 /** Finds the target, or creates it. */
 export async function findTarget(

@@ -81,7 +81,34 @@ export async function findSource(
   };
 }
 
-/** Refuses to go on at `starts` where that would leave a gap. */
+/** How a missing topic is created. */
+export interface Creation {
+  readonly partitions?: number | undefined;
+  readonly configs?: Readonly<Record<string, string>>;
+}
+
+/** What a topic is created with to be like another: as many partitions, and what was configured on the topic itself. */
+export async function creationLike(
+  settings: Settings,
+  { partitions }: Source,
+): Promise<Required<Creation> & { readonly partitions: number }> {
+  const common = { ...settings, properties: commonProperties(settings) };
+  const name = partitions[0]!.topic;
+  const [found] = await withAdmin(
+    common,
+    (admin) => admin.describeConfigs([{ type: "topic", name }]),
+  );
+  if (found?.error !== undefined) throw found.error;
+  const own = (found?.entries ?? []).filter(({ source, value }) =>
+    source === "DYNAMIC_TOPIC_CONFIG" && value !== null
+  );
+  return {
+    partitions: partitions.length,
+    configs: Object.fromEntries(own.map(({ name, value }) => [name, value!])),
+  };
+}
+
+/** Refuses to go on at `starts` where that would leave a gap; gives first offsets. */
 export async function refuseGaps(
   consumer: Consumer,
   partitions: readonly TopicPartition[],
@@ -89,7 +116,7 @@ export async function refuseGaps(
     readonly starts: ReadonlyMap<number, number>;
     readonly what: string;
   },
-): Promise<void> {
+): Promise<ReadonlyMap<number, number>> {
   const firsts = await consumer.beginningOffsets(partitions);
   const ends = await consumer.endOffsets(partitions);
   for (const [partition, offset] of starts) {
@@ -102,6 +129,7 @@ export async function refuseGaps(
       : undefined;
     if (why !== undefined) throw new Error(`Cannot go on ${what}: ${why}`);
   }
+  return new Map(firsts.map((at) => [at.partition, at.offset]));
 }
 
 /** What {@linkcode readToEnds} reads, and to whom it gives it. */

@@ -123,6 +123,22 @@ export function fileBytes(path: string): number | undefined {
   }
 }
 
+/** Whether a path ends in a slash, or is a folder's. */
+export function isNamedAsFolder(path: string): boolean {
+  if (/[/\\]$/.test(path)) return true;
+  try {
+    return Deno.statSync(path).isDirectory;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return false;
+    throw error;
+  }
+}
+
+/** Makes a folder and those above it; one that is there is fine. */
+export function makeFolder(path: string): void {
+  Deno.mkdirSync(path, { recursive: true });
+}
+
 /** A file that only grows. */
 export interface GrowingFile {
   /** Writes all of `bytes` at its end. */

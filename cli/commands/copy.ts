@@ -8,21 +8,20 @@
  * @module
  */
 import type { ConsumerRecord } from "../../net/client.ts";
-import { withAdmin } from "../cluster.ts";
 import type { Call } from "../command.ts";
 import { Pairs } from "../copy_pairs.ts";
 import { ItemsFailed, UsageError } from "../failure.ts";
-import { type Creation, findTarget, Landing } from "../landing.ts";
+import { findTarget, Landing } from "../landing.ts";
 import { printAnswer, say } from "../output.ts";
 import { Progress } from "../progress.ts";
 import {
+  creationLike,
   findSource,
   openConsumer,
   readToEnds,
   refuseGaps,
-  type Source,
 } from "../reading.ts";
-import { commonProperties, type Settings, settingsOf } from "../settings.ts";
+import { type Settings, settingsOf } from "../settings.ts";
 import { takeInterrupts } from "../terminal.ts";
 
 /** What a run has done. */
@@ -156,25 +155,4 @@ async function land(
     if (waits !== undefined) await waits;
   }
   progress.tick();
-}
-
-/** As many partitions, and what was configured on the topic itself. */
-async function creationLike(
-  settings: Settings,
-  { partitions }: Source,
-): Promise<Creation> {
-  const common = { ...settings, properties: commonProperties(settings) };
-  const name = partitions[0]!.topic;
-  const [found] = await withAdmin(
-    common,
-    (admin) => admin.describeConfigs([{ type: "topic", name }]),
-  );
-  if (found?.error !== undefined) throw found.error;
-  const own = (found?.entries ?? []).filter(({ source, value }) =>
-    source === "DYNAMIC_TOPIC_CONFIG" && value !== null
-  );
-  return {
-    partitions: partitions.length,
-    configs: Object.fromEntries(own.map(({ name, value }) => [name, value!])),
-  };
 }

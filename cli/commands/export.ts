@@ -1,21 +1,23 @@
 /**
- * `kf export`: a topic into a file, or onto stdout, as JSON envelopes. What is
- * there already is gone on from: see `export_file.ts`.
+ * `kf export`: a topic into a file, a folder, or onto stdout, as JSON
+ * envelopes. What is there already is gone on from: see `export_file.ts`.
  *
  * @module
  */
 import type { Call } from "../command.ts";
 import { ExportFile } from "../export_file.ts";
+import { ExportFolder, folderOf } from "../export_folder.ts";
 import { ItemsFailed } from "../failure.ts";
 import { printAnswer, say } from "../output.ts";
 import { Progress } from "../progress.ts";
 import {
+  creationLike,
   findSource,
   openConsumer,
   readToEnds,
   refuseGaps,
 } from "../reading.ts";
-import { takeInterrupts } from "../terminal.ts";
+import { isNamedAsFolder, takeInterrupts } from "../terminal.ts";
 
 /** Runs `kf export`. */
 export async function run({ args, settings }: Call): Promise<void> {
@@ -26,29 +28,39 @@ export async function run({ args, settings }: Call): Promise<void> {
   });
   const interrupts = takeInterrupts();
   const progress = new Progress(path === "-" ? "read" : "exported", settings);
-  let file: ExportFile | undefined;
+  let output: ExportFile | ExportFolder | undefined;
   try {
-    const { partitions } = await findSource(settings, topic);
-    const output = file = await ExportFile.open(path, topic);
-    // What the file lacks must still be there: else it would have a gap.
-    await refuseGaps(consumer, partitions, {
-      starts: new Map([...output.starts].map(([at, last]) => [at, last + 1])),
+    const source = await findSource(settings, topic);
+    const { partitions } = source;
+    const opened = output = path !== "-" && isNamedAsFolder(path)
+      ? await ExportFolder.open(folderOf(path), {
+        topic,
+        creation: await creationLike(settings, source),
+      })
+      : await ExportFile.open(path, topic);
+    const { lasts } = opened;
+    // What it lacks must still be there: else it would have a gap.
+    const firsts = await refuseGaps(consumer, partitions, {
+      starts: new Map([...lasts].map(([at, last]) => [at, last + 1])),
       what: `in "${path}"`,
     });
     await readToEnds(consumer, {
       partitions,
-      starts: output.starts,
+      // At the last record that is there, to compare it.
+      starts: new Map(
+        [...lasts].map(([at, last]) => [at, Math.max(last, firsts.get(at)!)]),
+      ),
       stop: interrupts.signal,
       take(records) {
-        progress.records += output.add(records);
-        output.flush();
-        progress.bytes = output.bytes;
+        progress.records += opened.add(records);
+        opened.flush();
+        progress.bytes = opened.bytes;
         progress.tick();
       },
     });
   } finally {
     await consumer.close();
-    file?.close();
+    output?.close();
     interrupts.release();
     progress.end();
   }
@@ -62,7 +74,7 @@ export async function run({ args, settings }: Call): Promise<void> {
     throw new ItemsFailed("interrupted");
   }
   if (path === "-") return;
-  const { isResumed } = file;
+  const { isResumed } = output;
   const { records, bytes } = progress;
   await printAnswer({
     json: { topic, file: path, isResumed, records, bytes },

@@ -9,15 +9,22 @@
 import type { Call, Flags } from "../command.ts";
 import { readEnvelope } from "../envelope.ts";
 import { ItemsFailed, sentenceOf } from "../failure.ts";
+import {
+  folderOf,
+  partitionFile,
+  readExportedTopic,
+} from "../export_folder.ts";
 import { findTarget, Landing, type Target } from "../landing.ts";
 import { printAnswer, say } from "../output.ts";
 import { Progress } from "../progress.ts";
 import { readRecords } from "../record_reader.ts";
 import {
+  isNamedAsFolder,
   openSource,
   readText,
   removePath,
   replaceText,
+  type Source,
   takeInterrupts,
 } from "../terminal.ts";
 import { parseCount } from "../units.ts";
@@ -26,22 +33,32 @@ import { parseCount } from "../units.ts";
 export async function run({ args, flags, settings }: Call): Promise<void> {
   const [topic, path = "-"] = args as [string, string?];
   const statePath = flags.text("state") ??
-    (path === "-" ? undefined : `${path}.import`);
+    (path === "-" ? undefined : `${folderOf(path)}.import`);
+  const { inputs, creation } = readInputs(path, flags);
   const interrupts = takeInterrupts();
   const progress = new Progress("imported", settings);
   // Opened first: a missing file must not leave a topic.
-  const source = await openSource(path);
+  const first = await openSource(inputs[0]!.path);
   let landing: Landing | undefined;
   try {
-    const target = await findTarget(settings, topic, readCreation(flags));
+    const target = await findTarget(settings, topic, creation);
     const starts = readState(statePath, target);
     landing = await Landing.open(settings, target, { starts });
-    await feed(landing, { source, progress, stop: interrupts.signal });
+    const options = { progress, stop: interrupts.signal };
+    await feed(landing, first, { ...options, name: inputs[0]!.name });
+    for (const { path, name } of inputs.slice(1)) {
+      const source = await openSource(path);
+      try {
+        await feed(landing, source, { ...options, name });
+      } finally {
+        source.close();
+      }
+    }
     if (interrupts.signal.aborted) await landing.flush();
     else await landing.finish();
   } finally {
     await landing?.close();
-    source.close();
+    first.close();
     interrupts.release();
     progress.end();
   }
@@ -63,13 +80,32 @@ export async function run({ args, flags, settings }: Call): Promise<void> {
   }, settings);
 }
 
-function readCreation(flags: Flags) {
+/** The files in order, how their lines are named, and how the topic is made. */
+function readInputs(path: string, flags: Flags) {
   const name = "a number of partitions";
+  const partitions = flags.parsed(
+    "partitions",
+    (text) => parseCount(text, { name, min: 1, max: 0x7fffffff }),
+  );
+  if (path === "-" || !isNamedAsFolder(path)) {
+    return { inputs: [{ path, name: "line" }], creation: { partitions } };
+  }
+  const folder = folderOf(path);
+  const exported = readExportedTopic(folder);
+  if (exported === undefined) {
+    throw new Error(`Cannot import "${path}": it holds no topic.json`);
+  }
+  const { creation } = exported;
+  const inputs = Array.from({ length: creation.partitions }, (_, partition) => {
+    const path = partitionFile(folder, partition);
+    return { path, name: `${path}: line` };
+  });
   return {
-    partitions: flags.parsed(
-      "partitions",
-      (text) => parseCount(text, { name, min: 1, max: 0x7fffffff }),
-    ),
+    inputs,
+    creation: {
+      ...creation,
+      partitions: partitions ?? creation.partitions,
+    },
   };
 }
 
@@ -104,8 +140,9 @@ function readState(
 
 async function feed(
   landing: Landing,
-  { source, progress, stop }: {
-    readonly source: Awaited<ReturnType<typeof openSource>>;
+  source: Source,
+  { name, progress, stop }: {
+    readonly name: string;
     readonly progress: Progress;
     readonly stop: AbortSignal;
   },
@@ -127,7 +164,9 @@ async function feed(
       } catch (error) {
         const why = sentenceOf(error);
         if (why.startsWith("Cannot ")) throw error;
-        throw new Error(`Cannot import line ${line}: ${why}`, { cause: error });
+        throw new Error(`Cannot import ${name} ${line}: ${why}`, {
+          cause: error,
+        });
       }
     },
   });

@@ -189,19 +189,23 @@ const MOVES: readonly CommandSpec[] = [
     path: "export",
     summary: "keep a topic's records in a file, without loss",
     arguments: {
-      name: "TOPIC [FILE]",
+      name: "TOPIC [FILE|DIR/]",
       min: 1,
       max: 2,
       completes: "topic",
       rest: "file",
       brief:
-        "topic, and the file (default stdout); a file that is there is gone on from, after a kill or for what came since",
+        "topic, and the file or folder (default stdout); what is there is gone on from, after a kill or for what came since",
     },
     flags: [],
     examples: [
       {
         line: "kf export orders orders.jsonl",
         does: "up to what is there now; committed records only",
+      },
+      {
+        line: "kf export orders orders/",
+        does: "a file for each partition, and the topic's configuration",
       },
       {
         line: "kf export orders | gzip > orders.jsonl.gz",
@@ -215,19 +219,21 @@ const MOVES: readonly CommandSpec[] = [
     path: "import",
     summary: "write an export into a topic, each record where it was",
     arguments: {
-      name: "TOPIC [FILE]",
+      name: "TOPIC [FILE|DIR]",
       min: 1,
       max: 2,
       completes: "topic",
       rest: "file",
-      brief: "topic, created when missing, and the file (default stdin)",
+      brief:
+        "topic, created when missing, and the file or folder (default stdin)",
     },
     flags: [
       {
         name: "partitions",
         short: "p",
         value: "N",
-        brief: "partitions of a topic that has to be created",
+        brief:
+          "partitions of a topic that has to be created (default as exported from a folder)",
       },
       {
         name: "state",

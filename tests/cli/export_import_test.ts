@@ -69,6 +69,47 @@ Deno.test("export and import lose nothing, by a file and by a pipe", async () =>
   );
 });
 
+Deno.test("a folder keeps a topic's configuration too, and both ways go on after a kill", async () => {
+  using folder = temporaryFolder();
+  await using broker = await startBrokerProcess({ data: `${folder.path}/d` });
+  const { address } = broker;
+  const cluster = ["-b", address];
+  await writeMany(address, 150_000);
+  const set = ["--set", "max.message.bytes=2000000"];
+  await done(kf(["topic", "config", "many", ...set, ...cluster]));
+  const kept = `${folder.path}/kept`;
+  const cutShort = async (line: string[], isTime: () => unknown) => {
+    const [program, ...args] = kfCommand(...line);
+    const child = new Deno.Command(program!, {
+      args,
+      stdout: "null",
+      stderr: "null",
+    }).spawn();
+    await until("some has got there", isTime);
+    child.kill("SIGKILL");
+    await child.status;
+  };
+  const write = ["export", "many", `${kept}/`, ...cluster];
+  await cutShort(write, () => statOf(`${kept}/1.jsonl`).size > 500_000);
+  await done(kf(write));
+  const read = ["import", "copy", kept, ...cluster];
+  await cutShort(read, async () => await countIn(address, "copy") > 20_000);
+  await done(kf(read));
+  assertEquals(
+    await contents(broker, "copy", 3),
+    await contents(broker, "many", 3),
+  );
+  const config = await done(kf(["topic", "config", "copy", ...cluster]));
+  assertMatch(config, /max\.message\.bytes +2000000/);
+  await done(kf(["gen", "other", "-n", "1", ...cluster]));
+  const other = await kf(write.with(1, "other"));
+  assertEquals(other.code, 1);
+  assertMatch(other.stderr, /it is an export of "many"/);
+  const none = await kf(read.with(2, `${folder.path}/`));
+  assertEquals(none.code, 1);
+  assertMatch(none.stderr, /it holds no topic\.json/);
+});
+
 Deno.test("export into import across a killed broker is the topic byte for byte", async () => {
   using folder = temporaryFolder();
   const data = `${folder.path}/d`;
@@ -188,8 +229,11 @@ Deno.test("an export goes on with nothing but its own topic", async () => {
     line.with(1, "b"),
     /line 1 is not the next of an export of "b"/,
   );
+  const trim = ["topic", "trim", "a", "-y", ...cluster, "--before"];
+  await done(kf([...trim, "9"]));
+  await done(kf(line));
   await write();
-  await done(kf(["topic", "trim", "a", "--before", "12", "-y", ...cluster]));
+  await done(kf([...trim, "12"]));
   await refused(line, /offset 9 to 12 of partition 0 were deleted/);
   await done(kf(["topic", "delete", "a", "-y", ...cluster]));
   await write();
