@@ -37,6 +37,31 @@ export function replaceFile(
   disk.syncDirectory(folder);
 }
 
+/**
+ * The same without keeping anybody waiting for the disk. After a crash of the
+ * machine the old content may be back: the folder is not synced.
+ */
+export async function replaceFileLater(
+  disk: Disk,
+  { folder, name, content }: {
+    readonly folder: string;
+    readonly name: string;
+    readonly content: string;
+  },
+): Promise<void> {
+  const path = `${folder}/${name}`;
+  const temporary = `${path}.tmp`;
+  const file = disk.open(temporary, "create");
+  try {
+    file.truncate(0);
+    file.pwriteAll(ENCODER.encode(content), 0);
+    await file.syncData();
+  } finally {
+    file.close();
+  }
+  disk.rename(temporary, path);
+}
+
 /** The text of a file; undefined when there is none. */
 export function readText(disk: Disk, path: string): string | undefined {
   try {

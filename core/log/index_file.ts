@@ -103,7 +103,8 @@ class IndexFile {
   /** Saves, durably, and gives the memory back. */
   freeze(): void {
     if (!this.#isThere || this.#memory !== undefined) {
-      this.#write({ sync: true });
+      // An index that a crash makes vanish is as good as an empty one.
+      this.#write({ sync: this.#isThere || this.#count > 0 });
     }
     this.#memory = undefined;
   }

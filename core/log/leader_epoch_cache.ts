@@ -4,7 +4,8 @@
  *
  * Invariants:
  * 1. Epochs and start offsets both rise from entry to entry.
- * 2. The file holds every entry that was assigned.
+ * 2. The file holds every entry of which it was said that its records are
+ *    about to be durable; the log itself tells of the others after a crash.
  *
  * @module
  */
@@ -22,6 +23,7 @@ export interface EpochEntry {
 /** The epochs of one log. */
 export class LeaderEpochCache {
   #entries: EpochEntry[];
+  #isSaved = true;
   readonly #disk: Disk;
   readonly #folder: string;
 
@@ -44,7 +46,12 @@ export class LeaderEpochCache {
       entry.startOffset < startOffset
     );
     this.#entries.push({ epoch, startOffset });
-    this.#write();
+    this.#isSaved = false;
+  }
+
+  /** Makes what was assigned durable, before its records are. */
+  save(): void {
+    if (!this.#isSaved) this.#write();
   }
 
   /** The epoch of the record at `offset`; −1 when unknown. */
@@ -108,6 +115,7 @@ export class LeaderEpochCache {
       name: NAME,
       content: checkpointText(lines),
     });
+    this.#isSaved = true;
   }
 }
 

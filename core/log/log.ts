@@ -24,7 +24,11 @@ import {
   type RetentionBounds,
 } from "./retention.ts";
 import { Segment } from "./segment.ts";
-import { removeSnapshotsBefore, writeSnapshot } from "./snapshots.ts";
+import {
+  removeSnapshotsBefore,
+  snapshotsIn,
+  writeSnapshot,
+} from "./snapshots.ts";
 import { GATHER_BELOW_BYTES, Staging } from "./staging.ts";
 
 const RELATIVE_OFFSET_MAX = 0x7fffffff;
@@ -128,6 +132,8 @@ export class Log {
   #logStartOffset: number;
   #logEndOffset: number;
   #writtenOffset: number;
+  /** Up to which a snapshot in the folder knows all producers. */
+  #snapshotOffset: number;
   #failure: KafkaError | undefined;
   /** Deleted segments whose files are still there for slow readers. */
   readonly #deletions = new Set<() => void>();
@@ -157,6 +163,7 @@ export class Log {
     this.#logStartOffset = opened.logStartOffset;
     this.#logEndOffset = opened.logEndOffset;
     this.#writtenOffset = opened.logEndOffset;
+    this.#snapshotOffset = opened.snapshotOffset;
     this.#flusher = new Flusher(this.#flushable(), opened.recoveryPoint);
   }
 
@@ -368,6 +375,7 @@ export class Log {
     this.#logStartOffset = offset;
     this.#logEndOffset = offset;
     this.#writtenOffset = offset;
+    this.#snapshotOffset = offset;
     this.#flusher.reset(offset);
   }
 
@@ -412,11 +420,7 @@ export class Log {
     try {
       if (clean && this.#failure === undefined) {
         await this.flush();
-        writeSnapshot(this.#env.disk, {
-          folder: this.folder,
-          offset: this.#logEndOffset,
-          producers: this.#producers,
-        });
+        this.#writeSnapshot();
         this.#active.freeze();
       }
     } finally {
@@ -490,10 +494,11 @@ export class Log {
       const active = this.#active;
       active.truncate(active.size, this.#writtenOffset);
       this.#logEndOffset = this.#writtenOffset;
-      rebuildProducers(this.#producers, {
+      this.#snapshotOffset = rebuildProducers(this.#producers, {
         disk: this.#env.disk,
         folder: this.folder,
         segments: this.#segments,
+        snapshots: snapshotsIn(this.#env.disk, this.folder),
       });
     } catch (second) {
       this.#failure = error;
@@ -526,16 +531,23 @@ export class Log {
   #roll(): void {
     this.writeStaged();
     this.#staging.clear();
-    const { disk } = this.#env;
-    const active = this.#active;
-    active.freeze();
-    writeSnapshot(disk, {
-      folder: this.folder,
-      offset: this.#logEndOffset,
-      producers: this.#producers,
-    });
+    this.#active.freeze();
+    this.#writeSnapshot();
     this.#startSegment(this.#logEndOffset);
     this.#startFlush();
+  }
+
+  /** Of a log to which nothing was appended there is one, or it is empty. */
+  #writeSnapshot(): void {
+    const offset = this.#logEndOffset;
+    if (offset === this.#snapshotOffset) return;
+    const { folder } = this;
+    writeSnapshot(this.#env.disk, {
+      folder,
+      offset,
+      producers: this.#producers,
+    });
+    this.#snapshotOffset = offset;
   }
 
   #startSegment(baseOffset: number): void {
@@ -591,6 +603,7 @@ export class Log {
       },
       filesToSync: (flushedOffset: number): DiskFile[] => {
         sinceMs = clock.monoMs();
+        this.#epochs.save();
         return this.#segments.slice(this.#segmentIndexOf(flushedOffset))
           .map((segment) => segment.writer);
       },

@@ -15,6 +15,7 @@ import {
   readText,
   readTopicId,
   replaceFile,
+  replaceFileLater,
 } from "./checkpoint.ts";
 import { Log, type LogConfig } from "./log.ts";
 
@@ -78,6 +79,9 @@ export class LogFolder {
   readonly #highWatermarks: Map<string, number>;
   readonly #written = new Map<string, string>();
   #isMarkedClean: boolean;
+  /** Checkpoints that are to be written in the background. */
+  readonly #due = new Set<Checkpoint>();
+  #checkpointing: Promise<void> | undefined;
 
   /** Locks the folder, making it when it is not there. */
   static open(options: LogFolderOptions): LogFolder {
@@ -219,6 +223,50 @@ export class LogFolder {
     highWatermarks: ReadonlyMap<string, number>,
     which: readonly Checkpoint[] = CHECKPOINTS,
   ): void {
+    for (const [name, content] of this.#checkpoints(highWatermarks, which)) {
+      replaceFile(this.#env.disk, { folder: this.path, name, content });
+      this.#written.set(name, content);
+    }
+  }
+
+  /** The same, in the background: a sync may take long and others go on. */
+  checkpointLater(
+    highWatermarks: () => ReadonlyMap<string, number>,
+    which: readonly Checkpoint[],
+  ): void {
+    for (const each of which) this.#due.add(each);
+    if (this.#checkpointing !== undefined) return;
+    const over = Promise.withResolvers<void>();
+    this.#checkpointing = over.promise;
+    this.#env.tasks.spawn("write checkpoints", async () => {
+      try {
+        await this.#writeDue(highWatermarks);
+      } finally {
+        this.#checkpointing = undefined;
+        over.resolve();
+      }
+    });
+  }
+
+  async #writeDue(
+    highWatermarks: () => ReadonlyMap<string, number>,
+  ): Promise<void> {
+    while (this.#due.size > 0) {
+      const contents = this.#checkpoints(highWatermarks(), [...this.#due]);
+      this.#due.clear();
+      for (const [name, content] of contents) {
+        const file = { folder: this.path, name, content };
+        await replaceFileLater(this.#env.disk, file);
+        this.#written.set(name, content);
+      }
+    }
+  }
+
+  /** Texts by file of those checkpoints that changed. */
+  #checkpoints(
+    highWatermarks: ReadonlyMap<string, number>,
+    which: readonly Checkpoint[],
+  ): Map<string, string> {
     const recovery: CheckpointEntry[] = [];
     const start: CheckpointEntry[] = [];
     const replication: CheckpointEntry[] = [];
@@ -231,9 +279,15 @@ export class LogFolder {
       const offset = highWatermarks.get(name);
       if (offset !== undefined) replication.push({ topic, partition, offset });
     }
-    if (which.includes("recovery")) this.#replace(RECOVERY, recovery);
-    if (which.includes("start")) this.#replace(START, start);
-    if (which.includes("replication")) this.#replace(REPLICATION, replication);
+    const contents = new Map<string, string>();
+    const add = (name: string, entries: readonly CheckpointEntry[]) => {
+      const content = offsetsText(entries);
+      if (this.#written.get(name) !== content) contents.set(name, content);
+    };
+    if (which.includes("recovery")) add(RECOVERY, recovery);
+    if (which.includes("start")) add(START, start);
+    if (which.includes("replication")) add(REPLICATION, replication);
+    return contents;
   }
 
   /** Closes every log; a clean close needs no scan at the next start. */
@@ -250,6 +304,7 @@ export class LogFolder {
       );
       const failed = (await Promise.allSettled(closing))
         .find((result) => result.status === "rejected");
+      await this.#checkpointing;
       if (failed) throw failed.reason;
       if (!clean) return;
       this.checkpoint(highWatermarks);
@@ -276,13 +331,6 @@ export class LogFolder {
     this.#isMarkedClean = false;
     this.#env.disk.unlink(`${this.path}/${CLEAN}`);
     this.#env.disk.syncDirectory(this.path);
-  }
-
-  #replace(name: string, entries: readonly CheckpointEntry[]): void {
-    const content = offsetsText(entries);
-    if (this.#written.get(name) === content) return;
-    replaceFile(this.#env.disk, { folder: this.path, name, content });
-    this.#written.set(name, content);
   }
 
   /** A partition's folder with its topic id, before any record. */

@@ -24,6 +24,8 @@ export interface OpenedLog {
   readonly logStartOffset: number;
   readonly logEndOffset: number;
   readonly recoveryPoint: number;
+  /** The offset up to which a snapshot knows all producers. */
+  readonly snapshotOffset: number;
 }
 
 /** Opens or begins the log in `options.folder`. */
@@ -31,7 +33,7 @@ export function openLog(options: LogOptions): OpenedLog {
   const { disk } = options.env;
   const { folder } = options;
   disk.mkdir(folder);
-  const baseOffsets = tidyFiles(disk, folder);
+  const { baseOffsets, snapshots } = tidyFiles(disk, folder);
   const epochs = new LeaderEpochCache(disk, folder);
   const start = options.logStartOffset;
   const segments = (baseOffsets.length === 0 ? [start] : baseOffsets)
@@ -46,7 +48,12 @@ export function openLog(options: LogOptions): OpenedLog {
     ? segments.at(-1)!.readNextOffset()
     : recover(options, { segments, epochs, recoveryPoint });
   const producers = new ProducerStates();
-  rebuildProducers(producers, { disk, folder, segments });
+  const snapshotOffset = rebuildProducers(producers, {
+    disk,
+    folder,
+    segments,
+    snapshots,
+  });
   epochs.truncateFromEnd(logEndOffset + 1);
   for (const segment of segments) segment.release();
   const logStartOffset = Math.min(
@@ -57,6 +64,7 @@ export function openLog(options: LogOptions): OpenedLog {
     segments,
     epochs,
     producers,
+    snapshotOffset,
     logStartOffset,
     logEndOffset,
     recoveryPoint: options.wasClean && isSane
@@ -65,19 +73,24 @@ export function openLog(options: LogOptions): OpenedLog {
   };
 }
 
-/** Brings `producers` to the log's end: newest good snapshot, then the log. */
+/**
+ * Brings `producers` to the log's end: newest good snapshot, then the log.
+ * Gives the snapshot's offset, or where the log begins.
+ */
 export function rebuildProducers(
   producers: ProducerStates,
-  { disk, folder, segments }: {
+  { disk, folder, segments, snapshots }: {
     readonly disk: Disk;
     readonly folder: string;
     readonly segments: readonly Segment[];
+    /** Offsets of the snapshots that there are, rising. */
+    readonly snapshots: readonly number[];
   },
-): void {
+): number {
   producers.clear();
   const end = segments.at(-1)!.readNextOffset();
   let from = segments[0]!.baseOffset;
-  for (const offset of snapshotOffsets(disk, folder).reverse()) {
+  for (const offset of snapshots.toReversed()) {
     const path = snapshotPath(folder, offset);
     const isUsable = offset >= segments[0]!.baseOffset && offset <= end &&
       producers.load(disk.readFile(path));
@@ -94,18 +107,21 @@ export function rebuildProducers(
       if (batch.baseOffset >= from) producers.update(batch);
     }
   }
+  return from;
 }
 
-/** Removes what a crash left half done; gives the base offsets, rising. */
-function tidyFiles(disk: Disk, folder: string): number[] {
+/** Removes what a crash left half done; gives the offsets of what is there. */
+function tidyFiles(disk: Disk, folder: string) {
   const baseOffsets: number[] = [];
-  for (const { name } of disk.list(folder)) {
+  const names = disk.list(folder).map(({ name }) => name);
+  for (const name of names) {
     if (/\.(deleted|tmp|cleaned)$/.test(name)) disk.unlink(`${folder}/${name}`);
     else if (/^\d{20}\.log$/.test(name)) {
       baseOffsets.push(Number(name.slice(0, 20)));
     }
   }
-  return baseOffsets.sort((a, b) => a - b);
+  baseOffsets.sort((a, b) => a - b);
+  return { baseOffsets, snapshots: snapshotOffsets(names) };
 }
 
 interface Recovering {

@@ -45,7 +45,7 @@ function close(folder: LogFolder, clean: boolean): Promise<void> {
   return folder.close({ clean, brokerEpoch: 1, highWatermarks: new Map() });
 }
 
-function append(log: Log, n: number): void {
+function append(log: Log, n: number, leaderEpoch = 0): void {
   const batch = buildBatch([
     {
       timestamp: n,
@@ -53,7 +53,7 @@ function append(log: Log, n: number): void {
       value: new TextEncoder().encode(`value ${n}`.padEnd(60, ".")),
     },
   ], { producerId: 7, producerEpoch: 0, baseSequence: n });
-  log.appendAsLeader(batch, { leaderEpoch: 0, nowMs: 0 });
+  log.appendAsLeader(batch, { leaderEpoch, nowMs: 0 });
 }
 
 /** A folder with several segments, left by a kill. */
@@ -221,4 +221,60 @@ Deno.test("a retry is recognised after a kill, with its old offsets", () =>
       isDuplicate: true,
     });
     await close(folder, true);
+  }));
+
+for (
+  const [end, { flushes, clean }] of Object.entries({
+    "a kill": { flushes: false, clean: false },
+    "a kill behind a flush": { flushes: true, clean: false },
+    "a clean stop": { flushes: false, clean: true },
+  })
+) {
+  Deno.test(`leader epochs that have records outlive ${end}`, () =>
+    withFolder(async (path) => {
+      const { folder, log } = open(path);
+      append(log, 0);
+      append(log, 1);
+      log.assignEpoch(3);
+      append(log, 2, 3);
+      log.assignEpoch(5);
+      if (flushes) await log.flush();
+      else log.writeStaged();
+      await close(folder, clean);
+      const again = open(path);
+      assertEquals(again.log.endOffsetForEpoch(0), { epoch: 0, endOffset: 2 });
+      assertEquals(again.log.endOffsetForEpoch(3), { epoch: 3, endOffset: 3 });
+      assertEquals(again.log.epochAt(2), 3);
+      await close(again.folder, false);
+    }));
+}
+
+Deno.test("a leader epoch without records costs no write", () =>
+  withFolder(async (path) => {
+    for (const epoch of [3, 5]) {
+      const { folder, log } = open(path);
+      log.assignEpoch(epoch);
+      assertEquals(log.latestEpoch, epoch);
+      await close(folder, true);
+    }
+    assertEquals(filesOf(path, "leader-epoch-checkpoint"), []);
+  }));
+
+Deno.test("checkpoints written in the background are all there after a stop", () =>
+  withFolder(async (path) => {
+    const { folder, log } = open(path);
+    append(log, 0);
+    await log.flush();
+    log.deleteRecordsBefore(1);
+    const marks = () => new Map([["t-0", log.logEndOffset]]);
+    for (const which of ["recovery", "start", "replication"] as const) {
+      folder.checkpointLater(marks, [which]);
+    }
+    await close(folder, false);
+    for (const name of ["recovery-point", "log-start", "replication"]) {
+      const text = Deno.readTextFileSync(`${path}/${name}-offset-checkpoint`);
+      assertEquals(text, "0\n1\nt 0 1\n");
+    }
+    const names = [...Deno.readDirSync(path)].map(({ name }) => name);
+    assertEquals(names.filter((name) => name.endsWith(".tmp")), []);
   }));

@@ -11,12 +11,17 @@ import { segmentName } from "./segment.ts";
 
 const SUFFIX = ".snapshot";
 
-/** Offsets of the snapshots in `folder`, rising. */
-export function snapshotOffsets(disk: Disk, folder: string): number[] {
-  return disk.list(folder)
-    .filter(({ name }) => /^\d{20}\.snapshot$/.test(name))
-    .map(({ name }) => Number(name.slice(0, -SUFFIX.length)))
+/** Offsets of the snapshots among the files called `names`, rising. */
+export function snapshotOffsets(names: readonly string[]): number[] {
+  return names
+    .filter((name) => /^\d{20}\.snapshot$/.test(name))
+    .map((name) => Number(name.slice(0, -SUFFIX.length)))
     .sort((a, b) => a - b);
+}
+
+/** Offsets of the snapshots in `folder`, rising. */
+export function snapshotsIn(disk: Disk, folder: string): number[] {
+  return snapshotOffsets(disk.list(folder).map(({ name }) => name));
 }
 
 /** Path of the snapshot at `offset`. */
@@ -46,7 +51,7 @@ export function removeSnapshotsBefore(
   folder: string,
   offset: number,
 ): void {
-  for (const found of snapshotOffsets(disk, folder)) {
+  for (const found of snapshotsIn(disk, folder)) {
     if (found < offset) disk.unlink(snapshotPath(folder, found));
   }
 }

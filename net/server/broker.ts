@@ -410,7 +410,7 @@ export class Broker {
   ): void {
     const config = () => this.#config;
     const checkpoint = (which: "recovery" | "start" | "replication") =>
-      folder.checkpoint(hosting.highWatermarks(), [which]);
+      folder.checkpointLater(() => hosting.highWatermarks(), [which]);
     const background = new Background(this.#options.env, [
       {
         name: "retention",
