@@ -83,6 +83,7 @@ export class ClientConnection {
   #isTurnAsked = false;
   #isDraining = false;
   #lastActiveMs: number;
+  #receivedMs = 0;
   #wakeReader: (() => void) | undefined;
   #onClosed: (() => void) | undefined;
 
@@ -93,6 +94,11 @@ export class ClientConnection {
     this.local = connection.local;
     this.#lastActiveMs = options.clock.monoMs();
     this.#frames = new FrameReader(connection, options);
+  }
+
+  /** Monotonic time at which the newest bytes came. */
+  get receivedMs(): number {
+    return this.#receivedMs;
   }
 
   get isClosed(): boolean {
@@ -184,7 +190,7 @@ export class ClientConnection {
   async #fill(): Promise<boolean> {
     if (this.#isClosed || this.#isDraining) return false;
     if (!(await this.#frames.fill())) return false;
-    this.#lastActiveMs = this.#options.clock.monoMs();
+    this.#lastActiveMs = this.#receivedMs = this.#options.clock.monoMs();
     return !this.#isClosed;
   }
 

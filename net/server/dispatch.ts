@@ -65,7 +65,7 @@ class Pending implements RequestContext, Writable {
     this.header = header;
     this.request = request;
     this.nowMs = nowMs;
-    this.#sinceMs = served.clock.monoMs();
+    this.#sinceMs = connection.receivedMs;
     this.#reply = reply;
     this.#connection = connection;
   }
