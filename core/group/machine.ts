@@ -12,7 +12,11 @@ import type {
 } from "../coordinator/machine.ts";
 import { type ErrorName, KafkaError } from "../errors.ts";
 import type { TopicPartition } from "../ids.ts";
-import type { ConsumerGroup } from "./consumer_group.ts";
+import {
+  type ConsumerGroup,
+  type ConsumerGroupState,
+  stateOf,
+} from "./consumer_group.ts";
 import { ConsumerGroups } from "./consumer_groups.ts";
 import {
   consumerCommitProblem,
@@ -72,6 +76,12 @@ import {
 import { sync } from "./sync.ts";
 import type { GroupTopics } from "./topics.ts";
 
+/** How many groups are in each state, by the protocol that they speak. */
+export interface GroupCounts {
+  readonly classic: Map<GroupState, number>;
+  readonly consumer: Map<ConsumerGroupState, number>;
+}
+
 type GroupDecision = Decision<GroupChange, GroupReply, GroupEffect>;
 
 interface Context extends DecideContext {
@@ -108,9 +118,13 @@ export class GroupMachine
   }
 
   /** Adds the groups by state to `counts`. */
-  countStates(counts: Map<GroupState, number>): void {
+  countStates({ classic, consumer }: GroupCounts): void {
     for (const { state } of this.#groups.values()) {
-      counts.set(state, (counts.get(state) ?? 0) + 1);
+      classic.set(state, (classic.get(state) ?? 0) + 1);
+    }
+    for (const group of this.#consumers.values()) {
+      const state = stateOf(group);
+      consumer.set(state, (consumer.get(state) ?? 0) + 1);
     }
   }
 

@@ -12,7 +12,6 @@ import {
 } from "../../core/coordinator/host.ts";
 import type { Cancel } from "../../core/env/env.ts";
 import { type ErrorName, KafkaError } from "../../core/errors.ts";
-import type { GroupState } from "../../core/group/group.ts";
 import type {
   GroupChange,
   GroupConfig,
@@ -24,7 +23,11 @@ import type {
   JoinReply,
   SyncReply,
 } from "../../core/group/inputs.ts";
-import { GroupMachine, storedOf } from "../../core/group/machine.ts";
+import {
+  type GroupCounts,
+  GroupMachine,
+  storedOf,
+} from "../../core/group/machine.ts";
 import {
   decodeGroupRecord,
   type GroupRecord,
@@ -97,7 +100,7 @@ class GroupCoordinator {
   }
 
   /** Adds its groups by state to `counts`. */
-  countStates(counts: Map<GroupState, number>): void {
+  countStates(counts: GroupCounts): void {
     this.#machine?.countStates(counts);
   }
 
@@ -243,8 +246,8 @@ export class Groups {
   }
 
   /** How many groups are in each state. */
-  countStates(): Map<GroupState, number> {
-    const counts = new Map<GroupState, number>();
+  countStates(): GroupCounts {
+    const counts = { classic: new Map(), consumer: new Map() };
     for (const each of this.#coordinators.values()) each.countStates(counts);
     return counts;
   }

@@ -7,6 +7,7 @@
  * @module
  */
 import type { ProcessUsage } from "../../core/env/env.ts";
+import type { ConsumerGroupState } from "../../core/group/consumer_group.ts";
 import type { GroupState } from "../../core/group/group.ts";
 import type { MetadataImage } from "../../core/metadata/image.ts";
 import type { Labels, Metric, Sample } from "../http/exposition.ts";
@@ -78,6 +79,13 @@ const GROUP_STATES: readonly (readonly [GroupState, string])[] = [
   ["PreparingRebalance", "preparingrebalance"],
   ["CompletingRebalance", "completingrebalance"],
   ["Stable", "stable"],
+];
+
+const CONSUMER_STATES: readonly ConsumerGroupState[] = [
+  "Empty",
+  "Assigning",
+  "Reconciling",
+  "Stable",
 ];
 
 /** Everything that `broker` measures. */
@@ -292,16 +300,33 @@ function clusterMetrics({ image }: Serving): Metric[] {
 }
 
 function groupMetrics(groups: Groups): Metric[] {
-  const counts = groups.countStates();
+  const { classic, consumer } = groups.countStates();
+  const sum = (counts: ReadonlyMap<string, number>) =>
+    [...counts.values()].reduce((all, each) => all + each, 0);
   const name = (rest: string) =>
     `kafka_coordinator_group_groupmetadatamanager_numgroups${rest}`;
-  const all = [...counts.values()].reduce((sum, each) => sum + each, 0);
+  const newName = (rest: string) =>
+    `kafka_server_group_coordinator_metrics_${rest}`;
   return [
-    gauge([name(""), "Groups that are coordinated here."], [{ value: all }]),
+    gauge(
+      [newName("group_count"), "Groups that are coordinated here."],
+      [
+        { labels: { protocol: "classic" }, value: sum(classic) },
+        { labels: { protocol: "consumer" }, value: sum(consumer) },
+      ],
+    ),
+    gauge(
+      [newName("consumer_group_count"), "Consumer groups by state."],
+      CONSUMER_STATES.map((state) => ({
+        labels: { state },
+        value: consumer.get(state) ?? 0,
+      })),
+    ),
+    gauge([name(""), "Classic groups."], [{ value: sum(classic) }]),
     ...GROUP_STATES.map(([state, text]) =>
       gauge(
         [name(text), `Of these, those in state ${state}.`],
-        [{ value: counts.get(state) ?? 0 }],
+        [{ value: classic.get(state) ?? 0 }],
       )
     ),
   ];

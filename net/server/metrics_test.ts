@@ -18,6 +18,7 @@ import { RawClient } from "../../tests/raw_client.ts";
 import { type RunningBroker, startBroker } from "../broker.ts";
 import { FIND_COORDINATOR } from "../wire/10_find_coordinator.ts";
 import { OFFSET_COMMIT } from "../wire/08_offset_commit.ts";
+import { CONSUMER_GROUP_HEARTBEAT } from "../wire/68_consumer_group_heartbeat.ts";
 import { DELETE_TOPICS } from "../wire/20_delete_topics.ts";
 
 interface Serving extends AsyncDisposable {
@@ -78,9 +79,26 @@ async function commit(client: RawClient, groupId: string): Promise<void> {
   assertEquals(topics[0]!.partitions[0]!.errorCode, 0);
 }
 
+/** A consumer group with one member and nothing to reconcile. */
+async function join(client: RawClient, groupId: string): Promise<void> {
+  const { errorCode } = await client.call(
+    { api: CONSUMER_GROUP_HEARTBEAT, version: 1 },
+    {
+      groupId,
+      memberId: "member",
+      memberEpoch: 0,
+      rebalanceTimeoutMs: 60_000,
+      subscribedTopicNames: ["t"],
+      topicPartitions: [],
+    },
+  );
+  assertEquals(errorCode, 0);
+}
+
 const TOPIC = "kafka_server_brokertopicmetrics";
 const REQUESTS = "kafka_network_requestmetrics";
 const GROUPS = "kafka_coordinator_group_groupmetadatamanager";
+const NEW_GROUPS = "kafka_server_group_coordinator_metrics";
 
 Deno.test("docs/METRICS.md names exactly what is served, with types and labels", async () => {
   await using kf = await serving();
@@ -190,12 +208,17 @@ Deno.test("logs, groups, connections and the cluster are told as they are now", 
   const batch = buildBatch(records("a", "b"));
   await produce(client, batch, { index: 1 });
   await commit(client, "g");
+  await join(client, "c");
   const values = await kf.values();
   const place = '{topic="t",partition="1"}';
   const expected = {
     [`kafka_log_log_size${place}`]: batch.length,
     [`kafka_log_log_logstartoffset${place}`]: 0,
     [`kafka_log_log_logendoffset${place}`]: 2,
+    [`${NEW_GROUPS}_group_count{protocol="classic"}`]: 1,
+    [`${NEW_GROUPS}_group_count{protocol="consumer"}`]: 1,
+    [`${NEW_GROUPS}_consumer_group_count{state="Stable"}`]: 1,
+    [`${NEW_GROUPS}_consumer_group_count{state="Empty"}`]: 0,
     [`${GROUPS}_numgroups`]: 1,
     [`${GROUPS}_numgroupsempty`]: 1,
     [`${GROUPS}_numgroupsstable`]: 0,
