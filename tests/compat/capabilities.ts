@@ -8,6 +8,7 @@
  */
 import { assert, assertEquals } from "@std/assert";
 import {
+  type Admin,
   createAdmin,
   createConsumer,
   createProducer,
@@ -18,7 +19,7 @@ import {
   temporaryFolder,
   until,
 } from "../fixtures.ts";
-import { type Join, joinWithKf, takeTurns } from "./group.ts";
+import { type Group, type Join, joinWithKf, takeTurns } from "./group.ts";
 
 /** Compression types, by the number that a batch's attributes carry. */
 export const CODECS = ["none", "gzip", "snappy", "lz4", "zstd"] as const;
@@ -28,6 +29,8 @@ export type Codec = typeof CODECS[number];
 export const CAPABILITIES = [
   "connect",
   "create a topic",
+  "change a topic",
+  "delete a topic",
   ...CODECS.map((codec) => `produce ${codec}` as const),
   "produce idempotently",
   ...CODECS.map((codec) => `consume ${codec}` as const),
@@ -35,6 +38,9 @@ export const CAPABILITIES = [
   "commit and resume",
   "rebalance two members",
   "share a group with kf consume",
+  "share it cooperatively",
+  "list, describe and delete groups",
+  "delete records",
   "fail on an unknown topic",
   "fail on a message too large",
   "start over when the offset is out of range",
@@ -125,6 +131,27 @@ interface Against {
   readonly session: Session;
 }
 
+/** The capabilities of groups: which topic, and whether kf is the member. */
+const PLAYS: Partial<
+  Record<Capability, Omit<Group, "bootstrap"> & { withKf: boolean[] }>
+> = {
+  "rebalance two members": {
+    topic: "pair",
+    assignor: "roundrobin",
+    withKf: [false, false],
+  },
+  "share a group with kf consume": {
+    topic: "mixed",
+    assignor: "roundrobin",
+    withKf: [false, true],
+  },
+  "share it cooperatively": {
+    topic: "cooperative",
+    assignor: "cooperative-sticky",
+    withKf: [false, true, false],
+  },
+};
+
 async function examineOne(
   client: Client,
   capability: Capability,
@@ -132,10 +159,10 @@ async function examineOne(
 ): Promise<Result> {
   try {
     const bootstrap = against.broker.address;
-    if (capability === "rebalance two members") {
-      await takeTurns(bootstrap, "pair", [client.join, client.join]);
-    } else if (capability === "share a group with kf consume") {
-      await takeTurns(bootstrap, "mixed", [client.join, joinWithKf]);
+    const play = PLAYS[capability];
+    if (play !== undefined) {
+      const joins = play.withKf.map((isKf) => isKf ? joinWithKf : client.join);
+      await takeTurns({ bootstrap, ...play }, joins);
     } else {
       await against.session.probe(capability);
       await check(capability, against);
@@ -160,6 +187,10 @@ async function prepare(broker: BrokerProcess): Promise<void> {
     { name: "narrow", configs: { "max.message.bytes": "1000" } },
     { name: "pair", partitions: 4 },
     { name: "mixed", partitions: 4 },
+    { name: "cooperative", partitions: 6 },
+    { name: "changing" },
+    { name: "unwanted" },
+    { name: "shrinking" },
   ]);
   await admin.close();
   for (const { error } of created) if (error) throw error;
@@ -168,6 +199,7 @@ async function prepare(broker: BrokerProcess): Promise<void> {
     for (let i = 0; i < COUNT; i++) {
       producer.append({ topic: `read-${codec}`, ...recordOf(i) });
       if (codec !== "none") continue;
+      producer.append({ topic: "shrinking", ...recordOf(i) });
       const timestamp = FIRST_MS + i * 1000;
       producer.append({ topic: "times", ...recordOf(i), timestamp });
     }
@@ -204,27 +236,48 @@ async function check(
   }
   const admin = createAdmin(common);
   try {
-    if (capability === "create a topic") {
-      const [topic] = await admin.describeTopics(["made"]);
-      assertEquals(topic?.partitions.length, 3);
-      const [config] = await admin.describeConfigs([
-        { type: "topic", name: "made" },
-      ]);
-      const retention = config?.entries.find(({ name }) =>
-        name === "retention.ms"
-      );
-      assertEquals(retention?.value, "7200000");
-    }
-    if (capability === "commit and resume") {
-      const committed = await admin.listGroupOffsets("committing");
-      assertEquals(
-        committed.map(({ topic, offset }) => ({ topic, offset })),
-        [{ topic: "read-none", offset: COMMITTED_OFFSET }],
-      );
-    }
+    await CHECKS[capability]?.(admin);
   } finally {
     await admin.close();
   }
+}
+
+/** What an admin client of kf must see then. */
+const CHECKS: Partial<Record<Capability, (admin: Admin) => Promise<void>>> = {
+  "create a topic": (admin) => checkTopic(admin, "made", [3, "7200000"]),
+  "change a topic": (admin) => checkTopic(admin, "changing", [2, "3600000"]),
+  async "delete a topic"(admin) {
+    const topics = await admin.listTopics();
+    assert(topics.every(({ name }) => name !== "unwanted"));
+  },
+  async "commit and resume"(admin) {
+    const committed = await admin.listGroupOffsets("committing");
+    assertEquals(
+      committed.map(({ topic, offset }) => ({ topic, offset })),
+      [{ topic: "read-none", offset: COMMITTED_OFFSET }],
+    );
+  },
+  async "list, describe and delete groups"(admin) {
+    const groups = await admin.listGroups();
+    assert(groups.every(({ groupId }) => groupId !== "committing"));
+  },
+  async "delete records"(admin) {
+    const at = { topic: "shrinking", partition: 0 };
+    const [start] = await admin.listOffsets([at], "earliest");
+    assertEquals(start?.offset, SOUGHT_OFFSET);
+  },
+};
+
+/** A topic's partitions and its retention.ms. */
+async function checkTopic(
+  admin: Admin,
+  name: string,
+  wanted: readonly [partitions: number, retention: string],
+): Promise<void> {
+  const [topic] = await admin.describeTopics([name]);
+  const [config] = await admin.describeConfigs([{ type: "topic", name }]);
+  const retention = config?.entries.find(({ name }) => name === "retention.ms");
+  assertEquals([topic?.partitions.length, retention?.value], [...wanted]);
 }
 
 /** Reads a topic with kf and compares it with what a probe must write. */

@@ -63,7 +63,8 @@ Deno.test({
     const admin = createAdmin({ "bootstrap.servers": broker.address });
     await admin.createTopics([{ name: "all", partitions: 2 * joins.length }]);
     await admin.close();
-    await takeTurns(broker.address, "all", joins);
+    const group = { topic: "all", assignor: "roundrobin" } as const;
+    await takeTurns({ bootstrap: broker.address, ...group }, joins);
     assertEquals(await broker.end("SIGTERM"), 0);
   },
 });

@@ -6,7 +6,7 @@
  *
  * @module
  */
-import { assert, assertEquals } from "@std/assert";
+import { assertEquals } from "@std/assert";
 import {
   createAdmin,
   createProducer,
@@ -14,10 +14,15 @@ import {
 } from "../../net/client.ts";
 import { kfCommand, until } from "../fixtures.ts";
 
-/** Where a member joins: the group is named like its topic. */
-export interface Seat {
+/** A group, which is named like its topic. */
+export interface Group {
   readonly bootstrap: string;
   readonly topic: string;
+  readonly assignor: "roundrobin" | "cooperative-sticky";
+}
+
+/** Where a member joins. */
+export interface Seat extends Group {
   /** By which the broker's description tells the members apart. */
   readonly clientId: string;
 }
@@ -30,7 +35,7 @@ export interface Member {
   readonly leave: () => Promise<void>;
 }
 
-/** Joins with assignor roundrobin, from the earliest record. */
+/** Joins from the earliest record. */
 export type Join = (seat: Seat) => Promise<Member>;
 
 /** Joins as a program that prints a line a record until a signal ends it. */
@@ -49,18 +54,20 @@ export function joinWithProgram(
     stderr: "piped",
   }).spawn();
   let printed = "";
+  let hasEnded = false;
   const reading = (async () => {
     for await (
       const part of child.stdout.pipeThrough(new TextDecoderStream())
     ) {
       printed += part;
     }
+    hasEnded = true;
   })();
   const complaints = new Response(child.stderr).text();
   return Promise.resolve({
     records: () => printed.split("\n").slice(0, -1),
     async leave() {
-      child.kill(signal);
+      if (!hasEnded) child.kill(signal);
       const { code } = await child.status;
       await reading;
       assertEquals(
@@ -73,12 +80,12 @@ export function joinWithProgram(
 }
 
 /** `kf consume` as a member. */
-export const joinWithKf: Join = ({ bootstrap, topic, clientId }) =>
+export const joinWithKf: Join = ({ bootstrap, topic, clientId, assignor }) =>
   joinWithProgram(
     kfCommand(
       ...["consume", topic, "-g", topic, "-b", bootstrap, "-f", "%p %o\\n"],
       ...["-X", `client.id=${clientId}`],
-      ...["-X", "partition.assignment.strategy=roundrobin"],
+      ...["-X", `partition.assignment.strategy=${assignor}`],
       ...["-X", "heartbeat.interval.ms=200"],
     ),
     { signal: "SIGINT" },
@@ -90,22 +97,21 @@ export const joinWithKf: Join = ({ bootstrap, topic, clientId }) =>
  * whoever has its partition.
  */
 export async function takeTurns(
-  bootstrap: string,
-  topic: string,
+  group: Group,
   joins: readonly Join[],
 ): Promise<void> {
   const members = new Map<string, Member>();
   try {
     for (const [i, join] of joins.entries()) {
       const clientId = `member-${i}`;
-      members.set(clientId, await join({ bootstrap, topic, clientId }));
-      await readEvenly(bootstrap, topic, members);
+      members.set(clientId, await join({ ...group, clientId }));
+      await readEvenly(group, members);
     }
     for (const clientId of [...members.keys()].slice(0, -1)) {
       const member = members.get(clientId)!;
       members.delete(clientId);
       await member.leave();
-      await readEvenly(bootstrap, topic, members);
+      await readEvenly(group, members);
     }
   } finally {
     await Promise.all([...members.values()].map((member) => member.leave()));
@@ -114,26 +120,25 @@ export async function takeTurns(
 
 /** Waits until the members share the topic, then for one record of each. */
 async function readEvenly(
-  bootstrap: string,
-  topic: string,
+  { bootstrap, topic }: Group,
   members: ReadonlyMap<string, Member>,
 ): Promise<void> {
   const admin = createAdmin({ "bootstrap.servers": bootstrap });
   try {
+    const [described] = await admin.describeTopics([topic]);
+    const count = described!.partitions.length;
     const owners = await until(
       `${members.size} members share ${topic}`,
       async () => {
         const [group] = await admin.describeGroups([topic]);
         if (group?.state !== "Stable") return;
-        if (group.members.length !== members.size) return;
-        return group.members;
+        const shares = group.members.map(({ assignment }) => assignment.length);
+        const isWhole = shares.reduce((a, b) => a + b, 0) === count;
+        const isEven = Math.max(...shares) - Math.min(...shares) <= 1;
+        const isAll = shares.length === members.size;
+        if (isAll && isWhole && isEven) return group.members;
       },
     );
-    const [described] = await admin.describeTopics([topic]);
-    const count = described!.partitions.length;
-    const shares = owners.map(({ assignment }) => assignment.length);
-    assertEquals(shares.reduce((a, b) => a + b, 0), count);
-    assert(Math.max(...shares) - Math.min(...shares) <= 1, `${shares}`);
     const offsets = await produceToEach(bootstrap, topic, count);
     for (const { clientId, assignment } of owners) {
       const wanted = offsets.filter((at) => isOf(assignment, at));

@@ -4,9 +4,11 @@
  *
  * @module
  */
-import { assertEquals, assertRejects } from "@std/assert";
+import { assert, assertEquals, assertRejects } from "@std/assert";
 import {
+  type Admin,
   CompressionTypes,
+  ConfigResourceTypes,
   type Consumer,
   type EachMessagePayload,
   Kafka,
@@ -59,9 +61,14 @@ export const KAFKAJS: Client = {
 const PROBES = {
   "connect": connect,
   "create a topic": createTopic,
+  "change a topic": (kafka) => withAdmin(kafka, changeTopic),
+  "delete a topic": (kafka) =>
+    withAdmin(kafka, (admin) => admin.deleteTopics({ topics: ["unwanted"] })),
   "produce idempotently": produceIdempotently,
   "seek by time": seekByTime,
   "commit and resume": commit,
+  "list, describe and delete groups": (kafka) => withAdmin(kafka, groups),
+  "delete records": (kafka) => withAdmin(kafka, deleteRecords),
   "fail on an unknown topic": unknownTopic,
   "fail on a message too large": tooLarge,
   "start over when the offset is out of range": startOver,
@@ -100,6 +107,55 @@ async function createTopic(kafka: Kafka): Promise<void> {
   const { topics } = await admin.fetchTopicMetadata({ topics: ["made"] });
   await admin.disconnect();
   assertEquals(topics[0]?.partitions.length, 3);
+}
+
+async function withAdmin(
+  kafka: Kafka,
+  use: (admin: Admin) => Promise<void>,
+): Promise<void> {
+  const admin = kafka.admin();
+  await admin.connect();
+  await use(admin);
+  await admin.disconnect();
+}
+
+async function changeTopic(admin: Admin): Promise<void> {
+  const name = "changing";
+  await admin.createPartitions({
+    topicPartitions: [{ topic: name, count: 2 }],
+  });
+  const retention = { name: "retention.ms", value: "3600000" };
+  const type = ConfigResourceTypes.TOPIC;
+  await admin.alterConfigs({
+    validateOnly: false,
+    resources: [{ type, name, configEntries: [retention] }],
+  });
+  const { resources } = await admin.describeConfigs({
+    includeSynonyms: false,
+    resources: [{ type, name, configNames: ["retention.ms"] }],
+  });
+  assertEquals(resources[0]?.configEntries[0]?.configValue, "3600000");
+}
+
+async function groups(admin: Admin): Promise<void> {
+  const id = "committing";
+  const listed = await admin.listGroups();
+  assert(listed.groups.some(({ groupId }) => groupId === id));
+  const described = await admin.describeGroups([id]);
+  assertEquals(described.groups[0]?.state, "Empty");
+  await admin.deleteGroups([id]);
+}
+
+async function deleteRecords(admin: Admin): Promise<void> {
+  // The client deletes of topics only that it has been asked for before.
+  const [before] = await admin.fetchTopicOffsets("shrinking");
+  assertEquals(before?.low, "0");
+  await admin.deleteTopicRecords({
+    topic: "shrinking",
+    partitions: [{ partition: 0, offset: `${SOUGHT_OFFSET}` }],
+  });
+  const [offsets] = await admin.fetchTopicOffsets("shrinking");
+  assertEquals(offsets?.low, `${SOUGHT_OFFSET}`);
 }
 
 function messages() {
@@ -244,7 +300,12 @@ async function startOver(kafka: Kafka): Promise<void> {
   assertEquals(first?.offset, "0");
 }
 
-async function join({ bootstrap, topic, clientId }: Seat): Promise<Member> {
+async function join(
+  { bootstrap, topic, clientId, assignor }: Seat,
+): Promise<Member> {
+  if (assignor !== "roundrobin") {
+    throw new NotOffered("has no cooperative assignor");
+  }
   const kafka = newKafka(bootstrap, clientId);
   const consumer = kafka.consumer({
     groupId: topic,

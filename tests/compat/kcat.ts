@@ -43,23 +43,30 @@ export async function kcatClient(): Promise<Client> {
       },
       [Symbol.asyncDispose]: () => Promise.resolve(),
     }),
-    join: ({ bootstrap, topic, clientId }) =>
+    join: ({ bootstrap, topic, clientId, assignor }) =>
       joinWithProgram([
         ...["kcat", "-b", bootstrap, "-G", topic, "-u", "-q", ...EARLIEST],
         ...["-X", `client.id=${clientId}`],
-        ...["-X", "partition.assignment.strategy=roundrobin"],
+        ...["-X", `partition.assignment.strategy=${assignor}`],
         ...["-X", "heartbeat.interval.ms=200"],
         ...["-f", "%p %o\\n", topic],
       ]),
   };
 }
 
+function noAdmin(): Promise<void> {
+  return Promise.reject(new NotOffered("has no admin operations"));
+}
+
 type Kcat = (...args: string[]) => Promise<string>;
 
 const PROBES = {
   "connect": connect,
-  "create a topic": () =>
-    Promise.reject(new NotOffered("has no admin operations")),
+  "create a topic": noAdmin,
+  "change a topic": noAdmin,
+  "delete a topic": noAdmin,
+  "list, describe and delete groups": noAdmin,
+  "delete records": noAdmin,
   "produce idempotently": (_, bootstrap) =>
     send(bootstrap, "write-idempotent", ["-X", "enable.idempotence=true"]),
   "seek by time": seekByTime,

@@ -4,11 +4,18 @@
  *
  * @module
  */
-import { assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
+import {
+  assert,
+  assertEquals,
+  assertRejects,
+  assertStringIncludes,
+} from "@std/assert";
 import {
   Admin,
+  ConfigResourceTypes,
   type ConsumeOptions,
   Consumer,
+  IncrementalAlterConfigOperationTypes,
   type Message,
   Producer,
   stringDeserializers,
@@ -48,9 +55,18 @@ export const PLATFORMATIC: Client = {
 const PROBES = {
   "connect": connect,
   "create a topic": createTopic,
+  "change a topic": (bootstrap) => withAdmin(bootstrap, changeTopic),
+  "delete a topic": (bootstrap) =>
+    withAdmin(
+      bootstrap,
+      (admin) => admin.deleteTopics({ topics: ["unwanted"] }),
+    ),
   "produce idempotently": produceIdempotently,
   "seek by time": seekByTime,
   "commit and resume": commit,
+  "list, describe and delete groups": (bootstrap) =>
+    withAdmin(bootstrap, groups),
+  "delete records": (bootstrap) => withAdmin(bootstrap, deleteRecords),
   "fail on an unknown topic": unknownTopic,
   "fail on a message too large": tooLarge,
   "start over when the offset is out of range": startOver,
@@ -66,11 +82,19 @@ function newProducer(bootstrap: string) {
   return new Producer({ ...common(bootstrap), serializers: stringSerializers });
 }
 
-function newConsumer(bootstrap: string, groupId: string, clientId = "compat") {
+function newConsumer(
+  bootstrap: string,
+  groupId: string,
+  { clientId, assignor }: Pick<Seat, "clientId" | "assignor"> = {
+    clientId: "compat",
+    assignor: "roundrobin",
+  },
+) {
   return new Consumer({
     ...common(bootstrap),
     clientId,
     groupId,
+    protocols: [{ name: assignor, version: 1 }],
     deserializers: stringDeserializers,
     heartbeatInterval: 200,
     sessionTimeout: 10_000,
@@ -114,6 +138,57 @@ function apiErrorOf(error: unknown): string | undefined {
     if (found !== undefined) return found;
   }
   return undefined;
+}
+
+async function withAdmin(
+  bootstrap: string,
+  use: (admin: Admin) => Promise<void>,
+): Promise<void> {
+  const admin = new Admin(common(bootstrap));
+  await use(admin);
+  await admin.close();
+}
+
+async function changeTopic(admin: Admin): Promise<void> {
+  const name = "changing";
+  await admin.createPartitions({
+    topics: [{ name, count: 2 }],
+  });
+  const topic = {
+    resourceType: ConfigResourceTypes.TOPIC,
+    resourceName: name,
+  };
+  const set = IncrementalAlterConfigOperationTypes.SET;
+  const retention = { name: "retention.ms", value: "3600000" };
+  await admin.incrementalAlterConfigs({
+    resources: [{
+      ...topic,
+      configs: [{ ...retention, configOperation: set }],
+    }],
+  });
+  const [described] = await admin.describeConfigs({
+    resources: [{ ...topic, configurationKeys: [retention.name] }],
+  });
+  assertEquals(described?.configs[0]?.value, retention.value);
+}
+
+async function groups(admin: Admin): Promise<void> {
+  const id = "committing";
+  assert((await admin.listGroups()).has(id));
+  const described = await admin.describeGroups({ groups: [id] });
+  assertEquals(described.get(id)?.state, "Empty");
+  await admin.deleteGroups({ groups: [id] });
+}
+
+async function deleteRecords(admin: Admin): Promise<void> {
+  const offset = BigInt(SOUGHT_OFFSET);
+  const [deleted] = await admin.deleteRecords({
+    topics: [{
+      name: "shrinking",
+      partitions: [{ partition: 0, offset }],
+    }],
+  });
+  assertEquals(deleted?.partitions[0]?.lowWatermark, offset);
 }
 
 function messages(topic: string) {
@@ -257,8 +332,10 @@ async function startOver(bootstrap: string): Promise<void> {
   assertEquals(first?.offset, 0n);
 }
 
-async function join({ bootstrap, topic, clientId }: Seat): Promise<Member> {
-  const consumer = newConsumer(bootstrap, topic, clientId);
+async function join(
+  { bootstrap, topic, clientId, assignor }: Seat,
+): Promise<Member> {
+  const consumer = newConsumer(bootstrap, topic, { clientId, assignor });
   const stream = await consumer.consume({
     topics: [topic],
     mode: "committed",

@@ -40,10 +40,11 @@ export function programClient(
   return {
     ...told,
     connect: (bootstrap) => start([...command, "probe", bootstrap]),
-    join: ({ bootstrap, topic, clientId }) =>
-      joinWithProgram([...command, "member", bootstrap, topic, clientId], {
-        env: ENV,
-      }),
+    join: ({ bootstrap, topic, clientId, assignor }) =>
+      joinWithProgram(
+        [...command, "member", bootstrap, topic, clientId, assignor],
+        { env: ENV },
+      ),
   };
 }
 
@@ -71,14 +72,16 @@ function start([program, ...args]: string[]): Session {
   const writer = child.stdin.getWriter();
   return {
     async probe(capability) {
-      await writer.write(new TextEncoder().encode(`${capability}\n`));
+      if (!hasEnded) {
+        await writer.write(new TextEncoder().encode(`${capability}\n`));
+      }
       await until(capability, () => lines.length > 0 || hasEnded);
       const answer = lines.shift() ?? `ended: ${await complaints}`;
       if (answer.startsWith("no ")) throw new NotOffered(answer.slice(3));
       assertEquals(answer, "yes");
     },
     async [Symbol.asyncDispose]() {
-      await writer.close();
+      if (!hasEnded) await writer.close();
       await child.status;
       await reading;
       await complaints;

@@ -38,6 +38,7 @@ ${clientTable(columns)}
 "No" is what the client itself lacks, whatever the broker. What the rows mean:
 
 - **create a topic**: three partitions and a setting; doing it twice fails as it should.
+- **change a topic**: one partition more, and another setting.
 - **produce**: ${COUNT} records with keys and headers. kf reads them back, and the batch in the broker's log has the codec.
 - **produce idempotently**: the batch in the log has a producer id and sequence numbers, too.
 - **consume**: ${COUNT} records of that codec that kf produced, keys, values and headers compared.
@@ -47,11 +48,13 @@ ${clientTable(columns)}
   each time, and each record comes to the member that has its partition.
 - **share a group with kf consume**: the same, with kf as the second member. Besides, one group holds a member of every
   client here, which join and leave one after the other.
+- **share it cooperatively**: two members of the client and kf between them, by assignor \`cooperative-sticky\`.
+- **delete records**: all before an offset, which kf then sees as the first.
 - **fail on …**: the client says which error it is. Java's and kafka-python's producers wait for an unknown topic to
   appear, by design: there the admin client was asked.
 - **start over when the offset is out of range**: reads from the earliest record after a seek beyond the end.
 
-Members share by assignor \`roundrobin\`. kafkajs has one of its own under another name, and is told the common one.
+Else members share by assignor \`roundrobin\`. kafkajs has it under another name, and is told the common one.
 
 ## Kafka's own tools
 

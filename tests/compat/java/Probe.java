@@ -1,7 +1,7 @@
 /*
  * Kafka's own clients for Java, asked for each capability. `probe BOOTSTRAP`
  * takes a capability a line and answers each with a line; `member BOOTSTRAP
- * TOPIC CLIENT_ID` joins the group that is named like the topic and prints a
+ * TOPIC CLIENT_ID ASSIGNOR` joins the group that is named like the topic and prints a
  * line a record until SIGTERM. Owns its calls and nothing else; it must never
  * work around what kf does differently from Kafka.
  */
@@ -19,15 +19,23 @@ import java.util.concurrent.ExecutionException;
 import java.util.concurrent.Future;
 import java.util.concurrent.TimeUnit;
 import org.apache.kafka.clients.admin.Admin;
+import org.apache.kafka.clients.admin.AlterConfigOp;
+import org.apache.kafka.clients.admin.Config;
+import org.apache.kafka.clients.admin.ConfigEntry;
+import org.apache.kafka.clients.admin.NewPartitions;
 import org.apache.kafka.clients.admin.NewTopic;
+import org.apache.kafka.clients.admin.RecordsToDelete;
 import org.apache.kafka.clients.consumer.ConsumerRecord;
+import org.apache.kafka.clients.consumer.CooperativeStickyAssignor;
 import org.apache.kafka.clients.consumer.KafkaConsumer;
 import org.apache.kafka.clients.consumer.OffsetAndMetadata;
 import org.apache.kafka.clients.consumer.RoundRobinAssignor;
 import org.apache.kafka.clients.producer.KafkaProducer;
 import org.apache.kafka.clients.producer.ProducerRecord;
 import org.apache.kafka.clients.producer.RecordMetadata;
+import org.apache.kafka.common.GroupState;
 import org.apache.kafka.common.TopicPartition;
+import org.apache.kafka.common.config.ConfigResource;
 import org.apache.kafka.common.errors.RecordTooLargeException;
 import org.apache.kafka.common.errors.TopicExistsException;
 import org.apache.kafka.common.errors.UnknownTopicOrPartitionException;
@@ -43,6 +51,9 @@ public final class Probe {
     private static final int COMMITTED_OFFSET = number("COMMITTED_OFFSET");
     private static final int TOO_LARGE = number("TOO_LARGE");
     private static final int BEYOND_OFFSET = number("BEYOND_OFFSET");
+    private static final Map<String, Class<?>> ASSIGNORS = Map.of(
+            "roundrobin", RoundRobinAssignor.class,
+            "cooperative-sticky", CooperativeStickyAssignor.class);
     private static final Duration POLL = Duration.ofMillis(100);
     private static final int POLLS = 200;
 
@@ -55,7 +66,7 @@ public final class Probe {
     public static void main(String[] args) throws Exception {
         Probe probe = new Probe(args[1]);
         if (args[0].equals("member")) {
-            probe.member(args[2], args[3]);
+            probe.member(args[2], args[3], args[4]);
             return;
         }
         BufferedReader in = new BufferedReader(new InputStreamReader(System.in, StandardCharsets.UTF_8));
@@ -77,9 +88,13 @@ public final class Probe {
         switch (capability) {
             case "connect" -> connect();
             case "create a topic" -> createTopic();
+            case "change a topic" -> changeTopic();
+            case "delete a topic" -> deleteTopic();
             case "produce idempotently" -> send("write-idempotent", Map.of("enable.idempotence", true));
             case "seek by time" -> seekByTime();
             case "commit and resume" -> commit();
+            case "list, describe and delete groups" -> groups();
+            case "delete records" -> deleteRecords();
             case "fail on an unknown topic" -> unknownTopic();
             case "fail on a message too large" -> tooLarge();
             case "start over when the offset is out of range" -> startOver();
@@ -168,6 +183,45 @@ public final class Probe {
         }
     }
 
+    private void changeTopic() throws Exception {
+        ConfigResource topic = new ConfigResource(ConfigResource.Type.TOPIC, "changing");
+        ConfigEntry retention = new ConfigEntry("retention.ms", "3600000");
+        AlterConfigOp change = new AlterConfigOp(retention, AlterConfigOp.OpType.SET);
+        try (Admin admin = newAdmin()) {
+            admin.createPartitions(Map.of("changing", NewPartitions.increaseTo(2))).all().get();
+            admin.incrementalAlterConfigs(Map.of(topic, List.of(change))).all().get();
+            Config described = admin.describeConfigs(List.of(topic)).all().get().get(topic);
+            expect(described.get("retention.ms").value(), "3600000");
+        }
+    }
+
+    private void deleteTopic() throws Exception {
+        try (Admin admin = newAdmin()) {
+            admin.deleteTopics(List.of("unwanted")).all().get();
+        }
+    }
+
+    private void groups() throws Exception {
+        List<String> ids = List.of("committing");
+        try (Admin admin = newAdmin()) {
+            long listed = admin.listGroups().all().get().stream()
+                    .filter(group -> ids.contains(group.groupId()))
+                    .count();
+            expect(listed, 1L);
+            var described = admin.describeConsumerGroups(ids).all().get().get(ids.get(0));
+            expect(described.groupState(), GroupState.EMPTY);
+            admin.deleteConsumerGroups(ids).all().get();
+        }
+    }
+
+    private void deleteRecords() throws Exception {
+        TopicPartition at = new TopicPartition("shrinking", 0);
+        try (Admin admin = newAdmin()) {
+            var deleted = admin.deleteRecords(Map.of(at, RecordsToDelete.beforeOffset(SOUGHT_OFFSET)));
+            expect(deleted.lowWatermarks().get(at).get().lowWatermark(), (long) SOUGHT_OFFSET);
+        }
+    }
+
     private void send(String topic, Map<String, Object> config) throws Exception {
         Properties properties = properties(config);
         properties.put("linger.ms", 100);
@@ -248,11 +302,11 @@ public final class Probe {
         }
     }
 
-    private void member(String topic, String clientId) throws InterruptedException {
+    private void member(String topic, String clientId, String assignor) throws InterruptedException {
         var consumer = newConsumer(Map.of(
                 "group.id", topic,
                 "client.id", clientId,
-                "partition.assignment.strategy", RoundRobinAssignor.class.getName()));
+                "partition.assignment.strategy", ASSIGNORS.get(assignor).getName()));
         Thread main = Thread.currentThread();
         Runtime.getRuntime().addShutdownHook(new Thread(() -> {
             consumer.wakeup();

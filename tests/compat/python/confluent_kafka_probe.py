@@ -7,13 +7,21 @@ from collections.abc import Callable, Iterator
 from confluent_kafka import (
     OFFSET_BEGINNING,
     Consumer,
+    ConsumerGroupState,
     KafkaError,
     KafkaException,
     Message,
     Producer,
     TopicPartition,
 )
-from confluent_kafka.admin import AdminClient, NewTopic
+from confluent_kafka.admin import (
+    AdminClient,
+    AlterConfigOpType,
+    ConfigEntry,
+    ConfigResource,
+    NewPartitions,
+    NewTopic,
+)
 from probing import (
     BEYOND_OFFSET,
     COMMITTED_OFFSET,
@@ -84,6 +92,46 @@ def create_topic(bootstrap: str) -> None:
     except KafkaException as error:
         expect(error.args[0].code(), KafkaError.TOPIC_ALREADY_EXISTS)
     expect(len(admin.list_topics("made").topics["made"].partitions), 3)
+
+
+def only(futures: dict):
+    """The result of the only operation that was asked for."""
+    (future,) = futures.values()
+    return future.result()
+
+
+def change_topic(bootstrap: str) -> None:
+    admin = AdminClient({"bootstrap.servers": bootstrap})
+    only(admin.create_partitions([NewPartitions("changing", 2)]))
+    operation = AlterConfigOpType.SET
+    entry = ConfigEntry(
+        "retention.ms", "3600000", incremental_operation=operation
+    )
+    topic = ConfigResource.Type.TOPIC
+    change = ConfigResource(topic, "changing", incremental_configs=[entry])
+    only(admin.incremental_alter_configs([change]))
+    described = only(admin.describe_configs([ConfigResource(topic, "changing")]))
+    expect(described["retention.ms"].value, "3600000")
+
+
+def delete_topic(bootstrap: str) -> None:
+    admin = AdminClient({"bootstrap.servers": bootstrap})
+    only(admin.delete_topics(["unwanted"]))
+
+
+def groups(bootstrap: str) -> None:
+    admin = AdminClient({"bootstrap.servers": bootstrap})
+    listed = admin.list_consumer_groups().result().valid
+    expect([group.group_id for group in listed].count("committing"), 1)
+    described = only(admin.describe_consumer_groups(["committing"]))
+    expect(described.state, ConsumerGroupState.EMPTY)
+    only(admin.delete_consumer_groups(["committing"]))
+
+
+def delete_records(bootstrap: str) -> None:
+    admin = AdminClient({"bootstrap.servers": bootstrap})
+    at = TopicPartition("shrinking", 0, SOUGHT_OFFSET)
+    expect(only(admin.delete_records([at])).low_watermark, SOUGHT_OFFSET)
 
 
 def send(bootstrap: str, topic: str, records: list, **config) -> list:
@@ -169,11 +217,15 @@ def start_over(bootstrap: str) -> None:
 
 
 def member(
-    bootstrap: str, topic: str, client_id: str, is_asked: Callable[[], bool]
+    is_asked: Callable[[], bool],
+    bootstrap: str,
+    topic: str,
+    client_id: str,
+    assignor: str,
 ) -> Iterator[tuple[int, int]]:
     config = {
         "client.id": client_id,
-        "partition.assignment.strategy": "roundrobin",
+        "partition.assignment.strategy": assignor,
     }
     consumer = new_consumer(bootstrap, topic, **config)
     consumer.subscribe([topic])
@@ -187,11 +239,15 @@ main(
     {
         "connect": connect,
         "create a topic": create_topic,
+        "change a topic": change_topic,
+        "delete a topic": delete_topic,
         "produce": produce,
         "produce idempotently": produce_idempotently,
         "consume": consume,
         "seek by time": seek_by_time,
         "commit and resume": commit,
+        "list, describe and delete groups": groups,
+        "delete records": delete_records,
         "fail on an unknown topic": unknown_topic,
         "fail on a message too large": too_large,
         "start over when the offset is out of range": start_over,

@@ -5,7 +5,8 @@ must never work around what kf does differently from Kafka.
 from collections.abc import Callable, Iterator
 
 from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer, TopicPartition
-from kafka.admin import NewTopic
+from kafka.admin import ConfigResource, NewTopic
+from kafka.coordinator.assignors.cooperative_sticky import CooperativeStickyAssignor
 from kafka.coordinator.assignors.roundrobin import RoundRobinPartitionAssignor
 from kafka.errors import (
     MessageSizeTooLargeError,
@@ -76,6 +77,40 @@ def create_topic(bootstrap: str) -> None:
     (topic,) = admin.describe_topics(["made"])
     admin.close()
     expect(len(topic["partitions"]), 3)
+
+
+def change_topic(bootstrap: str) -> None:
+    admin = KafkaAdminClient(bootstrap_servers=bootstrap)
+    admin.create_partitions({"changing": 2})
+    config = {"retention.ms": "3600000"}
+    admin.alter_configs([ConfigResource("TOPIC", "changing", config)])
+    described = admin.describe_configs([ConfigResource("TOPIC", "changing")])
+    admin.close()
+    expect(described["topic"]["changing"]["retention.ms"]["value"], "3600000")
+
+
+def delete_topic(bootstrap: str) -> None:
+    admin = KafkaAdminClient(bootstrap_servers=bootstrap)
+    admin.delete_topics(["unwanted"])
+    admin.close()
+
+
+def groups(bootstrap: str) -> None:
+    admin = KafkaAdminClient(bootstrap_servers=bootstrap)
+    listed = [group["group_id"] for group in admin.list_groups()]
+    expect(listed.count("committing"), 1)
+    described = admin.describe_groups(["committing"])
+    admin.delete_groups(["committing"])
+    admin.close()
+    expect(described["committing"]["group_state"], "Empty")
+
+
+def delete_records(bootstrap: str) -> None:
+    admin = KafkaAdminClient(bootstrap_servers=bootstrap)
+    at = TopicPartition("shrinking", 0)
+    deleted = admin.delete_records({at: SOUGHT_OFFSET})
+    admin.close()
+    expect(deleted[at]["low_watermark"], SOUGHT_OFFSET)
 
 
 def send_all(bootstrap: str, topic: str, **config) -> None:
@@ -167,15 +202,25 @@ def start_over(bootstrap: str) -> None:
     expect(offset, 0)
 
 
+ASSIGNORS = {
+    "roundrobin": RoundRobinPartitionAssignor,
+    "cooperative-sticky": CooperativeStickyAssignor,
+}
+
+
 def member(
-    bootstrap: str, topic: str, client_id: str, is_asked: Callable[[], bool]
+    is_asked: Callable[[], bool],
+    bootstrap: str,
+    topic: str,
+    client_id: str,
+    assignor: str,
 ) -> Iterator[tuple[int, int]]:
     consumer = new_consumer(
         bootstrap,
         topic,
         group_id=topic,
         client_id=client_id,
-        partition_assignment_strategy=[RoundRobinPartitionAssignor],
+        partition_assignment_strategy=[ASSIGNORS[assignor]],
     )
     while not is_asked():
         for record in poll(consumer):
@@ -187,11 +232,15 @@ main(
     {
         "connect": connect,
         "create a topic": create_topic,
+        "change a topic": change_topic,
+        "delete a topic": delete_topic,
         "produce": produce,
         "produce idempotently": produce_idempotently,
         "consume": consume,
         "seek by time": seek_by_time,
         "commit and resume": commit,
+        "list, describe and delete groups": groups,
+        "delete records": delete_records,
         "fail on an unknown topic": unknown_topic,
         "fail on a message too large": too_large,
         "start over when the offset is out of range": start_over,

@@ -2,7 +2,7 @@
 
 `probe BOOTSTRAP` takes a capability a line and answers each with a line: `yes`,
 `no WHY` when the client doesn't offer it, `fail WHY`. `member BOOTSTRAP TOPIC
-CLIENT_ID` joins the group that is named like the topic and prints a line a
+CLIENT_ID ASSIGNOR` joins the group that is named like the topic and prints a line a
 record until SIGTERM. Owns no client.
 """
 
@@ -53,7 +53,7 @@ def _answer(probes: dict[str, Callable], capability: str, bootstrap: str) -> str
 
 def main(
     probes: dict[str, Callable],
-    member: Callable[[str, str, str, Callable[[], bool]], Iterable[tuple[int, int]]],
+    member: Callable[..., Iterable[tuple[int, int]]],
 ) -> None:
     """Does what the command line says; a member ends once `is_asked` is true."""
     mode, bootstrap, *rest = sys.argv[1:]
@@ -63,5 +63,5 @@ def main(
         return
     asked: list[int] = []
     signal.signal(signal.SIGTERM, lambda number, _: asked.append(number))
-    for partition, offset in member(bootstrap, *rest, lambda: bool(asked)):
+    for partition, offset in member(lambda: bool(asked), bootstrap, *rest):
         print(partition, offset, flush=True)
