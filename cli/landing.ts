@@ -62,26 +62,29 @@ export async function findTarget(
   creation: Creation,
 ): Promise<Target> {
   const common = { ...settings, properties: commonProperties(settings) };
-  return await withAdmin(common, async (admin) => {
-    let [found] = await admin.describeTopics([topic]);
-    if (found?.error?.error === "UNKNOWN_TOPIC_OR_PARTITION") {
-      const [made] = await admin.createTopics([{ name: topic, ...creation }]);
-      if (made?.error !== undefined) throw made.error;
-      [found] = await admin.describeTopics([topic]);
-    }
-    if (found?.error !== undefined) throw found.error;
-    const { topicId, partitions } = found!;
-    const listed = await admin.listOffsets(
-      partitions.map(({ partition }) => ({ topic, partition })),
-      "latest",
-    );
+  const found = await withAdmin(common, async (admin) => {
+    const [there] = await admin.describeTopics([topic]);
+    if (there?.error?.error !== "UNKNOWN_TOPIC_OR_PARTITION") return there;
+    const [made] = await admin.createTopics([{ name: topic, ...creation }]);
+    if (made?.error !== undefined) throw made.error;
+    return made;
+  });
+  if (found?.error !== undefined) throw found.error;
+  const { topicId, partitions } = found!;
+  // Its leaders may not know yet that they are: it is empty for certain.
+  if (typeof partitions === "number") {
+    return { topic, topicId, ends: new Array(partitions).fill(0) };
+  }
+  const consumer = await openConsumer(common);
+  try {
     const ends: number[] = [];
-    for (const { partition, offset, error } of listed) {
-      if (error !== undefined) throw error;
-      ends[partition] = offset;
+    for (const at of await consumer.endOffsets(partitions)) {
+      ends[at.partition] = at.offset;
     }
     return { topic, topicId, ends };
-  });
+  } finally {
+    await consumer.close();
+  }
 }
 
 /** One partition of the target. */

@@ -6,20 +6,13 @@
  */
 import { assertEquals } from "@std/assert";
 import { createAdmin } from "../../net/client.ts";
-import {
-  type BrokerProcess,
-  type Finished,
-  hasProgram,
-  kf,
-  kfCommand,
-  run,
-} from "../fixtures.ts";
+import { type Finished, hasProgram, kf, kfCommand, run } from "../fixtures.ts";
 
 const HAS_KCAT = hasProgram("kcat", "-V");
 
 /** Everything of a topic, partition by partition; by kcat where there is one. */
 export async function contents(
-  broker: BrokerProcess,
+  broker: { readonly address: string },
   topic: string,
   partitions: number,
 ): Promise<string[]> {
