@@ -354,19 +354,30 @@ export class Admin {
       : spec === "max-timestamp"
       ? AT_MAX_TIMESTAMP
       : spec.timestampMs;
-    return await this.#retrying(async (remainingMs) => {
-      const listed = await listOffsets(this.#cluster, partitions, {
-        timestamp,
-        isCommitted: options.isolationLevel === "read_committed",
-      });
-      const stale = listed.find(({ error }) => error && isTransient(error));
-      if (stale?.error && remainingMs > this.#values["request.timeout.ms"]) {
+    let listed: ListedOffset[] = [];
+    try {
+      await this.#retrying(async () => {
+        listed = await listOffsets(this.#cluster, partitions, {
+          timestamp,
+          isCommitted: options.isolationLevel === "read_committed",
+        });
+        const stale = listed.find((offset) => this.#isPassing(offset));
+        if (stale === undefined) return;
         await this.#cluster.refresh(partitions.map(({ topic }) => topic));
-        const { error } = stale;
-        if (error.error !== "UNKNOWN_TOPIC_OR_PARTITION") throw error;
-      }
-      return listed;
-    });
+        throw stale.error;
+      });
+    } catch (error) {
+      // What didn't pass in time is the partition's outcome.
+      if (!listed.some((offset) => offset.error === error)) throw error;
+    }
+    return listed;
+  }
+
+  /** Whether a leader that the metadata name, as on a new topic, isn't one yet. */
+  #isPassing({ topic, partition, error }: ListedOffset): boolean {
+    if (!error || !isTransient(error)) return false;
+    return (this.#cluster.metadata.partition(topic, partition)?.leader ?? -1) >=
+      0;
   }
 
   /** All groups of all brokers. */
