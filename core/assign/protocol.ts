@@ -66,11 +66,12 @@ export function decodeSubscription(bytes: Uint8Array): Subscription {
   return unprefixed(CONSUMER_PROTOCOL_SUBSCRIPTION, bytes);
 }
 
-/** The `assignment` of one member in SyncGroup. */
+/** The `assignment` of one member in SyncGroup; in `version` at most. */
 export function encodeAssignment(
   value: Input<typeof CONSUMER_PROTOCOL_ASSIGNMENT>,
+  version?: number,
 ): Uint8Array<ArrayBuffer> {
-  return prefixed(CONSUMER_PROTOCOL_ASSIGNMENT, value);
+  return prefixed(CONSUMER_PROTOCOL_ASSIGNMENT, value, version);
 }
 
 /** Reads the `assignment` of one member in SyncGroup. */
@@ -81,8 +82,9 @@ export function decodeAssignment(bytes: Uint8Array): Assignment {
 function prefixed<M extends Message>(
   schema: M,
   value: Input<M>,
+  versionMax: number = schema.versions.max,
 ): Uint8Array<ArrayBuffer> {
-  const version = schema.versions.max;
+  const version = Math.max(0, Math.min(versionMax, schema.versions.max));
   const writer = new Writer();
   writer.int16(version);
   encodeInto(writer, schema, version, value);

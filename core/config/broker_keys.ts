@@ -131,6 +131,11 @@ const GROUP_KEYS = {
     min: 1,
     doc: "Members that one consumer group may have.",
   }),
+  "group.consumer.migration.policy": choice("bidirectional", {
+    valid: ["bidirectional", "upgrade", "downgrade", "disabled"],
+    doc: "Whether a classic group becomes a consumer group, or the other way " +
+      "round, while it has members.",
+  }),
   "group.consumer.min.heartbeat.interval.ms": int(5000, {
     min: 1,
     doc: "Smallest consumer.heartbeat.interval.ms that a group may have.",

@@ -20,6 +20,8 @@ import type {
   ConsumerGroupConfig,
   GroupChange,
   GroupEffect,
+  JoinReply,
+  SyncReply,
 } from "./inputs.ts";
 import type { GroupTopics } from "./topics.ts";
 
@@ -43,6 +45,7 @@ export class ConsumerDraft {
   assignmentEpoch: number;
   topicsVersion: number;
   readonly #records: GroupChange[] = [];
+  readonly #effects: GroupEffect[] = [];
   #members: Map<string, ConsumerMember> | undefined;
   #targets: Map<string, TargetPartitions> | undefined;
   #regexes: Map<string, ResolvedRegex> | undefined;
@@ -84,6 +87,11 @@ export class ConsumerDraft {
   /** Takes up a record of another kind, e.g. of the group's other self. */
   add(record: GroupChange): void {
     this.#records.push(record);
+  }
+
+  /** Answers a request that the group's other self has parked. */
+  answer(token: number, reply: JoinReply | SyncReply): void {
+    this.#effects.push({ type: "Reply", token, reply });
   }
 
   /** What the member says of itself is written down. */
@@ -252,7 +260,7 @@ export class ConsumerDraft {
     effects: GroupEffect[];
   } {
     const { groupId, topicsVersion } = this;
-    const effects: GroupEffect[] = [];
+    const effects = [...this.#effects];
     const timerAtMs = Math.min(this.#timerAtMs, this.#dueMs);
     if (timerAtMs < this.#timerAtMs) {
       effects.push({ type: "SetTimer", groupId, atMs: timerAtMs });

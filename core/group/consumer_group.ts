@@ -18,6 +18,11 @@ import type {
   ConsumerGroupValue,
 } from "./consumer_records.ts";
 import type { MemberProtocol } from "./group.ts";
+import type {
+  ConsumerGroupLooked,
+  MemberAwaited,
+  MemberHeard,
+} from "./inputs.ts";
 
 /** What the group's epochs and members amount to. */
 export type ConsumerGroupState =
@@ -87,6 +92,9 @@ export interface ResolvedRegex {
   readonly version: number;
   readonly timestampMs: number;
 }
+
+/** What is not written down of a consumer group. */
+export type InMemory = MemberHeard | MemberAwaited | ConsumerGroupLooked;
 
 /** A member of which nothing is known but its id. */
 export function newMember(memberId: string): ConsumerMember {
@@ -170,6 +178,25 @@ export class ConsumerGroup {
       case "ConsumerGroupRegularExpression":
         return this.#applyRegex(record.key.regularExpression, record.value);
       case "ConsumerGroupPartitionMetadata":
+        return;
+    }
+  }
+
+  /** Keeps what lives in memory only. */
+  keep(change: InMemory): void {
+    switch (change.type) {
+      case "MemberHeard":
+        if (!this.members.has(change.memberId)) return;
+        this.sessions.set(change.memberId, change.deadlineMs);
+        return;
+      case "MemberAwaited":
+        if (change.deadlineMs === Infinity) {
+          this.awaited.delete(change.memberId);
+        } else this.awaited.set(change.memberId, change.deadlineMs);
+        return;
+      case "ConsumerGroupLooked":
+        this.timerAtMs = change.timerAtMs;
+        this.topicsVersion = change.topicsVersion;
         return;
     }
   }

@@ -7,9 +7,16 @@
  */
 import type { Decision } from "../coordinator/machine.ts";
 import { KafkaError } from "../errors.ts";
+import {
+  heartbeatAsClassic,
+  joinAsClassic,
+  leaveAsClassic,
+  syncAsClassic,
+} from "./classic_members.ts";
 import { type ConsumerContext, ConsumerDraft } from "./consumer_draft.ts";
 import {
   ConsumerGroup,
+  type InMemory,
   NO_PARTITIONS,
   partitionLists,
   stateOf,
@@ -29,23 +36,26 @@ import type { Times } from "./draft.ts";
 import type { Group } from "./group.ts";
 import type {
   ConsumerDescribeReply,
-  ConsumerGroupLooked,
   ConsumerHeartbeatInput,
   ConsumerHeartbeatReply,
+  ErrorReply,
   GroupChange,
   GroupConfig,
   GroupEffect,
+  HeartbeatInput,
+  JoinInput,
+  JoinReply,
+  LeaveInput,
+  LeaveReply,
   ListReply,
-  MemberAwaited,
-  MemberHeard,
+  SyncInput,
+  SyncReply,
 } from "./inputs.ts";
+import { downgrade, mayDowngrade, upgrade } from "./migration.ts";
 import { preferredAssignor } from "./targets.ts";
 import type { GroupTopics } from "./topics.ts";
 
 type Decided<Reply> = Decision<GroupChange, Reply, GroupEffect>;
-
-/** What is not written down of a consumer group. */
-type InMemory = MemberHeard | MemberAwaited | ConsumerGroupLooked;
 
 /**
  * Consumer groups by id.
@@ -107,23 +117,7 @@ export class ConsumerGroups {
 
   /** Keeps what lives in memory only. */
   keep(change: InMemory): void {
-    const group = this.#groups.get(change.groupId);
-    if (group === undefined) return;
-    switch (change.type) {
-      case "MemberHeard":
-        if (!group.members.has(change.memberId)) return;
-        group.sessions.set(change.memberId, change.deadlineMs);
-        return;
-      case "MemberAwaited":
-        if (change.deadlineMs === Infinity) {
-          group.awaited.delete(change.memberId);
-        } else group.awaited.set(change.memberId, change.deadlineMs);
-        return;
-      case "ConsumerGroupLooked":
-        group.timerAtMs = change.timerAtMs;
-        group.topicsVersion = change.topicsVersion;
-        return;
-    }
+    this.#groups.get(change.groupId)?.keep(change);
   }
 
   /** Decides ConsumerGroupHeartbeat; `classic` is the classic group of that name. */
@@ -135,22 +129,15 @@ export class ConsumerGroups {
     },
   ): Decided<ConsumerHeartbeatReply> {
     checkHeartbeat(request, this.#config.consumer);
-    const draft = this.#draftFor(request, { classic, times });
-    if (isGoodbye(request)) return draft.finish(leave(draft, request));
-    checkRoom(draft, request.memberId);
-    return draft.finish(heartbeat(draft, request));
-  }
-
-  #draftFor(
-    request: ConsumerHeartbeatInput,
-    { classic, times }: {
-      readonly classic: Group | undefined;
-      readonly times: Times;
-    },
-  ): ConsumerDraft {
     const { groupId } = request;
     const group = this.#groups.get(groupId);
-    if (group !== undefined) return this.draft(group, times);
+    if (group !== undefined) {
+      const draft = this.draft(group, times);
+      if (isGoodbye(request)) {
+        return this.#finish(draft, leave(draft, request));
+      }
+      return joined(draft, request);
+    }
     if (request.memberEpoch !== 0) {
       throw new KafkaError(
         "GROUP_ID_NOT_FOUND",
@@ -159,16 +146,95 @@ export class ConsumerGroups {
           : `Group ${groupId} is not a consumer group.`,
       );
     }
-    const draft = this.draft(new ConsumerGroup(groupId), times);
-    if (classic === undefined) return draft;
-    if (classic.state !== "Empty") {
-      throw new KafkaError(
-        "GROUP_ID_NOT_FOUND",
-        `Group ${groupId} is not a consumer group.`,
-      );
+    if (classic !== undefined && classic.state !== "Empty") {
+      return this.#upgraded(request, { classic, times });
     }
-    draft.add({ type: "GroupMetadata", key: { group: groupId }, value: null });
-    return draft;
+    const draft = this.draft(new ConsumerGroup(groupId), times);
+    if (classic !== undefined) {
+      const key = { group: groupId };
+      draft.add({ type: "GroupMetadata", key, value: null });
+    }
+    return joined(draft, request);
+  }
+
+  /** The classic group becomes a consumer group, which the member then joins. */
+  #upgraded(
+    request: ConsumerHeartbeatInput,
+    { classic, times }: { readonly classic: Group; readonly times: Times },
+  ): Decided<ConsumerHeartbeatReply> {
+    const group = new ConsumerGroup(request.groupId);
+    const first = this.draft(group, times);
+    upgrade(first, classic);
+    const upgraded = first.finish(null);
+    for (const change of upgraded.records) {
+      switch (change.type) {
+        case "OffsetCommit":
+        case "GroupMetadata":
+        case "GroupChanged":
+          break;
+        case "MemberHeard":
+        case "MemberAwaited":
+        case "ConsumerGroupLooked":
+          group.keep(change);
+          break;
+        default:
+          group.apply(change);
+      }
+    }
+    const decision = joined(this.draft(group, times), request);
+    return {
+      ...decision,
+      records: [...upgraded.records, ...decision.records],
+      effects: [...upgraded.effects, ...decision.effects],
+    };
+  }
+
+  /** Decides JoinGroup of a member of the classic protocol. */
+  join(
+    group: ConsumerGroup,
+    request: JoinInput,
+    times: Times,
+  ): Decided<JoinReply> {
+    const draft = this.draft(group, times);
+    return this.#finish(draft, joinAsClassic(draft, request));
+  }
+
+  /** Decides SyncGroup of a member of the classic protocol. */
+  sync(
+    group: ConsumerGroup,
+    request: SyncInput,
+    times: Times,
+  ): Decided<SyncReply> {
+    const draft = this.draft(group, times);
+    return draft.finish(syncAsClassic(draft, request));
+  }
+
+  /** Decides Heartbeat of a member of the classic protocol. */
+  heartbeatOfClassic(
+    group: ConsumerGroup,
+    request: HeartbeatInput,
+    times: Times,
+  ): Decided<ErrorReply> {
+    const draft = this.draft(group, times);
+    return draft.finish(heartbeatAsClassic(draft, request));
+  }
+
+  /** Decides LeaveGroup of members of the classic protocol. */
+  leave(
+    group: ConsumerGroup,
+    request: LeaveInput,
+    times: Times,
+  ): Decided<LeaveReply> {
+    const draft = this.draft(group, times);
+    return this.#finish(draft, leaveAsClassic(draft, request));
+  }
+
+  /** After members went: the group may have become a classic one. */
+  #finish<Reply>(draft: ConsumerDraft, reply: Reply): Decided<Reply> {
+    const config = this.#config;
+    return mayDowngrade(draft, config)
+      ? downgrade(draft, { config, reply })
+      : draft.finish(reply);
   }
 
   /** Lets time pass for one group. */
@@ -177,7 +243,7 @@ export class ConsumerGroups {
     const overdue = overdueMembers(draft);
     if (overdue.length > 0) removeMembers(draft, overdue);
     draft.timerRang();
-    return draft.finish(null);
+    return overdue.length > 0 ? this.#finish(draft, null) : draft.finish(null);
   }
 
   /** The state was just read: everyone gets a whole session. */
@@ -225,4 +291,12 @@ export class ConsumerGroups {
       state: stateOf(group),
     }));
   }
+}
+
+function joined(
+  draft: ConsumerDraft,
+  request: ConsumerHeartbeatInput,
+): Decided<ConsumerHeartbeatReply> {
+  checkRoom(draft, request.memberId);
+  return draft.finish(heartbeat(draft, request));
 }

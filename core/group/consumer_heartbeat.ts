@@ -161,7 +161,7 @@ function staticMember(
 }
 
 /** Who returns gets what was kept for the instance id. */
-function replaceStatic(
+export function replaceStatic(
   draft: ConsumerDraft,
   current: ConsumerMember,
   memberId: string,
@@ -176,7 +176,7 @@ function replaceStatic(
 }
 
 /** Throws unless `member` is known and goes by this id now. */
-function checkStatic(
+export function checkStatic(
   member: ConsumerMember | undefined,
   { memberId, instanceId }: {
     readonly memberId: string;
@@ -214,7 +214,7 @@ function checkEpoch(
 }
 
 /** The refusal of who is no member. */
-function unknownMember(groupId: string, memberId: string): KafkaError {
+export function unknownMember(groupId: string, memberId: string): KafkaError {
   return new KafkaError(
     "UNKNOWN_MEMBER_ID",
     `Member ${memberId} is not a member of group ${groupId}.`,
@@ -249,7 +249,7 @@ function regexOf(said: string | null, before: string | null): string | null {
 }
 
 /** The member, its group's epoch and target, and its own next step. */
-function advance(
+export function advance(
   draft: ConsumerDraft,
   { before, updated, reported }: {
     readonly before: ConsumerMember;
@@ -301,7 +301,7 @@ function refreshEpoch(draft: ConsumerDraft, hasChanged: boolean): void {
 }
 
 /** The hash of all topics that members want. */
-function groupHash(draft: ConsumerDraft): bigint {
+export function groupHash(draft: ConsumerDraft): bigint {
   const names = new Set<string>();
   for (const member of draft.members.values()) {
     for (const name of wantedTopics(member, draft.regexes)) names.add(name);

@@ -27,6 +27,12 @@ export interface ConsumerGroupConfig {
   readonly groupSizeMax: number;
   /** Names of the assignors that members may ask for; the first is default. */
   readonly assignors: readonly string[];
+  /** Which groups may change their kind while they have members. */
+  readonly migrationPolicy:
+    | "bidirectional"
+    | "upgrade"
+    | "downgrade"
+    | "disabled";
   /** How long new topics may wait for those who subscribe by expression. */
   readonly regexRefreshIntervalMs: number;
   sessionTimeoutMs(groupId: string): number;

@@ -150,6 +150,10 @@ export class GroupMachine
       case "JoinGroup":
         return this.#join(request, context);
       case "SyncGroup": {
+        const consumers = this.#consumers.get(request.groupId);
+        if (consumers !== undefined) {
+          return this.#consumers.sync(consumers, request, context);
+        }
         const draft = this.#draft(request.groupId, context);
         if (draft === undefined) return only(syncRefusal("UNKNOWN_MEMBER_ID"));
         return draft.finish(sync(draft, request));
@@ -256,7 +260,7 @@ export class GroupMachine
     const group = this.#groups.get(groupId);
     const consumers = this.#consumers.get(groupId);
     if (consumers !== undefined && consumers.members.size > 0) {
-      return only(joinRefusal("INCONSISTENT_GROUP_PROTOCOL", memberId));
+      return this.#consumers.join(consumers, request, context);
     }
     if (group === undefined && memberId !== "") {
       return only(joinRefusal("UNKNOWN_MEMBER_ID", memberId));
@@ -284,6 +288,10 @@ export class GroupMachine
   }
 
   #heartbeat(request: HeartbeatInput, context: Context): GroupDecision {
+    const consumers = this.#consumers.get(request.groupId);
+    if (consumers !== undefined) {
+      return this.#consumers.heartbeatOfClassic(consumers, request, context);
+    }
     const group = this.#groups.get(request.groupId);
     if (group === undefined) return only({ error: "UNKNOWN_MEMBER_ID" });
     const error = heartbeatError(group, request);
@@ -298,6 +306,10 @@ export class GroupMachine
   }
 
   #leave(request: LeaveInput, context: Context): GroupDecision {
+    const consumers = this.#consumers.get(request.groupId);
+    if (consumers !== undefined) {
+      return this.#consumers.leave(consumers, request, context);
+    }
     const draft = this.#draft(request.groupId, context);
     if (draft === undefined) {
       const error = "UNKNOWN_MEMBER_ID" as const;

@@ -21,6 +21,7 @@ export interface GroupTopics {
   /** Changes whenever anything else here does. */
   readonly version: number;
   topic(name: string): GroupTopic | undefined;
+  topicById(id: Uuid): GroupTopic | undefined;
   names(): Iterable<string>;
 }
 

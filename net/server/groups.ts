@@ -415,6 +415,7 @@ function topicsOf(services: Needs): GroupTopics {
       return services.metadataOffset;
     },
     topic: (name) => image.topic(name),
+    topicById: (id) => image.topicById(id),
     names: () => image.topics.keys(),
   };
 }
@@ -459,6 +460,7 @@ function groupConfigOf(services: Needs): GroupConfig {
     consumer: {
       groupSizeMax: config["group.consumer.max.size"],
       assignors: config["group.consumer.assignors"],
+      migrationPolicy: config["group.consumer.migration.policy"],
       regexRefreshIntervalMs:
         config["group.consumer.regex.refresh.interval.ms"],
       sessionTimeoutMs: valueOf("consumer.session.timeout.ms"),

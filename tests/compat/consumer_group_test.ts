@@ -219,3 +219,39 @@ Deno.test({
     assertMatch(read.stderr, /Processed a total of 102 messages/);
   },
 });
+
+Deno.test({
+  name:
+    "Java consumers of both protocols share a group on its way up and down again",
+  ignore: isMissing,
+  async fn() {
+    using folder = temporaryFolder();
+    await using broker = await startWithTopic(folder.path);
+    const listed = async () =>
+      (await kf(["group", "list", "-b", broker.address])).stdout;
+    await using old = new Member(broker, []);
+    await until("the old one has all", () => old.owned.length === 4);
+    assertMatch(await listed(), /^g .*classic/m);
+    await using young = new Member(broker, BY_CONSUMER);
+    await until(
+      "each has half",
+      () => old.owned.length === 2 && young.owned.length === 2,
+    );
+    assertMatch(await listed(), /^g .*consumer +consumer/m);
+    await using other = new Member(broker, []);
+    await until(
+      "all have some",
+      () =>
+        [old, young, other].every(({ owned }) => owned.length > 0) &&
+        [old, young, other].flatMap(({ owned }) => owned).sort().join() ===
+          "0,1,2,3",
+    );
+    await young.end("SIGTERM");
+    await until(
+      "the old ones have half each",
+      () => old.owned.length === 2 && other.owned.length === 2,
+    );
+    assertMatch(await listed(), /^g .*classic/m);
+    assertNotMatch(old.printed + other.printed, /Exception/);
+  },
+});

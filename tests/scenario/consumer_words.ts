@@ -6,6 +6,13 @@
  * @module
  */
 import {
+  decodeAssignment,
+  decodeSubscription,
+  encodeAssignment,
+  encodeSubscription,
+} from "../../core/assign/protocol.ts";
+import { DecodeError } from "../../core/bytes/reader.ts";
+import {
   type ConsumerGroup,
   partitionLists,
   stateOf,
@@ -24,6 +31,10 @@ export class ScenarioTopics implements GroupTopics {
 
   topic(name: string): GroupTopic | undefined {
     return this.#topics.get(name);
+  }
+
+  topicById(id: string): GroupTopic | undefined {
+    return this.#topics.get(nameOf(id));
   }
 
   names(): Iterable<string> {
@@ -129,4 +140,50 @@ export function consumerGroupLines(group: ConsumerGroup): string[] {
     );
   }
   return lines;
+}
+
+/** `t,u`, owning `t:0/1`: what a classic member says in the consumer protocol. */
+export function subscriptionOf(topics: string, owns: string): Uint8Array {
+  return encodeSubscription({
+    topics: topics.split(","),
+    ownedPartitions: (reportedOf(owns) ?? []).map((
+      { topicId, partitions },
+    ) => ({
+      topic: nameOf(topicId),
+      partitions,
+    })),
+  });
+}
+
+/** `a-1=t:0/1;b-2=t:2`: what a classic leader hands out. */
+export function assignmentsOf(
+  text: string,
+): { memberId: string; assignment: Uint8Array }[] {
+  return text.split(";").map((each) => {
+    const at = each.indexOf("=");
+    const lists = reportedOf(each.slice(at + 1)) ?? [];
+    return {
+      memberId: each.slice(0, at),
+      assignment: encodeAssignment({
+        assignedPartitions: lists.map(({ topicId, partitions }) => ({
+          topic: nameOf(topicId),
+          partitions,
+        })),
+      }),
+    };
+  });
+}
+
+/** Bytes of the consumer protocol in words; any other as the text they are. */
+export function protocolText(bytes: Uint8Array, isAssignment: boolean): string {
+  const text = new TextDecoder().decode(bytes);
+  try {
+    if (!isAssignment) return decodeSubscription(bytes).topics.join("/");
+    return decodeAssignment(bytes).assignedPartitions
+      .map(({ topic, partitions }) => `${topic}:${partitions.join("/")}`)
+      .join(",");
+  } catch (error) {
+    if (error instanceof DecodeError) return text;
+    throw error;
+  }
 }

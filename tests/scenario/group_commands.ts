@@ -6,21 +6,24 @@
  */
 import { KafkaError } from "../../core/errors.ts";
 import type {
+  GroupConfig,
   GroupReply,
   GroupRequest,
   JoinReply,
   SyncReply,
 } from "../../core/group/inputs.ts";
 import {
+  assignmentsOf,
   consumerGroupLines,
   heartbeatLine,
   heartbeatOf,
+  protocolText,
+  subscriptionOf,
 } from "./consumer_words.ts";
 import type { Command } from "./datadriven.ts";
-import { GroupWorld } from "./group_world.ts";
+import { DEFAULTS, GroupWorld } from "./group_world.ts";
 
 const UTF8 = new TextEncoder();
-const TEXT = new TextDecoder();
 
 /** Runs group commands against a fresh coordinator. */
 export class GroupCommands {
@@ -40,9 +43,7 @@ export class GroupCommands {
     const { name, words, args } = command;
     switch (name) {
       case "config":
-        this.#world = new GroupWorld(
-          Object.fromEntries([...args].map(([k, v]) => [k, Number(v)])),
-        );
+        this.#world = new GroupWorld(configOf(args));
         return;
       case "join":
         return this.#join(command);
@@ -93,7 +94,12 @@ export class GroupCommands {
       rebalanceTimeoutMs: Number(args.get("rebalance") ?? 30_000),
       protocolType: args.get("type") ?? "consumer",
       protocols: pairs(args.get("protocols") ?? `range:${who}`)
-        .map(([name, text]) => ({ name, metadata: UTF8.encode(text) })),
+        .map(([name, text]) => ({
+          name,
+          metadata: args.has("topics")
+            ? subscriptionOf(args.get("topics")!, args.get("owns") ?? "")
+            : UTF8.encode(text),
+        })),
       newMemberSuffix: String(this.#nextMember++),
       requiresKnownMemberId: version >= 4,
       canSkipAssignment: version >= 9,
@@ -108,7 +114,9 @@ export class GroupCommands {
       const { error, assignment } = reply as SyncReply;
       this.#lines.push(
         `${memberId}: sync ${error}` +
-          (error === "NONE" ? ` assignment=${TEXT.decode(assignment)}` : ""),
+          (error === "NONE"
+            ? ` assignment=${protocolText(assignment, true)}`
+            : ""),
       );
     };
     this.#world.submit({
@@ -120,8 +128,12 @@ export class GroupCommands {
       generationId: Number(args.get("gen")),
       protocolType: args.get("type") ?? null,
       protocolName: args.get("protocol") ?? null,
-      assignments: pairs(args.get("assign") ?? "")
-        .map(([id, text]) => ({ memberId: id, assignment: UTF8.encode(text) })),
+      assignments: args.has("gives")
+        ? assignmentsOf(args.get("gives")!)
+        : pairs(args.get("assign") ?? "").map(([id, text]) => ({
+          memberId: id,
+          assignment: UTF8.encode(text),
+        })),
     }, onReply);
   }
 
@@ -144,7 +156,7 @@ export class GroupCommands {
       const instance = member.groupInstanceId;
       this.#lines.push(
         `  ${member.memberId}` + (instance === null ? "" : ` (${instance})`) +
-          ` assignment=${TEXT.decode(member.assignment)}`,
+          ` assignment=${protocolText(member.assignment, true)}`,
       );
     }
   }
@@ -167,6 +179,19 @@ export class GroupCommands {
   }
 }
 
+function configOf(args: ReadonlyMap<string, string>): Partial<GroupConfig> {
+  const numbers = [...args].filter(([name]) => name !== "migrationPolicy")
+    .map(([name, text]) => [name, Number(text)]);
+  const migrationPolicy = args.get("migrationPolicy") ?? "bidirectional";
+  return {
+    ...Object.fromEntries(numbers),
+    consumer: {
+      ...DEFAULTS.consumer,
+      migrationPolicy,
+    } as GroupConfig["consumer"],
+  };
+}
+
 function pairs(text: string): [string, string][] {
   return text.split(",").filter((each) => each !== "").map((each) => {
     const [name = "", value = ""] = each.split(":");
@@ -186,7 +211,8 @@ function joinLine(reply: JoinReply | KafkaError): string {
   const { error, memberId, generationId, protocolName, leader } = reply;
   if (error !== "NONE") return `${error} member=${memberId}`;
   const members = reply.members
-    .map((each) => `${each.memberId}:${TEXT.decode(each.metadata)}`).join(",");
+    .map((each) => `${each.memberId}:${protocolText(each.metadata, false)}`)
+    .join(",");
   return `NONE member=${memberId} generation=${generationId} ` +
     `protocol=${protocolName} leader=${leader} members=[${members}]` +
     (reply.skipAssignment ? " skipAssignment" : "");

@@ -41,6 +41,7 @@ export const DEFAULTS: GroupConfig = {
   consumer: {
     groupSizeMax: 1000,
     assignors: ["uniform", "range"],
+    migrationPolicy: "bidirectional",
     regexRefreshIntervalMs: 600_000,
     sessionTimeoutMs: () => 45_000,
     heartbeatIntervalMs: () => 5000,
