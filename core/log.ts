@@ -15,7 +15,11 @@ import {
   type FileRow,
   findFiles,
 } from "./log/dump.ts";
-import { decodeMetadataRecord } from "./metadata/records.ts";
+import {
+  decodeMetadataRecord,
+  type MetadataValue,
+} from "./metadata/records.ts";
+import { REDACTED, shownCredential } from "./metadata/scram.ts";
 
 export type { DumpOptions } from "./log/dump.ts";
 export {
@@ -40,10 +44,12 @@ export type { ByteSource } from "./log/scan.ts";
 /** A row of {@linkcode dumpLog}. */
 export type DumpRow =
   | Exclude<FileRow, { kind: "record" }>
-  | (Extract<FileRow, { kind: "record" }> & {
-    /** What a record of one of Kafka's own topics says; null for others. */
-    readonly decoded: DecodedRecord | null;
-  });
+  | RecordDumpRow;
+
+type RecordDumpRow = Extract<FileRow, { kind: "record" }> & {
+  /** What a record of one of Kafka's own topics says; null for others. */
+  readonly decoded: DecodedRecord | null;
+};
 
 /** A record of `__consumer_offsets` or `__cluster_metadata`. */
 export interface DecodedRecord {
@@ -60,7 +66,8 @@ export interface DecodedRecord {
  * `DiskError`. Damage is told in rows of the kind `"problem"` and never
  * thrown. Offsets count records, positions and sizes are bytes, timestamps
  * are milliseconds since the Unix epoch. The bytes of a record's key, value
- * and headers live until the next row.
+ * and headers live until the next row. What proves a user's password is
+ * replaced by `(redacted)`.
  *
  * ```ts
  * import { dumpLog } from "./mod.ts";
@@ -86,8 +93,20 @@ export function dumpLog(
 
 function* withDecoded(rows: Iterable<FileRow>): Generator<DumpRow> {
   for (const row of rows) {
-    yield row.kind === "record" ? { ...row, decoded: decodedOf(row) } : row;
+    if (row.kind !== "record") yield row;
+    else yield withoutSecrets({ ...row, decoded: decodedOf(row) });
   }
+}
+
+/** A credential's row tells who has one, not what proves the password. */
+function withoutSecrets(row: RecordDumpRow): RecordDumpRow {
+  if (row.decoded?.type !== "UserScramCredential") return row;
+  const value = row.decoded.value as MetadataValue<"UserScramCredential">;
+  return {
+    ...row,
+    value: new TextEncoder().encode(REDACTED),
+    decoded: { ...row.decoded, value: shownCredential(value) },
+  };
 }
 
 const OWN_TOPIC = /(?:^|\/)__(consumer_offsets|cluster_metadata)-\d+\/[^/]+$/;

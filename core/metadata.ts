@@ -27,7 +27,10 @@ export type { MetadataTree } from "./metadata/tree.ts";
 
 /** What {@linkcode readMetadata} found. */
 export interface MetadataView {
-  /** `brokers`, `configs`, `features`, `producerIds`, `topics`. */
+  /**
+   * `brokers`, `clientQuotas`, `configs`, `features`, `producerIds`, `scram`,
+   * `topics`. Secrets are replaced by `(redacted)`.
+   */
   readonly tree: MetadataTree;
   /** The offset after the last record that is in it. */
   readonly endOffset: number;

@@ -1,11 +1,12 @@
 /**
- * Reading metadata from a snapshot's file: what counts, what doesn't, and what
- * is told of records that only a newer Kafka knows.
+ * Reading metadata from a snapshot's file: what counts, what doesn't, what is
+ * told of records that only a newer Kafka knows, and what is never shown.
  *
  * @module
  */
 import { assertEquals, assertThrows } from "@std/assert";
 import { KafkaError } from "./errors.ts";
+import { dumpLog } from "./log.ts";
 import { readMetadata } from "./metadata.ts";
 import {
   encodeMetadataRecord,
@@ -73,6 +74,62 @@ Deno.test(
     assertEquals(missing, [
       "Cannot decode metadata record: type 99 is not known (2 times)",
     ]);
+  }),
+);
+
+Deno.test(
+  "quotas and credentials are shown as kafka-metadata-shell names them, and no secret is",
+  inFolder((folder) => {
+    const metadata = `${folder}/__cluster_metadata-0`;
+    Deno.mkdirSync(metadata);
+    const secret = (text: string) => new TextEncoder().encode(text);
+    const quota = (entity: Record<string, string | null>, value: number) =>
+      metadataRecord("ClientQuota", {
+        entity: Object.entries(entity).map(([entityType, entityName]) => ({
+          entityType,
+          entityName,
+        })),
+        key: "producer_byte_rate",
+        value,
+      });
+    const path = write(
+      metadata,
+      [
+        metadataRecord("UserScramCredential", {
+          name: "alice",
+          mechanism: 1,
+          salt: secret("a salt of her"),
+          storedKey: secret("a stored key"),
+          serverKey: secret("a server key"),
+          iterations: 4096,
+        }),
+        quota({ user: "b(o)b", "client-id": null }, 5),
+        quota({ ip: "10.0.0.1" }, 6),
+      ].map(encodeMetadataRecord),
+    );
+    const shown = {
+      salt: "(redacted)",
+      storedKey: "(redacted)",
+      serverKey: "(redacted)",
+      iterations: 4096,
+    };
+    const { tree } = readMetadata(path);
+    assertEquals([tree["scram"], tree["clientQuotas"]], [
+      { "SCRAM-SHA-256": { alice: shown }, "SCRAM-SHA-512": {} },
+      {
+        "clientId()_user(b\\(o\\)b)": { producer_byte_rate: 5 },
+        "ip(10.0.0.1)": { producer_byte_rate: 6 },
+      },
+    ]);
+    const rows = [...dumpLog([folder], { records: true })];
+    const [row] = rows.filter((row) => row.kind === "record")
+      .filter(({ decoded }) => decoded?.type === "UserScramCredential");
+    assertEquals(row?.decoded?.value, {
+      name: "alice",
+      mechanism: 1,
+      ...shown,
+    });
+    assertEquals(row?.value, secret("(redacted)"));
   }),
 );
 

@@ -1,7 +1,7 @@
 /**
  * SCRAM credentials of users (KIP-554): the decision to set and to remove
- * them. Decides only; a credential holds what proves a password, never one,
- * and nothing here hands it out.
+ * them, and what of one may be shown. Decides only; a credential holds what
+ * proves a password, never one, and nothing here hands it out.
  *
  * @module
  */
@@ -14,7 +14,7 @@ import type {
   ScramDeletion,
   ScramUpsertion,
 } from "./controller.ts";
-import type { MetadataImage } from "./image.ts";
+import type { MetadataImage, ScramCredential } from "./image.ts";
 import { type MetadataRecord, metadataRecord } from "./records.ts";
 import { itemResult } from "./topics.ts";
 
@@ -22,6 +22,23 @@ import { itemResult } from "./topics.ts";
 export const SCRAM_HASHES: ReadonlyMap<number, HashName> = new Map(
   [[1, "SHA-256"], [2, "SHA-512"]],
 );
+
+/** What stands in the place of a secret, as in Kafka's own tools. */
+export const REDACTED = "(redacted)";
+
+/** A credential as it may be shown: without what would prove a password. */
+export function shownCredential<T extends ScramCredential>(
+  credential: T,
+): Omit<T, Secret> & Readonly<Record<Secret, string>> {
+  return {
+    ...credential,
+    salt: REDACTED,
+    storedKey: REDACTED,
+    serverKey: REDACTED,
+  };
+}
+
+type Secret = "salt" | "storedKey" | "serverKey";
 
 const ITERATIONS = { min: 4096, max: 16384 } as const;
 

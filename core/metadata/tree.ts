@@ -5,6 +5,8 @@
  * @module
  */
 import type { BrokerImage, MetadataImage, TopicImage } from "./image.ts";
+import type { QuotaEntity } from "./quota_entity.ts";
+import { SCRAM_HASHES, shownCredential } from "./scram.ts";
 
 /** A branch: names, and what is below or at them. */
 export interface MetadataTree {
@@ -21,16 +23,28 @@ const RESOURCE_NAMES: ReadonlyMap<number, string> = new Map([
 /** The resource that stands for all of its kind. */
 const DEFAULT_NAME = "default";
 
-/** Brokers, configs, features, producer ids and topics, each by name. */
+/** Kinds of entities that have quotas, in the order of their names. */
+const ENTITY_NAMES: ReadonlyMap<string, string> = new Map([
+  ["client-id", "clientId"],
+  ["ip", "ip"],
+  ["user", "user"],
+]);
+
+/** All there is of the cluster, each by name; secrets are not shown. */
 export function metadataTree(image: MetadataImage): MetadataTree {
   return {
     brokers: branch([...image.brokers.values()], (broker) => [
       String(broker.id),
       brokerTree(broker),
     ]),
+    clientQuotas: branch([...image.quotas.values()], ({ entity, values }) => [
+      entityName(entity),
+      branch([...values], (quota) => quota),
+    ]),
     configs: configsTree(image),
     features: branch([...image.features], (feature) => feature),
     producerIds: { nextProducerId: image.nextProducerId },
+    scram: scramTree(image),
     topics: branch([...image.topics.values()], (topic) => [
       topic.name,
       topicTree(topic),
@@ -82,5 +96,29 @@ function configsTree(image: MetadataImage): MetadataTree {
   return branch([...kinds], ([kind, resources]) => [
     kind,
     branch(resources, (resource) => resource),
+  ]);
+}
+
+/** `clientId(NAME)_user(NAME)`; nothing between the brackets is the default. */
+function entityName(entity: QuotaEntity): string {
+  return Array.from(ENTITY_NAMES, ([type, shown]) => {
+    const part = entity.find(({ entityType }) => entityType === type);
+    const name = part?.entityName ?? "";
+    return part && `${shown}(${name.replace(/[\\()]/g, "\\$&")})`;
+  }).filter((part) => part !== undefined).join("_");
+}
+
+/** Users that have a credential, by its mechanism. */
+function scramTree(image: MetadataImage): MetadataTree {
+  const users = [...image.scramCredentials];
+  return branch([...SCRAM_HASHES], ([mechanism, hash]) => [
+    `SCRAM-${hash}`,
+    branch(
+      users.flatMap(([user, credentials]) => {
+        const credential = credentials.get(mechanism);
+        return credential ? [[user, shownCredential(credential)] as const] : [];
+      }),
+      (user) => user,
+    ),
   ]);
 }
