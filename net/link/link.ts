@@ -5,6 +5,7 @@
  *
  * @module
  */
+import config from "../../deno.json" with { type: "json" };
 import type { Cancel, Env } from "../../core/env/env.ts";
 import { errorName, ERRORS, KafkaError } from "../../core/errors.ts";
 import { LIMITS } from "../../core/limits.ts";
@@ -69,7 +70,7 @@ interface Outgoing {
 /** Who we are, as whoever asks for ApiVersions has to say. */
 export const SOFTWARE = {
   clientSoftwareName: "kf",
-  clientSoftwareVersion: "0.1.0",
+  clientSoftwareVersion: config.version,
 } as const;
 
 /** The answer of ApiVersions. */
