@@ -14,7 +14,11 @@ import {
   temporaryFolder,
   until,
 } from "../fixtures.ts";
-import { apacheKafkaJars, kafkaTool } from "./apache_kafka.ts";
+import {
+  apacheKafkaJars,
+  kafkaTool,
+  startApacheKafka,
+} from "./apache_kafka.ts";
 
 const jars = await apacheKafkaJars();
 const isMissing = "reason" in jars;
@@ -24,6 +28,8 @@ const folderOfJars = "folder" in jars ? jars.folder : "";
 
 const GROUPS = "consumer.group.ConsumerGroupCommand";
 
+type Address = Pick<BrokerProcess, "address">;
+
 /** A VerifiableConsumer that runs until the scope ends. */
 class Member implements AsyncDisposable {
   printed = "";
@@ -31,7 +37,7 @@ class Member implements AsyncDisposable {
   readonly #reading: Promise<void>;
   #hasEnded = false;
 
-  constructor({ address }: BrokerProcess, args: readonly string[]) {
+  constructor({ address }: Address, args: readonly string[]) {
     const [program, ...rest] = kafkaTool(folderOfJars, "VerifiableConsumer", [
       ...["--bootstrap-server", address, "--topic", "t", "--group-id", "g"],
       ...["--reset-policy", "earliest"],
@@ -94,7 +100,7 @@ async function startWithTopic(folder: string): Promise<BrokerProcess> {
 }
 
 async function described(
-  { address }: BrokerProcess,
+  { address }: Address,
   ...args: string[]
 ): Promise<string> {
   const done = await run(kafkaTool(folderOfJars, GROUPS, [
@@ -253,5 +259,94 @@ Deno.test({
     );
     assertMatch(await listed(), /^g .*classic/m);
     assertNotMatch(old.printed + other.printed, /Exception/);
+  },
+});
+
+/** Puts the files of all partitions of the offsets topic of `from` into `to`. */
+function handOffsets(from: string, to: string): void {
+  for (const { name: partition } of Deno.readDirSync(from)) {
+    if (!partition.startsWith("__consumer_offsets-")) continue;
+    for (const folder of [from, to]) {
+      assert(Deno.statSync(`${folder}/${partition}`).isDirectory);
+    }
+    for (const { name } of Deno.readDirSync(`${to}/${partition}`)) {
+      if (name === "partition.metadata") continue;
+      Deno.removeSync(`${to}/${partition}/${name}`);
+    }
+    for (const { name } of Deno.readDirSync(`${from}/${partition}`)) {
+      if (name === "partition.metadata") continue;
+      const path = `${partition}/${name}`;
+      Deno.copyFileSync(`${from}/${path}`, `${to}/${path}`);
+    }
+  }
+}
+
+/** As many partitions as Kafka has in tests; who is gone is soon out. */
+const LIKE_THEIRS = [
+  ...["-X", "offsets.topic.num.partitions=3"],
+  ...["-X", "group.consumer.session.timeout.ms=5000"],
+  ...["-X", "group.consumer.heartbeat.interval.ms=1000"],
+];
+
+/** A group with one member of whom the broker has not heard the end. */
+async function leaveMemberBehind(
+  address: string,
+  stop: () => Promise<unknown>,
+): Promise<void> {
+  await using member = new Member({ address }, BY_CONSUMER);
+  await until("the member has some", () => member.owned.length > 0);
+  await stop();
+}
+
+/** Makes the topics that the other's files go into. */
+async function makeReady(address: string): Promise<void> {
+  const created = await kf(["topic", "create", "t", "-p", "4", "-b", address]);
+  assertEquals(created.code, 0, created.stderr);
+  await using member = new Member({ address }, [...BY_CONSUMER]);
+  await until("there are coordinators", () => member.owned.length === 4);
+  await member.end("SIGTERM");
+}
+
+Deno.test({
+  name: "Apache Kafka and kf go on with a consumer group that the other wrote",
+  ignore: isMissing,
+  async fn() {
+    using folder = temporaryFolder();
+    const [ours, home] = [`${folder.path}/kf`, `${folder.path}/kafka`];
+    Deno.mkdirSync(home);
+    const startOurs = () =>
+      startBrokerProcess({ data: ours, args: LIKE_THEIRS });
+    const startTheirs = () => startApacheKafka(folderOfJars, { home });
+    let theirs: string;
+    {
+      await using kafka = await startTheirs();
+      await makeReady(kafka.bootstrap);
+      await kafka.stop();
+      theirs = kafka.data;
+    }
+    {
+      await using broker = await startOurs();
+      await makeReady(broker.address);
+      await leaveMemberBehind(broker.address, () => broker.end());
+    }
+    handOffsets(ours, theirs);
+    {
+      await using kafka = await startTheirs();
+      const address = kafka.bootstrap;
+      await until(
+        "Kafka knows the group and its member",
+        async () =>
+          /uniform +Stable +\d+ +\d+ +1/.test(
+            await described({ address }, "--state", "--verbose"),
+          ),
+      );
+      await leaveMemberBehind(address, () => kafka.stop());
+    }
+    handOffsets(theirs, ours);
+    await using broker = await startOurs();
+    const state = await described(broker, "--state", "--verbose");
+    assertMatch(state, /uniform +\w+ +[4-9] +[4-9] +[12]/);
+    await using member = new Member(broker, BY_CONSUMER);
+    await until("who is gone is out", () => member.owned.length === 4);
   },
 });
