@@ -18,6 +18,7 @@ import type {
   ConsumerHeartbeatReply,
 } from "../../core/group/inputs.ts";
 import { GroupMachine } from "../../core/group/machine.ts";
+import { ClassicClient } from "./classic_client.ts";
 import { heartbeatOf, topicId } from "./consumer_words.ts";
 import { DEFAULTS, GroupWorld } from "./group_world.ts";
 
@@ -112,12 +113,15 @@ export class ConsumerSimulation {
   readonly seed: number;
   readonly #world = new GroupWorld();
   readonly #random: () => number;
-  #clients: Client[] = [];
+  #clients: (Client | ClassicClient)[] = [];
   #nextMember = 1;
   #lossRate = 0.1;
+  readonly #classicRate: number;
 
-  constructor(seed: number) {
+  /** `classicRate` of the members speak the classic protocol. */
+  constructor(seed: number, { classicRate = 0 } = {}) {
     this.seed = seed;
+    this.#classicRate = classicRate;
     this.#random = randomOf(seed);
     for (const [name, partitions] of TOPICS) {
       this.#world.topics.set(name, partitions);
@@ -155,8 +159,10 @@ export class ConsumerSimulation {
     else if (dice < 0.11 && client !== undefined) await this.#leave(client);
     else if (dice < 0.13 && client !== undefined) this.#forget(client);
     else if (dice < 0.15 && client !== undefined) {
-      client.topics = this.#pick([["t"], ["u"], ["t", "u"], []])!;
-    } else if (dice < 0.16) this.#world.restart();
+      if (client instanceof Client) {
+        client.topics = this.#pick([["t"], ["u"], ["t", "u"], []])!;
+      }
+    } else if (dice < 0.16) this.#restart();
     else if (dice < 0.17) {
       const [name, partitions] = this.#pick(TOPICS)!;
       this.#world.topics.set(
@@ -167,12 +173,24 @@ export class ConsumerSimulation {
     await this.#world.settle();
   }
 
+  #restart(): void {
+    this.#world.restart();
+    for (const client of this.#clients) {
+      if (client instanceof ClassicClient) client.reconnect();
+    }
+  }
+
   #join(): void {
     if (this.#clients.length >= MEMBERS_MAX) return;
+    if (this.#random() < this.#classicRate) {
+      this.#clients.push(new ClassicClient(this.#world));
+      return;
+    }
     const number = this.#nextMember++;
     const instance = this.#random() < 0.4 ? `i${number % 4}` : null;
-    const isTaken = this.#clients
-      .some(({ instanceId }) => instanceId === instance);
+    const isTaken = this.#clients.some((each) =>
+      each instanceof Client && each.instanceId === instance
+    );
     this.#clients.push(
       new Client(
         `m${number}`,
@@ -182,8 +200,9 @@ export class ConsumerSimulation {
     );
   }
 
-  async #leave(client: Client): Promise<void> {
+  async #leave(client: Client | ClassicClient): Promise<void> {
     this.#forget(client);
+    if (client instanceof ClassicClient) return client.leave();
     const returns = client.instanceId !== null && this.#random() < 0.7;
     await this.#say({
       ...client.request(),
@@ -192,7 +211,7 @@ export class ConsumerSimulation {
   }
 
   /** It is gone without a word. */
-  #forget(client: Client): void {
+  #forget(client: Client | ClassicClient): void {
     this.#clients = this.#clients.filter((each) => each !== client);
   }
 
@@ -205,7 +224,8 @@ export class ConsumerSimulation {
       if (due === undefined) break;
       const waitMs = Math.max(0, due.nextBeatMs - this.#world.nowMs);
       await this.#world.advance(waitMs);
-      await this.#beat(due);
+      if (due instanceof Client) await this.#beat(due);
+      else await due.speak(HEARTBEAT_MS);
       this.#check();
     }
     await this.#world.advance(Math.max(0, endMs - this.#world.nowMs));
@@ -248,12 +268,17 @@ export class ConsumerSimulation {
   async #calm(): Promise<void> {
     this.#lossRate = 0;
     if (this.#clients.length === 0) this.#join();
-    for (const client of this.#clients) client.topics = ["t", "u"];
-    // Silent ones are out after a session; three rounds divide the rest.
-    await this.#pass(SESSION_MS + 3 * HEARTBEAT_MS);
+    for (const client of this.#clients) {
+      if (client instanceof Client) client.topics = ["t", "u"];
+      else client.refresh();
+    }
+    // Silent ones are out after a session; a few rounds divide the rest.
+    const rounds = this.#classicRate === 0 ? 3 : 9;
+    await this.#pass(SESSION_MS + rounds * HEARTBEAT_MS);
     this.#check();
-    const group = this.#group!;
-    assertEquals(stateOf(group), "Stable");
+    const { machine } = this.#world;
+    const group = this.#group ?? machine.group("g")!;
+    assertEquals("epoch" in group ? stateOf(group) : group.state, "Stable");
     assertEquals(
       [...group.members.keys()].sort(),
       this.#clients.map(({ memberId }) => memberId).sort(),

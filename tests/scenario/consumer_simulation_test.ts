@@ -17,3 +17,10 @@ Deno.test("a consumer group settles whatever its members do, and no partition ha
     await new ConsumerSimulation(FIRST_SEED + i).run(400);
   }
 });
+
+Deno.test("a group settles while its members move from one protocol to the other", async () => {
+  for (let i = 0; i < RUNS; i++) {
+    const classicRate = [0.2, 0.5, 0.9][i % 3]!;
+    await new ConsumerSimulation(FIRST_SEED + i, { classicRate }).run(400);
+  }
+});
