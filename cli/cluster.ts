@@ -17,10 +17,15 @@ export async function withAdmin<T>(
 ): Promise<T> {
   const { createAdmin } = await import("../net/client.ts");
   const timeoutMs = settings.timeoutMs ?? TIMEOUT_MS;
-  const admin = createAdmin(clientProperties(settings, {
-    "default.api.timeout.ms": timeoutMs,
-    "request.timeout.ms": timeoutMs,
-  }));
+  const admin = createAdmin(
+    await clientProperties(settings, {
+      kind: "admin",
+      own: {
+        "default.api.timeout.ms": timeoutMs,
+        "request.timeout.ms": timeoutMs,
+      },
+    }),
+  );
   try {
     return await use(admin);
   } finally {

@@ -30,16 +30,21 @@ export async function openConsumer(
   own: Readonly<Record<string, string | number | boolean | undefined>> = {},
 ): Promise<Consumer> {
   const { createConsumer } = await import("../net/client.ts");
-  return createConsumer(clientProperties(settings, {
-    "enable.auto.commit": false,
-    "allow.auto.create.topics": false,
-    "auto.offset.reset": "earliest",
-    "fetch.max.bytes": FETCH_BYTES,
-    "max.poll.records": POLL_RECORDS,
-    "default.api.timeout.ms": settings.timeoutMs,
-    "request.timeout.ms": settings.timeoutMs,
-    ...own,
-  }));
+  return createConsumer(
+    await clientProperties(settings, {
+      kind: "consumer",
+      own: {
+        "enable.auto.commit": false,
+        "allow.auto.create.topics": false,
+        "auto.offset.reset": "earliest",
+        "fetch.max.bytes": FETCH_BYTES,
+        "max.poll.records": POLL_RECORDS,
+        "default.api.timeout.ms": settings.timeoutMs,
+        "request.timeout.ms": settings.timeoutMs,
+        ...own,
+      },
+    }),
+  );
 }
 
 /** A poll that an interrupt ends quietly. */

@@ -23,12 +23,17 @@ export async function openProducer(
   own: Readonly<Record<string, string | number | boolean | undefined>> = {},
 ): Promise<Producer> {
   const { createProducer } = await import("../net/client.ts");
-  return createProducer(clientProperties(settings, {
-    "batch.size": BATCH_BYTES,
-    ...deliveryTimes(settings.timeoutMs),
-    "max.block.ms": settings.timeoutMs,
-    ...own,
-  }));
+  return createProducer(
+    await clientProperties(settings, {
+      kind: "producer",
+      own: {
+        "batch.size": BATCH_BYTES,
+        ...deliveryTimes(settings.timeoutMs),
+        "max.block.ms": settings.timeoutMs,
+        ...own,
+      },
+    }),
+  );
 }
 
 /** Kafka wants `delivery.timeout.ms` to cover linger and one request. */

@@ -88,19 +88,38 @@ export async function gatherSettings(
   };
 }
 
-/** Client properties for a producer, consumer or admin client. */
-export function clientProperties(
+/** A kind of client. */
+type ClientKind = "producer" | "consumer" | "admin";
+
+/**
+ * Properties for one kind of client. A profile or project serves all kinds: what
+ * it says to another one is passed over. What `-X` says has to fit.
+ */
+export async function clientProperties(
   settings: Settings,
-  own: Readonly<Record<string, string | number | boolean | undefined>> = {},
-): Record<string, string | number | boolean> {
+  options: {
+    readonly kind: ClientKind;
+    readonly own: Readonly<
+      Record<string, string | number | boolean | undefined>
+    >;
+  },
+): Promise<Record<string, string | number | boolean>> {
+  const { clientKindsOf } = await import("../net/client.ts");
   const properties: Record<string, string | number | boolean> = {
     "bootstrap.servers": settings.brokers,
     "client.id": "kf",
   };
-  for (const [name, value] of Object.entries(own)) {
+  for (const [name, value] of Object.entries(options.own)) {
     if (value !== undefined) properties[name] = value;
   }
-  return { ...properties, ...settings.properties };
+  for (const [name, value] of Object.entries(settings.properties)) {
+    const kinds = clientKindsOf(name);
+    const isForOthers = kinds.length > 0 && !kinds.includes(options.kind);
+    if (!isForOthers || Object.hasOwn(settings.givenProperties, name)) {
+      properties[name] = value;
+    }
+  }
+  return properties;
 }
 
 const COMMON =
@@ -122,17 +141,23 @@ export function settingsOf(
   settings: Settings,
 ): Settings {
   const properties: Record<string, string> = {};
+  const givenProperties: Record<string, string> = {};
   for (const [name, value] of Object.entries(settings.properties)) {
     const [head, rest] = name.split(/\.(.*)/s) as [string, string?];
-    if (rest !== undefined && head === side) properties[rest] = value;
-    else if (COMMON.test(name)) properties[name] = value;
-    else if (head !== "producer" && head !== "consumer") {
+    const isGiven = Object.hasOwn(settings.givenProperties, name);
+    const isNamed = rest !== undefined && head === side;
+    const isOther = head === "producer" || head === "consumer";
+    if (isNamed || COMMON.test(name) || (!isGiven && !isOther)) {
+      const own = isNamed ? rest : name;
+      properties[own] = value;
+      if (isGiven) givenProperties[own] = value;
+    } else if (!isOther) {
       throw new UsageError(
         `Cannot use the property ${name} here: write producer.${name} or consumer.${name}`,
       );
     }
   }
-  return { ...settings, properties };
+  return { ...settings, properties, givenProperties };
 }
 
 function colors(mode: string): Settings["color"] {

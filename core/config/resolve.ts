@@ -179,6 +179,12 @@ const CLIENT_KEYS: Readonly<Record<keyof ClientValues, KeyTable>> = {
   admin: ADMIN_KEYS,
 };
 
+/** The kinds of client that know a key of Kafka's; none for a wrong name. */
+export function clientKindsOf(name: string): (keyof ClientValues)[] {
+  return (["producer", "consumer", "admin"] as const)
+    .filter((kind) => Object.hasOwn(CLIENT_KEYS[kind], name));
+}
+
 /**
  * A client's config from Kafka's names. Throws {@linkcode KafkaError}
  * `INVALID_CONFIG` naming every bad key.

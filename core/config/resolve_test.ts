@@ -10,6 +10,7 @@ import { ADMIN_KEYS, CONSUMER_KEYS, PRODUCER_KEYS } from "./client_keys.ts";
 import { configText, type KeyTable } from "./key.ts";
 import {
   clientConfig,
+  clientKindsOf,
   resolveBrokerConfig,
   resolveTopicConfig,
   withDynamicConfig,
@@ -158,4 +159,11 @@ Deno.test("clientConfig() refuses what the other group protocol alone reads", ()
     assertStringIncludes(said, name);
     assertEquals(clientConfig("consumer", { [name]: value })["group.id"], null);
   }
+});
+
+Deno.test("clientKindsOf() names who knows a key", () => {
+  assertEquals(clientKindsOf("group.id"), ["consumer"]);
+  assertEquals(clientKindsOf("retries"), ["producer", "admin"]);
+  assertEquals(clientKindsOf("client.id"), ["producer", "consumer", "admin"]);
+  assertEquals(clientKindsOf("constructor"), []);
 });

@@ -48,6 +48,40 @@ Deno.test("a profile in use stands in for flags, and flags and KF_* win over it"
   ]);
 });
 
+Deno.test("a profile may speak to each kind of client, -X only to the one that is made", async () => {
+  using folder = temporaryFolder();
+  await using broker = await startBrokerProcess({
+    data: `${folder.path}/data`,
+  });
+  const call = (line: string, stdin = "") =>
+    kf(line.split(" "), {
+      cwd: folder.path,
+      env: { XDG_CONFIG_HOME: folder.path },
+      stdin,
+    });
+  await call(
+    `profile create all -b ${broker.address} -X group.protocol=consumer -X linger.ms=1`,
+  );
+  const lines = [
+    "topic create t",
+    "produce t",
+    "consume t -e -g g",
+    "group describe g",
+    "copy t u",
+  ];
+  for (const line of lines) {
+    const { code, stderr } = await call(line, "1\n");
+    assertEquals(code, 0, `${line}: ${stderr}`);
+  }
+  const [group] = JSON.parse(
+    (await call("group describe g --format json")).stdout,
+  );
+  assertEquals(group.type, "consumer");
+  assertEquals((await call("topic list -X linger.ms=1")).code, 2);
+  assertEquals((await call("produce t -X group.id=g")).code, 2);
+  assertEquals((await call("copy t v -X producer.group.id=g")).code, 2);
+});
+
 Deno.test("a profile that is not there, twice there or wrong is refused with 2", async () => {
   using folder = temporaryFolder();
   const call = (line: string) =>
