@@ -5,7 +5,7 @@
  */
 import { apacheKafkaJars, startApacheKafka } from "./apache_kafka.ts";
 import { createAdmin, createConsumer } from "../../net/client.ts";
-import { until } from "../fixtures.ts";
+import { startBrokerProcess, temporaryFolder, until } from "../fixtures.ts";
 import { clientSuite } from "./client_suite.ts";
 import {
   CONSUMER_PROTOCOL_CONFIG,
@@ -90,12 +90,31 @@ Deno.test({
         "group.consumer.min.session.timeout.ms": "2000",
       },
     });
-    await consumerProtocolSuite(t, kafka.bootstrap, { more: true });
+    await consumerProtocolSuite(t, kafka.bootstrap);
     for (const protocol of ["classic", "consumer"]) {
       await t.step(
         `shared with a Java consumer (${protocol})`,
         () => sharedWithJava(jars.folder, kafka.bootstrap, protocol),
       );
+    }
+  },
+});
+
+Deno.test({
+  name: "kf's consumer shares a kf broker's groups with Java's",
+  ignore: isMissing,
+  fn: async () => {
+    if (isMissing) return;
+    using folder = temporaryFolder();
+    await using broker = await startBrokerProcess({
+      data: `${folder.path}/data`,
+      args: Object.entries(CONSUMER_PROTOCOL_CONFIG).flatMap(([key, value]) => [
+        "-X",
+        `${key}=${value}`,
+      ]),
+    });
+    for (const protocol of ["classic", "consumer"]) {
+      await sharedWithJava(jars.folder, broker.address, protocol);
     }
   },
 });

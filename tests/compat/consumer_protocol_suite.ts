@@ -25,30 +25,21 @@ type Config = Record<string, string | number | boolean>;
 
 const TEXT = new TextDecoder();
 
-type Step = (world: World) => Promise<void>;
-
-/** What every broker that offers the protocol does. */
-const STEPS: Readonly<Record<string, Step>> = {
+const STEPS: Readonly<Record<string, (world: World) => Promise<void>>> = {
   "members come and leave, every record is read once": comeAndLeave,
   "a member that is killed is replaced": killed,
-  "a static member returns to what it had; its double is refused": fixed,
-  "kf group describe, lag and seek know groups of either type": described,
-};
-
-/** What Apache Kafka does besides. */
-const MORE: Readonly<Record<string, Step>> = {
   "a pattern takes in a topic that is created later": pattern,
+  "a static member returns to what it had; its double is refused": fixed,
   "a classic member and one of the new protocol share a group": mixed,
+  "kf group describe, lag and seek know groups of either type": described,
 };
 
 /** Runs every step against the broker at `bootstrap`. */
 export async function consumerProtocolSuite(
   t: Deno.TestContext,
   bootstrap: string,
-  options: { readonly more?: boolean } = {},
 ): Promise<void> {
-  const steps = options.more ? { ...STEPS, ...MORE } : STEPS;
-  for (const [name, step] of Object.entries(steps)) {
+  for (const [name, step] of Object.entries(STEPS)) {
     await t.step(name, async () => {
       await using world = new World(bootstrap);
       await step(world);
