@@ -5,6 +5,7 @@
  *
  * @module
  */
+import type { ClientKind } from "../net/client.ts";
 import type { GlobalValues } from "./argv.ts";
 import { UsageError } from "./failure.ts";
 import { foldersUp, isTerminal, readText, variable } from "./terminal.ts";
@@ -87,9 +88,6 @@ export async function gatherSettings(
     topic: pick("topic") ?? "default",
   };
 }
-
-/** A kind of client. */
-type ClientKind = "producer" | "consumer" | "admin";
 
 /**
  * Properties for one kind of client. A profile or project serves all kinds: what

@@ -12,7 +12,7 @@ import { Consumer } from "./client/consumer.ts";
 import { Producer } from "./client/producer.ts";
 import type { ClientConfig, ClientSeams } from "./client/types.ts";
 
-export { clientKindsOf } from "../core/config/resolve.ts";
+export { type ClientKind, clientKindsOf } from "../core/config/resolve.ts";
 export { type ErrorName, ERRORS, KafkaError } from "../core/errors.ts";
 export {
   compileExpression,

@@ -166,21 +166,24 @@ export function topicDefault(
   return TOPIC_KEYS[name].default;
 }
 
+/** A kind of client. */
+export type ClientKind = "producer" | "consumer" | "admin";
+
 /** What each kind of client resolves to. */
-export interface ClientValues {
+export interface ClientValues extends Record<ClientKind, unknown> {
   producer: ProducerValues;
   consumer: ConsumerValues;
   admin: AdminValues;
 }
 
-const CLIENT_KEYS: Readonly<Record<keyof ClientValues, KeyTable>> = {
+const CLIENT_KEYS: Readonly<Record<ClientKind, KeyTable>> = {
   producer: PRODUCER_KEYS,
   consumer: CONSUMER_KEYS,
   admin: ADMIN_KEYS,
 };
 
 /** The kinds of client that know a key of Kafka's; none for a wrong name. */
-export function clientKindsOf(name: string): (keyof ClientValues)[] {
+export function clientKindsOf(name: string): ClientKind[] {
   return (["producer", "consumer", "admin"] as const)
     .filter((kind) => Object.hasOwn(CLIENT_KEYS[kind], name));
 }
@@ -189,7 +192,7 @@ export function clientKindsOf(name: string): (keyof ClientValues)[] {
  * A client's config from Kafka's names. Throws {@linkcode KafkaError}
  * `INVALID_CONFIG` naming every bad key.
  */
-export function clientConfig<Kind extends keyof ClientValues>(
+export function clientConfig<Kind extends ClientKind>(
   kind: Kind,
   properties: Readonly<Record<string, unknown>>,
 ): ClientValues[Kind] {
