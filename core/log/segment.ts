@@ -144,7 +144,8 @@ export class Segment {
 
   /** Batch headers from `position` on; each view lives until the next one. */
   *batchesFrom(position: number): Generator<Located> {
-    const chunk = new Uint8Array(SCAN_BYTES);
+    const bytes = Math.min(SCAN_BYTES, this.size - position);
+    const chunk = new Uint8Array(Math.max(BATCH_OVERHEAD, bytes));
     const batch = new BatchView(chunk);
     let chunkAt = -1;
     let chunkBytes = 0;
