@@ -25,6 +25,8 @@ interface IndexOptions {
  * Invariants:
  * 1. Entries [0, saved) lie in the file, all others in memory.
  * 2. A frozen index has nothing in memory.
+ * 3. Entries that were cut off may lie in the file until it is written again:
+ *    a crash before that has recovery make all entries anew.
  */
 class IndexFile {
   readonly path: string;
@@ -33,6 +35,8 @@ class IndexFile {
   #memory: Uint8Array<ArrayBuffer> | undefined;
   #count = 0;
   #saved = 0;
+  /** Bytes in the file, with those that were cut off since. */
+  #fileBytes: number;
   /** Kafka's tools want the file of an index without entries, too. */
   #isThere: boolean;
   #file: DiskFile | undefined;
@@ -45,6 +49,7 @@ class IndexFile {
     this.#isThere = size !== undefined;
     this.#count = Math.floor((size ?? 0) / entryBytes);
     this.#saved = this.#count;
+    this.#fileBytes = size ?? 0;
   }
 
   /** Number of entries. */
@@ -85,14 +90,7 @@ class IndexFile {
     if (count >= this.#count) return;
     this.#writable();
     this.#count = count;
-    if (this.#saved <= count) return;
-    const file = this.#disk.open(this.path, "create");
-    try {
-      file.truncate(count * this.#entryBytes);
-    } finally {
-      file.close();
-    }
-    this.#saved = count;
+    this.#saved = Math.min(this.#saved, count);
   }
 
   /** Writes what lies in memory only. */
@@ -116,11 +114,13 @@ class IndexFile {
       if (this.#memory !== undefined) {
         file.pwriteAll(this.#memory.subarray(from, this.sizeInBytes), from);
       }
+      if (this.#fileBytes > this.sizeInBytes) file.truncate(this.sizeInBytes);
       if (sync) file.syncDataSync();
     } finally {
       file.close();
     }
     this.#saved = this.#count;
+    this.#fileBytes = this.sizeInBytes;
     this.#isThere = true;
   }
 

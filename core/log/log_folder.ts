@@ -267,26 +267,24 @@ export class LogFolder {
     highWatermarks: ReadonlyMap<string, number>,
     which: readonly Checkpoint[],
   ): Map<string, string> {
-    const recovery: CheckpointEntry[] = [];
-    const start: CheckpointEntry[] = [];
-    const replication: CheckpointEntry[] = [];
-    for (const [name, log] of this.#logs) {
-      const { topic, partition } = log;
-      recovery.push({ topic, partition, offset: log.flushedOffset });
-      if (log.logStartOffset > 0) {
-        start.push({ topic, partition, offset: log.logStartOffset });
-      }
-      const offset = highWatermarks.get(name);
-      if (offset !== undefined) replication.push({ topic, partition, offset });
-    }
     const contents = new Map<string, string>();
-    const add = (name: string, entries: readonly CheckpointEntry[]) => {
+    const add = (name: string, offsetOf: (log: Log) => number | undefined) => {
+      const entries: CheckpointEntry[] = [];
+      for (const log of this.#logs.values()) {
+        const { topic, partition } = log;
+        const offset = offsetOf(log);
+        if (offset !== undefined) entries.push({ topic, partition, offset });
+      }
       const content = offsetsText(entries);
       if (this.#written.get(name) !== content) contents.set(name, content);
     };
-    if (which.includes("recovery")) add(RECOVERY, recovery);
-    if (which.includes("start")) add(START, start);
-    if (which.includes("replication")) add(REPLICATION, replication);
+    if (which.includes("recovery")) add(RECOVERY, (log) => log.flushedOffset);
+    if (which.includes("start")) {
+      add(START, ({ logStartOffset }) => logStartOffset || undefined);
+    }
+    if (which.includes("replication")) {
+      add(REPLICATION, ({ name }) => highWatermarks.get(name));
+    }
     return contents;
   }
 

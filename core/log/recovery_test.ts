@@ -278,3 +278,24 @@ Deno.test("checkpoints written in the background are all there after a stop", ()
     const names = [...Deno.readDirSync(path)].map(({ name }) => name);
     assertEquals(names.filter((name) => name.endsWith(".tmp")), []);
   }));
+
+Deno.test("an index that recovery cut has its entries and no others after a clean stop", () =>
+  withFolder(async (path) => {
+    const { folder, log } = open(path);
+    for (let n = 0; n < RECORDS; n++) append(log, n);
+    await close(folder, true);
+    Deno.removeSync(`${path}/.kafka_cleanshutdown`);
+    const logFile = filesOf(path, ".log").at(-1)!;
+    const indexFile = logFile.replace(/log$/, "index");
+    const before = Deno.statSync(indexFile).size;
+    assert(before > 0 && before % 8 === 0, "it had entries");
+    Deno.truncateSync(logFile, Deno.statSync(logFile).size >> 1);
+    const again = open(path);
+    await close(again.folder, true);
+    const index = Deno.readFileSync(indexFile);
+    assert(index.length < before && index.length % 8 === 0);
+    const view = new DataView(index.buffer);
+    for (let at = 0; at < index.length; at += 8) {
+      assert(view.getInt32(at + 4) < Deno.statSync(logFile).size);
+    }
+  }));

@@ -78,7 +78,7 @@ function labelsText(labels: Labels, isOpen: boolean): string {
     const isWhole = isOpen && NUMBERS.has(name) && /^\d+$/.test(text);
     return `${name}="${text}${isWhole ? ".0" : ""}"`;
   });
-  return `{${parts.join(",")}}`;
+  return parts.length === 0 ? "" : `{${parts.join(",")}}`;
 }
 
 function escape(value: string): string {

@@ -20,7 +20,7 @@ const METRICS: Metric[] = [
     samples: [
       { suffix: "_bucket", labels: { le: 1 }, value: 0 },
       { suffix: "_bucket", labels: { le: Infinity }, value: 2 },
-      { suffix: "_sum", value: 2.5 },
+      { suffix: "_sum", labels: {}, value: 2.5 },
     ],
   },
   { name: "g", type: "gauge", help: "None.", samples: [{ value: NaN }] },
