@@ -47,7 +47,7 @@ export function joinAsClassic(
     ? `${groupInstanceId ?? request.clientId}-${request.newMemberSuffix}`
     : request.memberId;
   try {
-    checkRoom(draft, memberId);
+    checkRoom(draft, { memberId, instanceId: groupInstanceId });
     checkProtocols(draft, request);
   } catch (error) {
     if (!(error instanceof KafkaError)) throw error;

@@ -297,6 +297,6 @@ function joined(
   draft: ConsumerDraft,
   request: ConsumerHeartbeatInput,
 ): Decided<ConsumerHeartbeatReply> {
-  checkRoom(draft, request.memberId);
+  checkRoom(draft, request);
   return draft.finish(heartbeat(draft, request));
 }

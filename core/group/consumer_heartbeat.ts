@@ -72,11 +72,17 @@ function shapeProblem(request: ConsumerHeartbeatInput): string | undefined {
 
 /** Throws when the group has no room for one more. */
 export function checkRoom(
-  { members, context }: ConsumerDraft,
-  memberId: string,
+  draft: ConsumerDraft,
+  { memberId, instanceId }: {
+    readonly memberId: string;
+    readonly instanceId: string | null;
+  },
 ): void {
+  const { members, context } = draft;
   const { groupSizeMax } = context.config;
-  if (members.has(memberId) || members.size < groupSizeMax) return;
+  const isKnown = members.has(memberId) ||
+    instanceId !== null && draft.staticMember(instanceId) !== undefined;
+  if (isKnown || members.size < groupSizeMax) return;
   throw new KafkaError(
     "GROUP_MAX_SIZE_REACHED",
     `The consumer group has reached its maximum capacity of ${groupSizeMax} members.`,

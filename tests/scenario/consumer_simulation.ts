@@ -18,6 +18,7 @@ import type {
   ConsumerHeartbeatReply,
 } from "../../core/group/inputs.ts";
 import { GroupMachine } from "../../core/group/machine.ts";
+import type { GroupRecord } from "../../core/group/records.ts";
 import { ClassicClient } from "./classic_client.ts";
 import { heartbeatOf, topicId } from "./consumer_words.ts";
 import { DEFAULTS, GroupWorld } from "./group_world.ts";
@@ -318,14 +319,34 @@ export class ConsumerSimulation {
     }
   }
 
-  /** The log alone tells what is known live. */
+  /** The log alone tells what is known live, however far it is compacted. */
   #checkReplay(): void {
     const live = this.#group;
-    const machine = new GroupMachine(DEFAULTS, this.#world.topics);
-    for (const record of this.#world.log.records()) machine.apply(record);
-    const replayed = machine.consumerGroup("g");
-    assertEquals(replayed && stored(replayed), live && stored(live));
+    const records = [...this.#world.log.records()];
+    const cuts = Array.from(
+      { length: 4 },
+      () => Math.floor(this.#random() * records.length),
+    );
+    for (const cut of [0, ...cuts, records.length]) {
+      const machine = new GroupMachine(DEFAULTS, this.#world.topics);
+      for (const record of compacted(records, cut)) machine.apply(record);
+      const replayed = machine.consumerGroup("g");
+      assertEquals(replayed && stored(replayed), live && stored(live));
+    }
   }
+}
+
+/** Of each key below `cut` the last record alone, and no tombstone. */
+function compacted(
+  records: readonly GroupRecord[],
+  cut: number,
+): GroupRecord[] {
+  const keyOf = ({ type, key }: GroupRecord) => JSON.stringify([type, key]);
+  const last = new Map<string, number>();
+  records.slice(0, cut).forEach((each, i) => last.set(keyOf(each), i));
+  return records.filter((each, i) =>
+    i >= cut || last.get(keyOf(each)) === i && each.value !== null
+  );
 }
 
 function held({ assigned, pendingRevocation }: ConsumerMember): string[] {

@@ -6,6 +6,7 @@
  */
 import { KafkaError } from "../../core/errors.ts";
 import type {
+  ConsumerGroupConfig,
   GroupConfig,
   GroupReply,
   GroupRequest,
@@ -180,15 +181,21 @@ export class GroupCommands {
 }
 
 function configOf(args: ReadonlyMap<string, string>): Partial<GroupConfig> {
-  const numbers = [...args].filter(([name]) => name !== "migrationPolicy")
-    .map(([name, text]) => [name, Number(text)]);
-  const migrationPolicy = args.get("migrationPolicy") ?? "bidirectional";
+  const {
+    migrationPolicy = "bidirectional",
+    consumerSizeMax = "1000",
+    ...rest
+  } = Object.fromEntries(args);
   return {
-    ...Object.fromEntries(numbers),
+    ...Object.fromEntries(
+      Object.entries(rest).map(([name, text]) => [name, Number(text)]),
+    ),
     consumer: {
       ...DEFAULTS.consumer,
-      migrationPolicy,
-    } as GroupConfig["consumer"],
+      migrationPolicy:
+        migrationPolicy as ConsumerGroupConfig["migrationPolicy"],
+      groupSizeMax: Number(consumerSizeMax),
+    },
   };
 }
 
