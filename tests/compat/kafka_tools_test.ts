@@ -113,9 +113,15 @@ const STEPS: readonly Step[] = [
     "downgrade --feature metadata.version=27",
     /downgraded to 27/,
   ],
+  // Of one partition: which of several is filled is the producer's choice.
+  [
+    "ProducerPerformance",
+    "--topic one --num-records 5 --record-size 50 --throughput -1",
+    /5 records sent/,
+  ],
   [
     "TransactionsCommand",
-    "describe-producers --topic t --partition 0",
+    "describe-producers --topic one --partition 0",
     /ProducerId\s+ProducerEpoch.*\n\d+\s+0\s/,
   ],
   ["BrokerApiVersionsCommand", "", /DescribeQuorum\(55\): 0 to 2/],
