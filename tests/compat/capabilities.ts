@@ -19,7 +19,13 @@ import {
   temporaryFolder,
   until,
 } from "../fixtures.ts";
-import { type Group, type Join, joinWithKf, takeTurns } from "./group.ts";
+import {
+  type Assignor,
+  type Group,
+  type Join,
+  joinWithKf,
+  takeTurns,
+} from "./group.ts";
 
 /** Compression types, by the number that a batch's attributes carry. */
 export const CODECS = ["none", "gzip", "snappy", "lz4", "zstd"] as const;
@@ -39,6 +45,7 @@ export const CAPABILITIES = [
   "rebalance two members",
   "share a group with kf consume",
   "share it cooperatively",
+  "share it as the broker divides it",
   "list, describe and delete groups",
   "delete records",
   "fail on an unknown topic",
@@ -69,6 +76,8 @@ export interface Client {
   readonly missing?: string;
   readonly connect: (bootstrap: string) => Session;
   readonly join: Join;
+  /** What it can't share by, and why. */
+  readonly lacks?: Partial<Record<Assignor, string>>;
 }
 
 /** A client that is run against one broker. */
@@ -103,6 +112,8 @@ export function startKf(data: string): Promise<BrokerProcess> {
       ...["-X", "auto.create.topics.enable=false"],
       ...["-X", "group.initial.rebalance.delay.ms=100"],
       ...["-X", "offsets.topic.num.partitions=3"],
+      ...["-X", "group.consumer.heartbeat.interval.ms=200"],
+      ...["-X", "group.consumer.min.heartbeat.interval.ms=200"],
     ],
   });
 }
@@ -150,6 +161,11 @@ const PLAYS: Partial<
     assignor: "cooperative-sticky",
     withKf: [false, true, false],
   },
+  "share it as the broker divides it": {
+    topic: "divided",
+    assignor: "uniform",
+    withKf: [false, true, false],
+  },
 };
 
 async function examineOne(
@@ -161,6 +177,8 @@ async function examineOne(
     const bootstrap = against.broker.address;
     const play = PLAYS[capability];
     if (play !== undefined) {
+      const lack = client.lacks?.[play.assignor];
+      if (lack !== undefined) throw new NotOffered(lack);
       const joins = play.withKf.map((isKf) => isKf ? joinWithKf : client.join);
       await takeTurns({ bootstrap, ...play }, joins);
     } else {
@@ -188,6 +206,7 @@ async function prepare(broker: BrokerProcess): Promise<void> {
     { name: "pair", partitions: 4 },
     { name: "mixed", partitions: 4 },
     { name: "cooperative", partitions: 6 },
+    { name: "divided", partitions: 6 },
     { name: "changing" },
     { name: "unwanted" },
     { name: "shrinking" },

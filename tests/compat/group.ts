@@ -14,11 +14,14 @@ import {
 } from "../../net/client.ts";
 import { kfCommand, until } from "../fixtures.ts";
 
+/** Who divides the partitions: a member by one of the first, or the broker. */
+export type Assignor = "roundrobin" | "cooperative-sticky" | "uniform";
+
 /** A group, which is named like its topic. */
 export interface Group {
   readonly bootstrap: string;
   readonly topic: string;
-  readonly assignor: "roundrobin" | "cooperative-sticky";
+  readonly assignor: Assignor;
 }
 
 /** Where a member joins. */
@@ -85,11 +88,21 @@ export const joinWithKf: Join = ({ bootstrap, topic, clientId, assignor }) =>
     kfCommand(
       ...["consume", topic, "-g", topic, "-b", bootstrap, "-f", "%p %o\\n"],
       ...["-X", `client.id=${clientId}`],
-      ...["-X", `partition.assignment.strategy=${assignor}`],
-      ...["-X", "heartbeat.interval.ms=200"],
+      ...propertiesOf(assignor).flatMap((property) => ["-X", property]),
     ),
     { signal: "SIGINT" },
   );
+
+/** Those of Kafka's own clients and of all that use their names. */
+export function propertiesOf(assignor: Assignor): string[] {
+  return assignor === "uniform"
+    ? ["group.protocol=consumer", `group.remote.assignor=${assignor}`]
+    : [
+      `partition.assignment.strategy=${assignor}`,
+      "heartbeat.interval.ms=200",
+      "session.timeout.ms=10000",
+    ];
+}
 
 /**
  * Lets the members join one after the other, then leave in the same order; the
@@ -120,7 +133,7 @@ export async function takeTurns(
 
 /** Waits until the members share the topic, then for one record of each. */
 async function readEvenly(
-  { bootstrap, topic }: Group,
+  { bootstrap, topic, assignor }: Group,
   members: ReadonlyMap<string, Member>,
 ): Promise<void> {
   const admin = createAdmin({ "bootstrap.servers": bootstrap });
@@ -136,7 +149,9 @@ async function readEvenly(
         const isWhole = shares.reduce((a, b) => a + b, 0) === count;
         const isEven = Math.max(...shares) - Math.min(...shares) <= 1;
         const isAll = shares.length === members.size;
-        if (isAll && isWhole && isEven) return group.members;
+        if (!isAll || !isWhole || !isEven) return;
+        assertEquals(group.protocol, assignor);
+        return group.members;
       },
     );
     const offsets = await produceToEach(bootstrap, topic, count);

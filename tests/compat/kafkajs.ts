@@ -56,6 +56,10 @@ export const KAFKAJS: Client = {
     };
   },
   join,
+  lacks: {
+    "cooperative-sticky": "has no cooperative assignor",
+    "uniform": "has classic groups only",
+  },
 };
 
 const PROBES = {
@@ -300,12 +304,7 @@ async function startOver(kafka: Kafka): Promise<void> {
   assertEquals(first?.offset, "0");
 }
 
-async function join(
-  { bootstrap, topic, clientId, assignor }: Seat,
-): Promise<Member> {
-  if (assignor !== "roundrobin") {
-    throw new NotOffered("has no cooperative assignor");
-  }
+async function join({ bootstrap, topic, clientId }: Seat): Promise<Member> {
   const kafka = newKafka(bootstrap, clientId);
   const consumer = kafka.consumer({
     groupId: topic,

@@ -19,7 +19,7 @@ import {
   SOUGHT_OFFSET,
   TOO_LARGE,
 } from "./capabilities.ts";
-import { joinWithProgram } from "./group.ts";
+import { joinWithProgram, propertiesOf } from "./group.ts";
 
 const EARLIEST = ["-X", "auto.offset.reset=earliest"];
 const FORMAT = ["-f", "%k|%s|%h\\n"];
@@ -30,6 +30,7 @@ export async function kcatClient(): Promise<Client> {
   const version = /Version (\S+).*librdkafka (\S+)/.exec(found.stdout);
   return {
     name: "kcat",
+    lacks: { uniform: "has classic groups only" },
     version: version ? `${version[1]} (librdkafka ${version[2]})` : "",
     ...(version ? {} : { missing: "kcat is not installed" }),
     connect: (bootstrap) => ({
@@ -47,8 +48,7 @@ export async function kcatClient(): Promise<Client> {
       joinWithProgram([
         ...["kcat", "-b", bootstrap, "-G", topic, "-u", "-q", ...EARLIEST],
         ...["-X", `client.id=${clientId}`],
-        ...["-X", `partition.assignment.strategy=${assignor}`],
-        ...["-X", "heartbeat.interval.ms=200"],
+        ...propertiesOf(assignor).flatMap((property) => ["-X", property]),
         ...["-f", "%p %o\\n", topic],
       ]),
   };

@@ -90,16 +90,27 @@ function newConsumer(
     assignor: "roundrobin",
   },
 ) {
-  return new Consumer({
+  const own = {
     ...common(bootstrap),
     clientId,
     groupId,
-    protocols: [{ name: assignor, version: 1 }],
     deserializers: stringDeserializers,
-    heartbeatInterval: 200,
-    sessionTimeout: 10_000,
     maxWaitTime: 200,
     autocommit: false,
+  };
+  if (assignor === "uniform") {
+    const groupProtocol = "consumer";
+    return new Consumer({
+      ...own,
+      groupProtocol,
+      groupRemoteAssignor: assignor,
+    });
+  }
+  return new Consumer({
+    ...own,
+    protocols: [{ name: assignor, version: 1 }],
+    heartbeatInterval: 200,
+    sessionTimeout: 10_000,
   });
 }
 

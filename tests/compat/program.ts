@@ -17,7 +17,7 @@ import {
   SOUGHT_OFFSET,
   TOO_LARGE,
 } from "./capabilities.ts";
-import { joinWithProgram } from "./group.ts";
+import { joinWithProgram, propertiesOf } from "./group.ts";
 
 /** What a probe must know, as variables of its environment. */
 const ENV = Object.fromEntries(
@@ -33,7 +33,7 @@ const ENV = Object.fromEntries(
 
 /** The client that `command` runs; it goes on with what is asked of it. */
 export function programClient(
-  { command, ...told }: Pick<Client, "name" | "version" | "missing"> & {
+  { command, ...told }: Omit<Client, "connect" | "join"> & {
     readonly command: readonly string[];
   },
 ): Client {
@@ -42,7 +42,9 @@ export function programClient(
     connect: (bootstrap) => start([...command, "probe", bootstrap]),
     join: ({ bootstrap, topic, clientId, assignor }) =>
       joinWithProgram(
-        [...command, "member", bootstrap, topic, clientId, assignor],
+        [...command, "member", bootstrap, topic, clientId].concat(
+          propertiesOf(assignor),
+        ),
         { env: ENV },
       ),
   };

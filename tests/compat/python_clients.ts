@@ -38,18 +38,23 @@ async function install(): Promise<{ missing?: string }> {
 }
 
 /** A client by its package's name; the version is the one that is required. */
-function pythonClient(name: string, missing: { missing?: string }): Client {
+function pythonClient(
+  name: string,
+  told: Pick<Client, "missing" | "lacks">,
+): Client {
   const requirements = Deno.readTextFileSync(REQUIREMENTS);
   const [, version] = requirements.match(`${name}==(.*)`)!;
   const probe = `${HOME}${name.replaceAll("-", "_")}_probe.py`;
   const command = [PYTHON, "-B", probe];
-  return programClient({ name, version: version!, command, ...missing });
+  return programClient({ name, version: version!, command, ...told });
 }
 
 /** All of them. */
 export async function pythonClients(): Promise<Client[]> {
   const missing = await install();
-  return ["confluent-kafka", "kafka-python"].map((name) =>
-    pythonClient(name, missing)
-  );
+  const lacks = { uniform: "has classic groups only" };
+  return [
+    pythonClient("confluent-kafka", missing),
+    pythonClient("kafka-python", { ...missing, lacks }),
+  ];
 }

@@ -49,6 +49,7 @@ ${clientTable(columns)}
 - **share a group with kf consume**: the same, with kf as the second member. Besides, one group holds a member of every
   client here, which join and leave one after the other.
 - **share it cooperatively**: two members of the client and kf between them, by assignor \`cooperative-sticky\`.
+- **share it as the broker divides it**: the same in a group of \`group.protocol=consumer\` (KIP-848).
 - **delete records**: all before an offset, which kf then sees as the first.
 - **fail on …**: the client says which error it is. Java's and kafka-python's producers wait for an unknown topic to
   appear, by design: there the admin client was asked.

@@ -1,7 +1,7 @@
 /*
  * Kafka's own clients for Java, asked for each capability. `probe BOOTSTRAP`
  * takes a capability a line and answers each with a line; `member BOOTSTRAP
- * TOPIC CLIENT_ID ASSIGNOR` joins the group that is named like the topic and prints a
+ * TOPIC CLIENT_ID PROPERTY=VALUE...` joins the group that is named like the topic and prints a
  * line a record until SIGTERM. Owns its calls and nothing else; it must never
  * work around what kf does differently from Kafka.
  */
@@ -11,6 +11,7 @@ import java.io.InputStreamReader;
 import java.nio.charset.StandardCharsets;
 import java.time.Duration;
 import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
@@ -51,9 +52,9 @@ public final class Probe {
     private static final int COMMITTED_OFFSET = number("COMMITTED_OFFSET");
     private static final int TOO_LARGE = number("TOO_LARGE");
     private static final int BEYOND_OFFSET = number("BEYOND_OFFSET");
-    private static final Map<String, Class<?>> ASSIGNORS = Map.of(
-            "roundrobin", RoundRobinAssignor.class,
-            "cooperative-sticky", CooperativeStickyAssignor.class);
+    private static final Map<String, String> ASSIGNORS = Map.of(
+            "roundrobin", RoundRobinAssignor.class.getName(),
+            "cooperative-sticky", CooperativeStickyAssignor.class.getName());
     private static final Duration POLL = Duration.ofMillis(100);
     private static final int POLLS = 200;
 
@@ -66,7 +67,7 @@ public final class Probe {
     public static void main(String[] args) throws Exception {
         Probe probe = new Probe(args[1]);
         if (args[0].equals("member")) {
-            probe.member(args[2], args[3], args[4]);
+            probe.member(List.of(args).subList(2, args.length));
             return;
         }
         BufferedReader in = new BufferedReader(new InputStreamReader(System.in, StandardCharsets.UTF_8));
@@ -134,9 +135,7 @@ public final class Probe {
     private KafkaConsumer<String, String> newConsumer(Map<String, Object> config) {
         Properties properties = properties(Map.of(
                 "auto.offset.reset", "earliest",
-                "enable.auto.commit", false,
-                "heartbeat.interval.ms", 200,
-                "session.timeout.ms", 10_000));
+                "enable.auto.commit", false));
         properties.putAll(config);
         return new KafkaConsumer<>(properties, new StringDeserializer(), new StringDeserializer());
     }
@@ -302,11 +301,14 @@ public final class Probe {
         }
     }
 
-    private void member(String topic, String clientId, String assignor) throws InterruptedException {
-        var consumer = newConsumer(Map.of(
-                "group.id", topic,
-                "client.id", clientId,
-                "partition.assignment.strategy", ASSIGNORS.get(assignor).getName()));
+    private void member(List<String> args) throws InterruptedException {
+        String topic = args.get(0);
+        Map<String, Object> config = new HashMap<>(Map.of("group.id", topic, "client.id", args.get(1)));
+        for (String property : args.subList(2, args.size())) {
+            String[] pair = property.split("=");
+            config.put(pair[0], ASSIGNORS.getOrDefault(pair[1], pair[1]));
+        }
+        var consumer = newConsumer(config);
         Thread main = Thread.currentThread();
         Runtime.getRuntime().addShutdownHook(new Thread(() -> {
             consumer.wakeup();

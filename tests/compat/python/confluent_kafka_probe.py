@@ -43,8 +43,6 @@ def new_consumer(bootstrap: str, group: str, **config) -> Consumer:
             "group.id": group,
             "auto.offset.reset": "earliest",
             "enable.auto.commit": False,
-            "heartbeat.interval.ms": 200,
-            "session.timeout.ms": 10_000,
             **config,
         }
     )
@@ -221,12 +219,9 @@ def member(
     bootstrap: str,
     topic: str,
     client_id: str,
-    assignor: str,
+    properties: dict[str, str],
 ) -> Iterator[tuple[int, int]]:
-    config = {
-        "client.id": client_id,
-        "partition.assignment.strategy": assignor,
-    }
+    config = {"client.id": client_id, **properties}
     consumer = new_consumer(bootstrap, topic, **config)
     consumer.subscribe([topic])
     while not is_asked():

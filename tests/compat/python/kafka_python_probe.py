@@ -34,8 +34,6 @@ def new_consumer(bootstrap: str, *topics: str, **config) -> KafkaConsumer:
         bootstrap_servers=bootstrap,
         auto_offset_reset="earliest",
         enable_auto_commit=False,
-        heartbeat_interval_ms=200,
-        session_timeout_ms=10_000,
         **config,
     )
 
@@ -213,14 +211,18 @@ def member(
     bootstrap: str,
     topic: str,
     client_id: str,
-    assignor: str,
+    properties: dict[str, str],
 ) -> Iterator[tuple[int, int]]:
     consumer = new_consumer(
         bootstrap,
         topic,
         group_id=topic,
         client_id=client_id,
-        partition_assignment_strategy=[ASSIGNORS[assignor]],
+        partition_assignment_strategy=[
+            ASSIGNORS[properties["partition.assignment.strategy"]]
+        ],
+        heartbeat_interval_ms=int(properties["heartbeat.interval.ms"]),
+        session_timeout_ms=int(properties["session.timeout.ms"]),
     )
     while not is_asked():
         for record in poll(consumer):

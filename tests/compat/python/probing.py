@@ -2,7 +2,7 @@
 
 `probe BOOTSTRAP` takes a capability a line and answers each with a line: `yes`,
 `no WHY` when the client doesn't offer it, `fail WHY`. `member BOOTSTRAP TOPIC
-CLIENT_ID ASSIGNOR` joins the group that is named like the topic and prints a line a
+CLIENT_ID PROPERTY=VALUE…` joins the group that is named like the topic and prints a line a
 record until SIGTERM. Owns no client.
 """
 
@@ -61,7 +61,11 @@ def main(
         for line in sys.stdin:
             print(_answer(probes, line.strip(), bootstrap), flush=True)
         return
+    topic, client_id, *pairs = rest
+    properties = dict(pair.split("=") for pair in pairs)
     asked: list[int] = []
     signal.signal(signal.SIGTERM, lambda number, _: asked.append(number))
-    for partition, offset in member(lambda: bool(asked), bootstrap, *rest):
+    for partition, offset in member(
+        lambda: bool(asked), bootstrap, topic, client_id, properties
+    ):
         print(partition, offset, flush=True)
