@@ -157,10 +157,17 @@ async function readEvenly(
     const offsets = await produceToEach(bootstrap, topic, count);
     for (const { clientId, assignment } of owners) {
       const wanted = offsets.filter((at) => isOf(assignment, at));
-      await until(`${clientId} reads of its partitions`, () => {
-        const seen = members.get(clientId)!.records();
-        return wanted.every((at) => seen.includes(at));
-      });
+      const reads = () => members.get(clientId)!.records();
+      const what = `${clientId} reads ${wanted.join(", ")}`;
+      await until(what, () => wanted.every((at) => reads().includes(at)))
+        .catch(async ({ message }) => {
+          // Whether somebody else has the partition, or got the record.
+          const now = JSON.stringify(await admin.describeGroups([topic]));
+          const all = [...members].map(([id, { records }]) =>
+            `${id} read ${records().slice(-count).join(", ")}`
+          );
+          throw new Error([message, now, ...all].join("\n"));
+        });
     }
   } finally {
     await admin.close();

@@ -223,7 +223,7 @@ public final class Probe {
 
     private void send(String topic, Map<String, Object> config) throws Exception {
         Properties properties = properties(config);
-        properties.put("linger.ms", 100);
+        properties.put("linger.ms", 5000);
         List<Future<RecordMetadata>> sent = new ArrayList<>();
         try (var producer = new KafkaProducer<>(properties, new StringSerializer(), new StringSerializer())) {
             for (int i = 0; i < COUNT; i++) {

@@ -137,7 +137,7 @@ def send(bootstrap: str, topic: str, records: list, **config) -> list:
     producer = Producer(
         {
             "bootstrap.servers": bootstrap,
-            "linger.ms": 100,
+            "linger.ms": 5000,
             # Else an unknown topic is waited for.
             "topic.metadata.propagation.max.ms": 0,
             **config,

@@ -112,7 +112,7 @@ def delete_records(bootstrap: str) -> None:
 
 
 def send_all(bootstrap: str, topic: str, **config) -> None:
-    producer = KafkaProducer(bootstrap_servers=bootstrap, linger_ms=100, **config)
+    producer = KafkaProducer(bootstrap_servers=bootstrap, linger_ms=5000, **config)
     sent = [
         producer.send(topic, partition=0, key=key, value=value, headers=headers)
         for key, value, headers in RECORDS
