@@ -166,18 +166,27 @@ function* withoutLeader(
   }
 }
 
-/** Elects `id` where nobody leads and it is in the ISR. */
+/**
+ * Elects `id` where nobody leads and it is in the ISR, or the ISR is empty and
+ * it is eligible; others aren't eligible any more, they may lack what is next.
+ */
 function* withLeader(
   image: MetadataImage,
   id: number,
 ): Generator<MetadataRecord> {
   for (const topic of image.topics.values()) {
     for (const [partitionId, partition] of topic.partitions.entries()) {
-      if (partition.leader !== -1 || !partition.isr.includes(id)) continue;
+      const { leader, replicas, isr, eligibleLeaderReplicas } = partition;
+      const isEligible = isr.length === 0 && replicas.includes(id) &&
+        eligibleLeaderReplicas.includes(id);
+      if (leader !== -1 || !(isr.includes(id) || isEligible)) continue;
       yield metadataRecord("PartitionChange", {
         partitionId,
         topicId: topic.id,
         leader: id,
+        ...isEligible
+          ? { isr: [id], eligibleLeaderReplicas: [], lastKnownElr: [] }
+          : {},
       });
     }
   }

@@ -17,7 +17,12 @@ import {
 } from "./controller.ts";
 import { MetadataImage, RESOURCE_TYPE } from "./image.ts";
 import { placeReplicas } from "./placement.ts";
-import { decodeMetadataRecord, encodeMetadataRecord } from "./records.ts";
+import {
+  decodeMetadataRecord,
+  encodeMetadataRecord,
+  type MetadataRecord,
+  metadataRecord,
+} from "./records.ts";
 import { snapshotRecords } from "./snapshot.ts";
 
 function seededRandom() {
@@ -127,6 +132,7 @@ function shown(image: MetadataImage): unknown {
     configs: [...image.configResources()]
       .map(({ type, name, configs }) => `${type}:${name}:${[...configs]}`)
       .sort(),
+    controllers: [...image.controllers],
     features: [...image.features],
     quotas: [...image.quotas.values()],
     scram: [...image.scramCredentials],
@@ -314,6 +320,48 @@ Deno.test("a broker's next incarnation gets a new epoch and leads again", () => 
   assertEquals(epochs().isr, [1]);
   const error = assertThrows(() => cluster.change("unfence", 0), KafkaError);
   assertEquals(error.error, "STALE_BROKER_EPOCH");
+});
+
+Deno.test("an eligible replica leads when none is in sync, and then no other is eligible", () => {
+  const cluster = new Cluster();
+  cluster.create([{ name: "t" }]);
+  const epoch = cluster.join("AAAAAAAAAAAAAAAAAAAACA");
+  cluster.change("fence", epoch);
+  const { id: topicId } = cluster.image.topic("t")!;
+  const apply = (record: MetadataRecord) => cluster.controller.apply(record);
+  const elr = (ids: number[]) =>
+    metadataRecord("PartitionChange", {
+      partitionId: 0,
+      topicId,
+      isr: [],
+      eligibleLeaderReplicas: ids,
+      lastKnownElr: ids,
+    });
+  apply(elr([1, 2]));
+  assertSnapshotEqual(cluster.image);
+  apply(metadataRecord("ClearElr", { topicName: "t" }));
+  cluster.change("unfence", epoch);
+  assertEquals(cluster.image.partition("t", 0)!.leader, -1);
+  cluster.change("fence", epoch);
+  apply(elr([1, 2]));
+  cluster.change("unfence", epoch);
+  const { leader, isr, eligibleLeaderReplicas, lastKnownElr } = cluster.image
+    .partition("t", 0)!;
+  assertEquals([leader, isr], [1, [1]]);
+  assertEquals([eligibleLeaderReplicas, lastKnownElr], [[], []]);
+});
+
+Deno.test("controllers that have registered stay in the image until they are removed", () => {
+  const cluster = new Cluster();
+  const controller = metadataRecord("RegisterController", { controllerId: 7 });
+  cluster.controller.apply(controller);
+  assertEquals([...cluster.image.controllers.values()], [controller.value]);
+  assertSnapshotEqual(cluster.image);
+  const { controllerId } = controller.value;
+  cluster.controller.apply(
+    metadataRecord("UnregisterController", { controllerId }),
+  );
+  assertEquals(cluster.image.controllers.size, 0);
 });
 
 Deno.test("producer id blocks never overlap", () => {

@@ -1,7 +1,8 @@
 /**
- * The cluster's metadata as of one offset: features, brokers, topics, configs,
- * producer ids, with the look-ups that handlers need. Owns what a record means;
- * decides nothing. Replaying the same records gives the same image.
+ * The cluster's metadata as of one offset: features, brokers, controllers,
+ * topics, configs, quotas, credentials, producer ids, with the look-ups that
+ * handlers need. Owns what a record means; decides nothing. Replaying the same
+ * records gives the same image.
  *
  * @module
  */
@@ -37,6 +38,9 @@ export interface BrokerImage {
   readonly logDirs: readonly Uuid[];
 }
 
+/** One registered controller; a controller here doesn't register. */
+export type ControllerImage = MetadataValue<"RegisterController">;
+
 /** One partition. Replaced, never changed. */
 export interface PartitionImage {
   readonly replicas: readonly number[];
@@ -49,6 +53,9 @@ export interface PartitionImage {
   readonly leaderEpoch: number;
   readonly partitionEpoch: number;
   readonly directories: readonly Uuid[];
+  /** Out of sync, yet with all that is committed: they may lead (KIP-966). */
+  readonly eligibleLeaderReplicas: readonly number[];
+  readonly lastKnownElr: readonly number[];
 }
 
 /** One topic. */
@@ -90,6 +97,7 @@ const NO_CONFIGS: ReadonlyMap<string, string> = new Map();
  */
 export class MetadataImage {
   readonly #brokers = new Map<number, BrokerImage>();
+  readonly #controllers = new Map<number, ControllerImage>();
   readonly #byName = new Map<string, MutableTopic>();
   readonly #byId = new Map<Uuid, MutableTopic>();
   readonly #configs = new Map<string, Map<string, string>>();
@@ -125,6 +133,11 @@ export class MetadataImage {
   /** Registered brokers by id. */
   get brokers(): ReadonlyMap<number, BrokerImage> {
     return this.#brokers;
+  }
+
+  /** Controllers of Apache Kafka that have registered, by id. */
+  get controllers(): ReadonlyMap<number, ControllerImage> {
+    return this.#controllers;
   }
 
   /** Topics by name. */
@@ -214,6 +227,14 @@ export class MetadataImage {
         return this.#fence(record.value.id, true);
       case "UnfenceBroker":
         return this.#fence(record.value.id, false);
+      case "RegisterController":
+        this.#controllers.set(record.value.controllerId, record.value);
+        return;
+      case "UnregisterController":
+        this.#controllers.delete(record.value.controllerId);
+        return;
+      case "ClearElr":
+        return this.#clearElr(record.value.topicName);
       case "NoOp":
       case "BeginTransaction":
       case "EndTransaction":
@@ -248,6 +269,8 @@ export class MetadataImage {
       leaderEpoch: value.leaderEpoch,
       partitionEpoch: value.partitionEpoch,
       directories: value.directories,
+      eligibleLeaderReplicas: value.eligibleLeaderReplicas ?? [],
+      lastKnownElr: value.lastKnownElr ?? [],
     }));
     this.#delta.partitionChanged(topic.name, partitionId);
   }
@@ -272,8 +295,25 @@ export class MetadataImage {
       leaderEpoch: before.leaderEpoch + (isNewEpoch ? 1 : 0),
       partitionEpoch: before.partitionEpoch + 1,
       directories: change.directories ?? before.directories,
+      eligibleLeaderReplicas: change.eligibleLeaderReplicas ??
+        before.eligibleLeaderReplicas,
+      lastKnownElr: change.lastKnownElr ?? before.lastKnownElr,
     });
     this.#delta.partitionChanged(topic.name, change.partitionId);
+  }
+
+  #clearElr(name: string): void {
+    for (const topic of this.#byName.values()) {
+      if (name !== "" && name !== topic.name) continue;
+      for (const [index, before] of topic.partitions.entries()) {
+        topic.partitions[index] = {
+          ...before,
+          eligibleLeaderReplicas: [],
+          lastKnownElr: [],
+        };
+        this.#delta.partitionChanged(topic.name, index);
+      }
+    }
   }
 
   #removeTopic(id: Uuid): void {

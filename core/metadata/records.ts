@@ -31,6 +31,21 @@ import {
 /** Version of the frame around apiKey, version and body. */
 const FRAME_VERSION = 1;
 
+/** Where a broker or a controller can be reached. */
+const END_POINTS = array("0+", {
+  name: string("0+", { mapKey: true }),
+  host: string("0+"),
+  port: uint16("0+"),
+  securityProtocol: int16("0+"),
+});
+
+/** Features that a broker or a controller supports. */
+const FEATURES = array("0+", {
+  name: string("0+", { mapKey: true }),
+  minSupportedVersion: int16("0+"),
+  maxSupportedVersion: int16("0+"),
+});
+
 /** A broker came up, or came back as another incarnation. */
 const REGISTER_BROKER_RECORD = message({
   name: "RegisterBrokerRecord",
@@ -41,17 +56,8 @@ const REGISTER_BROKER_RECORD = message({
   isMigratingZkBroker: bool("2+"),
   incarnationId: uuid("0+"),
   brokerEpoch: int64("0+"),
-  endPoints: array("0+", {
-    name: string("0+", { mapKey: true }),
-    host: string("0+"),
-    port: uint16("0+"),
-    securityProtocol: int16("0+"),
-  }),
-  features: array("0+", {
-    name: string("0+", { mapKey: true }),
-    minSupportedVersion: int16("0+"),
-    maxSupportedVersion: int16("0+"),
-  }),
+  endPoints: END_POINTS,
+  features: FEATURES,
   rack: string("0+", { nullable: "0+" }),
   fenced: bool("0+", { default: true }),
   inControlledShutdown: bool("1+"),
@@ -290,6 +296,37 @@ const ABORT_TRANSACTION_RECORD = message({
   reason: string("0+", { nullable: "0+", default: null, tag: 0 }),
 });
 
+/** A controller came up, or came back as another incarnation. */
+const REGISTER_CONTROLLER_RECORD = message({
+  name: "RegisterControllerRecord",
+  versions: "0",
+  flexible: "0+",
+}, {
+  controllerId: int32("0+"),
+  incarnationId: uuid("0+"),
+  zkMigrationReady: bool("0+"),
+  endPoints: END_POINTS,
+  features: FEATURES,
+});
+
+/** No replica is eligible for being in sync before; "": of any topic (KIP-966). */
+const CLEAR_ELR_RECORD = message({
+  name: "ClearElrRecord",
+  versions: "0",
+  flexible: "0+",
+}, {
+  topicName: string("0+"),
+});
+
+/** A controller was removed for good. */
+const UNREGISTER_CONTROLLER_RECORD = message({
+  name: "UnregisterControllerRecord",
+  versions: "0",
+  flexible: "0+",
+}, {
+  controllerId: int32("0+"),
+});
+
 /**
  * Every record by its name. `version` is the one that is written: the newest
  * that says all we have to say and that every Kafka 4.x reads.
@@ -298,9 +335,9 @@ export const METADATA_RECORDS = {
   RegisterBroker: { apiKey: 0, version: 3, schema: REGISTER_BROKER_RECORD },
   UnregisterBroker: { apiKey: 1, version: 0, schema: UNREGISTER_BROKER_RECORD },
   Topic: { apiKey: 2, version: 0, schema: TOPIC_RECORD },
-  Partition: { apiKey: 3, version: 1, schema: PARTITION_RECORD },
+  Partition: { apiKey: 3, version: 2, schema: PARTITION_RECORD },
   Config: { apiKey: 4, version: 0, schema: CONFIG_RECORD },
-  PartitionChange: { apiKey: 5, version: 1, schema: PARTITION_CHANGE_RECORD },
+  PartitionChange: { apiKey: 5, version: 2, schema: PARTITION_CHANGE_RECORD },
   FenceBroker: { apiKey: 7, version: 0, schema: FENCE_BROKER_RECORD },
   UnfenceBroker: { apiKey: 8, version: 0, schema: UNFENCE_BROKER_RECORD },
   RemoveTopic: { apiKey: 9, version: 0, schema: REMOVE_TOPIC_RECORD },
@@ -333,6 +370,17 @@ export const METADATA_RECORDS = {
     apiKey: 25,
     version: 0,
     schema: ABORT_TRANSACTION_RECORD,
+  },
+  RegisterController: {
+    apiKey: 27,
+    version: 0,
+    schema: REGISTER_CONTROLLER_RECORD,
+  },
+  ClearElr: { apiKey: 28, version: 0, schema: CLEAR_ELR_RECORD },
+  UnregisterController: {
+    apiKey: 29,
+    version: 0,
+    schema: UNREGISTER_CONTROLLER_RECORD,
   },
 } as const satisfies Record<string, MetadataRecordKind>;
 

@@ -19,6 +19,9 @@ export function* snapshotRecords(
     yield metadataRecord("FeatureLevel", { name, featureLevel });
   }
   for (const broker of image.brokers.values()) yield registration(broker);
+  for (const controller of image.controllers.values()) {
+    yield metadataRecord("RegisterController", controller);
+  }
   for (const topic of image.topics.values()) yield* topicRecords(topic);
   for (const { type, name: resourceName, configs } of image.configResources()) {
     for (const [name, value] of configs) {
@@ -81,6 +84,13 @@ function* topicRecords(topic: TopicImage): Generator<MetadataRecord> {
       leaderEpoch: partition.leaderEpoch,
       partitionEpoch: partition.partitionEpoch,
       directories: partition.directories,
+      eligibleLeaderReplicas: nullIfEmpty(partition.eligibleLeaderReplicas),
+      lastKnownElr: nullIfEmpty(partition.lastKnownElr),
     });
   }
+}
+
+/** Absent fields cost no byte, and most partitions have none. */
+function nullIfEmpty(ids: readonly number[]): readonly number[] | null {
+  return ids.length > 0 ? ids : null;
 }

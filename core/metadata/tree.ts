@@ -42,6 +42,10 @@ export function metadataTree(image: MetadataImage): MetadataTree {
       branch([...values], (quota) => quota),
     ]),
     configs: configsTree(image),
+    controllers: branch([...image.controllers.values()], (controller) => {
+      const { controllerId, features, ...rest } = controller;
+      return [String(controllerId), { ...rest, features: levels(features) }];
+    }),
     features: branch([...image.features], (feature) => feature),
     producerIds: { nextProducerId: image.nextProducerId },
     scram: scramTree(image),
@@ -67,15 +71,16 @@ function brokerTree(broker: BrokerImage): MetadataTree {
     brokerEpoch: broker.epoch,
     incarnationId: broker.incarnationId,
     endPoints: broker.endPoints,
-    features: branch([...broker.features], ({ name, ...levels }) => [
-      name,
-      levels,
-    ]),
+    features: levels(broker.features),
     rack: broker.rack,
     fenced: broker.isFenced,
     inControlledShutdown: broker.isInControlledShutdown,
     logDirs: broker.logDirs,
   };
+}
+
+function levels(features: BrokerImage["features"]): MetadataTree {
+  return branch(features, ({ name, ...range }) => [name, range]);
 }
 
 function topicTree({ id, partitions }: TopicImage): MetadataTree {

@@ -8,7 +8,8 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { denoEnv } from "../../core/env/deno_env.ts";
 import { DiskError, type DiskFile, type Env } from "../../core/env/env.ts";
-import { ERRORS } from "../../core/errors.ts";
+import { ERRORS, KafkaError } from "../../core/errors.ts";
+import { encodeSnapshot, snapshotName } from "../../core/raft/snapshot.ts";
 import { buildBatch } from "../../core/record/builder.ts";
 import { temporaryFolder, until } from "../../tests/fixtures.ts";
 import {
@@ -316,6 +317,26 @@ Deno.test("a folder put together from two clusters is refused, and nothing of it
   assertEquals((await fetch(client, { topic: "a" })).highWatermark, 1);
   client.close();
   await broker.stop();
+});
+
+Deno.test("metadata with a record that isn't known are refused, and nothing is written", async () => {
+  using folder = temporaryFolder();
+  await (await start(folder.path)).stop();
+  const id = { endOffset: 1, epoch: 1 };
+  const metadata = `${folder.path}/__cluster_metadata-0`;
+  const parts = encodeSnapshot([Uint8Array.of(1, 18, 0)], { id, nowMs: 1 });
+  const path = `${metadata}/${snapshotName(id)}`;
+  for (const part of parts) Deno.writeFileSync(path, part, { append: true });
+  const log = `${metadata}/00000000000000000000.log`;
+  const before = Deno.readFileSync(log);
+  await assertRejects(
+    () => start(folder.path),
+    KafkaError,
+    "something newer wrote: Cannot decode metadata record: type 18 is not",
+  );
+  assertEquals(Deno.readFileSync(log), before);
+  Deno.removeSync(path);
+  await (await start(folder.path)).stop();
 });
 
 Deno.test("changed metadata is written as a snapshot when its time has come", async () => {

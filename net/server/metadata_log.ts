@@ -7,6 +7,7 @@
  */
 import type { BrokerConfig } from "../../core/config/resolve.ts";
 import { CoordinatorHost } from "../../core/coordinator/host.ts";
+import { DecodeError } from "../../core/bytes/reader.ts";
 import type { Env } from "../../core/env/env.ts";
 import { KafkaError } from "../../core/errors.ts";
 import {
@@ -95,9 +96,23 @@ export class MetadataLog {
       onDiscarded: () => this.#reload(),
       isBatchPerDecision: true,
     });
-    this.#stored = Array.from(this.#quorum.replay(), decodeMetadataRecord);
+    this.#stored = this.#read();
     for (const record of this.#stored) this.image.apply(record);
     this.#appliedOffset = log.logEndOffset;
+  }
+
+  /** All records; what one that isn't known has changed can't be told. */
+  #read(): MetadataRecord[] {
+    try {
+      return Array.from(this.#quorum.replay(), decodeMetadataRecord);
+    } catch (error) {
+      if (!(error instanceof DecodeError)) throw error;
+      throw new KafkaError(
+        "KAFKA_STORAGE_ERROR",
+        `Cannot open metadata log "${this.#options.folder}", which something newer wrote: ${error.message}`,
+        { cause: error },
+      );
+    }
   }
 
   /** The offset up to which the image is applied. */
@@ -178,7 +193,7 @@ export class MetadataLog {
   /** An append was refused: the controller begins again from the log. */
   #reload(): void {
     if (this.#isFailed) return;
-    this.#host.load(Array.from(this.#quorum.replay(), decodeMetadataRecord));
+    this.#host.load(this.#read());
   }
 
   #failed(cause: unknown): void {

@@ -67,7 +67,10 @@ Deno.test("kf metadata ls, cat and find show the cluster of a broker that runs, 
     const root = await bench.metadata("ls");
     assertEquals(
       [root.stdout.trim().replaceAll("\n", " "), root.stderr],
-      ["brokers clientQuotas configs features producerIds scram topics", ""],
+      [
+        "brokers clientQuotas configs controllers features producerIds scram topics",
+        "",
+      ],
     );
     assertEquals((await bench.metadata("ls /topics")).stdout, "events\n");
     const partition = JSON.parse(

@@ -229,3 +229,41 @@ Deno.test({
     assertEquals([sound.code, sound.stdout], [0, ""]);
   },
 });
+
+Deno.test({
+  name:
+    "a kf broker goes on with the whole folder of Apache Kafka, metadata too, and Apache Kafka after it",
+  ignore: isMissing,
+  async fn() {
+    using folder = temporaryFolder();
+    const home = folder.path;
+    let data: string;
+    let written: string[];
+    {
+      await using kafka = await startKafka(home);
+      await createTopic(kafka.bootstrap);
+      await fill(kafka.bootstrap);
+      written = await read(kafka.bootstrap);
+      await kafka.stop();
+      data = kafka.data;
+    }
+    {
+      await using broker = await startBrokerProcess({ data });
+      assertEquals(await read(broker.address), written);
+      written = await append(broker.address);
+      const made = await kf(["topic", "create", "new", "-b", broker.address]);
+      assertEquals(made.code, 0, made.stderr);
+      assertEquals(await broker.end(), 0);
+    }
+    const shown = await kf(["metadata", "cat", "--data", data]);
+    assertEquals(shown.stderr, "");
+    const { controllers, topics } = JSON.parse(shown.stdout);
+    assertEquals(Object.keys(controllers), ["1"]);
+    assertEquals(Object.keys(topics), ["new", "t"]);
+    await using kafka = await startKafka(home);
+    assertEquals(await read(kafka.bootstrap), written);
+    const listed = await kf(["topic", "list", "-b", kafka.bootstrap]);
+    assertMatch(listed.stdout, /^new\b/m);
+    await append(kafka.bootstrap);
+  },
+});
