@@ -7,6 +7,7 @@
  * @module
  */
 import { assertEquals } from "@std/assert";
+import { denoEnv } from "../../core/env/deno_env.ts";
 import { KafkaError } from "../../core/errors.ts";
 import {
   type Consumer,
@@ -52,6 +53,9 @@ const CLASSIC_CONFIG = {
   "session.timeout.ms": `${SESSION_MS}`,
   "heartbeat.interval.ms": "500",
 };
+
+/** What the dead complain of is no news. */
+const QUIET = denoEnv({ trace: () => {} });
 
 /** Real connections, until the machine they are on is gone. */
 class MortalTransport implements Transport {
@@ -116,7 +120,7 @@ class MemberRun {
       "enable.auto.commit": false,
       "auto.offset.reset": "earliest",
       ...config,
-    }, { transport: this.#transport });
+    }, { transport: this.#transport, env: QUIET });
     this.#consumer.onRebalance({
       assigned: (partitions) => this.#take(partitions),
       revoked: (partitions) => this.#drop(partitions),
