@@ -113,6 +113,15 @@ export function readText(path: string): string | undefined {
   }
 }
 
+/** A path that names every folder on the way; as given when nothing is there. */
+export function wholePath(path: string): string {
+  try {
+    return Deno.realPathSync(path);
+  } catch {
+    return path;
+  }
+}
+
 /** A file's size; `undefined` when there is none. */
 export function fileBytes(path: string): number | undefined {
   try {

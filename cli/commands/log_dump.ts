@@ -10,7 +10,7 @@ import type { Call } from "../command.ts";
 import { ItemsFailed } from "../failure.ts";
 import { type Cell, printable, say, tsvCell } from "../output.ts";
 import { envelopeText } from "../record_format.ts";
-import { writeOut } from "../terminal.ts";
+import { wholePath, writeOut } from "../terminal.ts";
 
 const FLUSH_BYTES = 64 * 1024;
 /** Where `kf broker` keeps its data when nothing else is said. */
@@ -24,7 +24,7 @@ export async function run({ args, flags, settings }: Call): Promise<void> {
   const verify = flags.has("verify");
   const records = flags.has("records");
   const { dumpLog } = await import("../../core/log.ts");
-  const paths = args.length > 0 ? args : [DATA];
+  const paths = (args.length > 0 ? args : [DATA]).map(namingItsTopic);
   const print = settings.format === "json"
     ? printJson
     : settings.format === "tsv"
@@ -57,6 +57,17 @@ export async function run({ args, flags, settings }: Call): Promise<void> {
     );
   }
   if (problems > 0) throw new ItemsFailed(`${problems} problems`);
+}
+
+/**
+ * A file of one of Kafka's own topics is known by its folder. Where the path as
+ * given leaves that out, its records would be told raw, secrets and all.
+ */
+function namingItsTopic(path: string): string {
+  const own = /(^|\/)__[a-z_]+-\d+(\/|$)/;
+  if (own.test(path)) return path;
+  const whole = wholePath(path);
+  return own.test(whole) ? whole : path;
 }
 
 function named(count: number, one: string, many: string): string {

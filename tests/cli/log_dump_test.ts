@@ -145,6 +145,16 @@ Deno.test("kf log dump --records decodes Kafka's own topics", async () => {
   assertMatch(text.stdout, /\n {2}record .* decoded=\{"type":"Topic",.*\}\n/);
 });
 
+Deno.test("kf log dump --records decodes Kafka's own topics from within their folders", async () => {
+  using bench = await startBench();
+  const cwd = `${bench.data}/__cluster_metadata-0`;
+  const name = "00000000000000000000.log";
+  for (const path of [name, `./${name}`, "."]) {
+    const { stdout } = await kf(["log", "dump", path, "--records"], { cwd });
+    assertMatch(stdout, /decoded=\{"type":"Topic",/, path);
+  }
+});
+
 Deno.test("kf log dump reads beside a running broker", async () => {
   using folder = temporaryFolder();
   await using broker = await startBrokerProcess({ data: folder.path });
