@@ -10,6 +10,7 @@ import type {
   ConsumerRecord,
   TopicPartition,
 } from "../../net/client.ts";
+import { withAdmin } from "../cluster.ts";
 import type { Call } from "../command.ts";
 import { Delivery } from "../delivery.ts";
 import { ItemsFailed } from "../failure.ts";
@@ -18,12 +19,15 @@ import { say } from "../output.ts";
 import { Progress } from "../progress.ts";
 import { openConsumer, poll } from "../reading.ts";
 import type { KeepRecord } from "../selection.ts";
+import { commonProperties, type Settings } from "../settings.ts";
 import { Span } from "../span.ts";
 import { BrokenPipe, monoMs, takeInterrupts } from "../terminal.ts";
 import { chooseTopics, readWish, type Wish } from "../wish.ts";
 
 const POLL_MS = 500;
 const COMMIT_INTERVAL_MS = 1000;
+/** A coordinator may have to be made first. */
+const MEET_MS = 15_000;
 /** How much farther back a tail is looked for, each time that it was short. */
 const TAIL_GROWTH = 8;
 
@@ -42,6 +46,7 @@ export async function run(call: Call): Promise<void> {
   const { flags, settings } = call;
   const wish = await readWish(flags);
   const topics = await chooseTopics(call, wish.group);
+  if (wish.group !== undefined) await meetGroup(settings, wish.group);
   const consumer = await openConsumer(settings, {
     "group.id": wish.group,
     "group.protocol": flags.text("group-protocol"),
@@ -82,6 +87,15 @@ export async function run(call: Call): Promise<void> {
     say("no record matched", settings);
     throw new ItemsFailed("no record matched");
   }
+}
+
+/** A member waits for its broker forever: that there is one is found out before. */
+async function meetGroup(settings: Settings, group: string): Promise<void> {
+  const { timeoutMs = MEET_MS } = settings;
+  await withAdmin(
+    { ...settings, timeoutMs, properties: commonProperties(settings) },
+    (admin) => admin.listGroupOffsets(group),
+  );
 }
 
 function isHeld(wish: Wish): boolean {

@@ -364,3 +364,10 @@ Deno.test("a reader that goes away ends every selection with 0", async () => {
     assertEquals(stdout, "0\n", flags);
   }
 });
+
+Deno.test("consume in a group says that nothing listens, and ends", async () => {
+  const line = "consume t -g g --timeout 1s -b 127.0.0.1:1".split(" ");
+  const { code, stdout, stderr } = await kf(line);
+  assertEquals([code, stdout], [1, ""]);
+  assertMatch(stderr, /^kf: .*127\.0\.0\.1:1.*nothing listens there.*\n$/);
+});
