@@ -6,47 +6,14 @@
  */
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import {
-  type BrokerProcess,
-  type Finished,
   hasProgram,
   kf,
   kfCommand,
   run,
-  type RunOptions,
-  startBrokerProcess,
   temporaryFolder,
   until,
 } from "../fixtures.ts";
-
-/** A broker, and kf commands that talk to it. */
-interface Bench extends AsyncDisposable {
-  readonly broker: BrokerProcess;
-  readonly folder: string;
-  kf(line: string, options?: RunOptions): Promise<Finished>;
-}
-
-async function startBench(): Promise<Bench> {
-  const folder = temporaryFolder();
-  const broker = await startBrokerProcess({ data: `${folder.path}/data` });
-  return {
-    broker,
-    folder: folder.path,
-    kf: (line, options) =>
-      kf([...line.split(" "), "-b", broker.address], {
-        cwd: folder.path,
-        ...options,
-      }),
-    async [Symbol.asyncDispose]() {
-      await broker.end();
-      folder[Symbol.dispose]();
-    },
-  };
-}
-
-function done(finished: Finished): string {
-  assertEquals(finished.code, 0, finished.stderr);
-  return finished.stdout;
-}
+import { done, startBench } from "./command_bench.ts";
 
 Deno.test("wrong use exits 2 and says what was meant", async () => {
   const cases: [string[], RegExp][] = [

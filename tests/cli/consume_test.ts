@@ -5,56 +5,9 @@
  * @module
  */
 import { assert, assertEquals, assertMatch } from "@std/assert";
-import { createProducer, type ProducerRecord } from "../../net/client.ts";
-import {
-  type BrokerProcess,
-  type Finished,
-  kf,
-  kfCommand,
-  run,
-  type RunOptions,
-  startBrokerProcess,
-  temporaryFolder,
-} from "../fixtures.ts";
-
-/** A broker, and kf commands that talk to it. */
-interface Bench extends AsyncDisposable {
-  readonly broker: BrokerProcess;
-  kf(args: string | readonly string[], options?: RunOptions): Promise<Finished>;
-  produce(records: readonly ProducerRecord[]): Promise<void>;
-}
-
-async function startBench(): Promise<Bench> {
-  const folder = temporaryFolder();
-  const broker = await startBrokerProcess({ data: `${folder.path}/data` });
-  return {
-    broker,
-    kf: (args, options) => {
-      const words = typeof args === "string" ? args.split(" ") : args;
-      return kf([...words, "-b", broker.address], {
-        cwd: folder.path,
-        ...options,
-      });
-    },
-    async produce(records) {
-      const producer = createProducer({ "bootstrap.servers": broker.address });
-      try {
-        await Promise.all(records.map((record) => producer.send(record)));
-      } finally {
-        await producer.close();
-      }
-    },
-    async [Symbol.asyncDispose]() {
-      await broker.end();
-      folder[Symbol.dispose]();
-    },
-  };
-}
-
-function done(finished: Finished): string {
-  assertEquals(finished.code, 0, finished.stderr);
-  return finished.stdout;
-}
+import type { ProducerRecord } from "../../net/client.ts";
+import { kf, kfCommand, run } from "../fixtures.ts";
+import { type Bench, done, startBench } from "./command_bench.ts";
 
 const ORDERS: readonly ProducerRecord[] = [
   { key: "eu-1", value: '{"total":120,"user":{"id":7}}', trace: "abc" },

@@ -11,53 +11,14 @@ import {
   assertStringIncludes,
 } from "@std/assert";
 import {
-  type Finished,
   hasProgram,
   kf,
   kfCommand,
   run,
   type RunOptions,
-  startBrokerProcess,
-  temporaryFolder,
   until,
 } from "../fixtures.ts";
-
-/** A broker, and kf commands that talk to it. */
-interface Bench extends AsyncDisposable {
-  readonly address: string;
-  readonly folder: string;
-  /** Runs a command to its end. */
-  kf(line: string, options?: RunOptions): Promise<Finished>;
-  /** Runs one that must succeed; gives its JSON. */
-  json(line: string): Promise<unknown>;
-}
-
-async function startBench(): Promise<Bench> {
-  const folder = temporaryFolder();
-  const broker = await startBrokerProcess({ data: `${folder.path}/data` });
-  const call = (line: string, options?: RunOptions) =>
-    kf([...line.split(" "), "-b", broker.address], {
-      cwd: folder.path,
-      ...options,
-    });
-  return {
-    address: broker.address,
-    folder: folder.path,
-    kf: call,
-    async json(line) {
-      return JSON.parse(done(await call(`${line} --format json`)));
-    },
-    async [Symbol.asyncDispose]() {
-      await broker.end();
-      folder[Symbol.dispose]();
-    },
-  };
-}
-
-function done(finished: Finished): string {
-  assertEquals(finished.code, 0, finished.stderr);
-  return finished.stdout;
-}
+import { type Bench, done, startBench } from "./command_bench.ts";
 
 /** A topic of two partitions, five records in the first, two in the second. */
 async function fill(bench: Bench, topic: string): Promise<void> {

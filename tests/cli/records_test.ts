@@ -5,56 +5,9 @@
  * @module
  */
 import { assertEquals, assertMatch } from "@std/assert";
-import { createProducer, type ProducerRecord } from "../../net/client.ts";
-import {
-  type BrokerProcess,
-  type Finished,
-  hasProgram,
-  kf,
-  run,
-  type RunOptions,
-  startBrokerProcess,
-  temporaryFolder,
-} from "../fixtures.ts";
-
-/** A broker, and kf commands that talk to it. */
-interface Bench extends AsyncDisposable {
-  readonly broker: BrokerProcess;
-  kf(args: string | readonly string[], options?: RunOptions): Promise<Finished>;
-  produce(records: readonly ProducerRecord[]): Promise<void>;
-}
-
-async function startBench(): Promise<Bench> {
-  const folder = temporaryFolder();
-  const broker = await startBrokerProcess({ data: `${folder.path}/data` });
-  return {
-    broker,
-    kf: (args, options) => {
-      const words = typeof args === "string" ? args.split(" ") : args;
-      return kf([...words, "-b", broker.address], {
-        cwd: folder.path,
-        ...options,
-      });
-    },
-    async produce(records) {
-      const producer = createProducer({ "bootstrap.servers": broker.address });
-      try {
-        for (const record of records) await producer.send(record);
-      } finally {
-        await producer.close();
-      }
-    },
-    async [Symbol.asyncDispose]() {
-      await broker.end();
-      folder[Symbol.dispose]();
-    },
-  };
-}
-
-function done(finished: Finished): string {
-  assertEquals(finished.code, 0, finished.stderr);
-  return finished.stdout;
-}
+import type { ProducerRecord } from "../../net/client.ts";
+import { hasProgram, kf, run } from "../fixtures.ts";
+import { done, startBench } from "./command_bench.ts";
 
 /** Records that a careless way through JSON would change. */
 const AWKWARD: readonly Omit<ProducerRecord, "topic">[] = [
