@@ -4,7 +4,6 @@
  *
  * @module
  */
-import { ERRORS } from "../../../core/errors.ts";
 import {
   ALTER_CONFIGS,
   type AlterConfigsRequest,
@@ -12,6 +11,7 @@ import {
 } from "../../wire/33_alter_configs.ts";
 import { type HandlerEntry, handles } from "../handler.ts";
 import type { Services } from "../services.ts";
+import { alteredResponse, refusedResponse } from "./altered_configs.ts";
 
 /** The handler of AlterConfigs. */
 export function alterConfigsHandler(
@@ -25,29 +25,10 @@ export function alterConfigsHandler(
       resources,
       validateOnly,
     });
-    const altered = reply.type === "alterConfigs" ? reply.resources : [];
-    return {
-      responses: altered.map((
-        { resourceType, resourceName, error, message },
-      ) => ({
-        errorCode: ERRORS[error],
-        errorMessage: message,
-        resourceType,
-        resourceName,
-      })),
-    };
+    return alteredResponse(
+      reply.type === "alterConfigs" ? reply.resources : [],
+    );
   }
 
-  return handles(
-    ALTER_CONFIGS,
-    handle,
-    (request, errorCode) => ({
-      responses: request.resources.map(({ resourceType, resourceName }) => ({
-        errorCode,
-        errorMessage: null,
-        resourceType,
-        resourceName,
-      })),
-    }),
-  );
+  return handles(ALTER_CONFIGS, handle, refusedResponse);
 }

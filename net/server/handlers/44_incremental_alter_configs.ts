@@ -4,7 +4,6 @@
  *
  * @module
  */
-import { ERRORS } from "../../../core/errors.ts";
 import {
   INCREMENTAL_ALTER_CONFIGS,
   type IncrementalAlterConfigsRequest,
@@ -12,6 +11,7 @@ import {
 } from "../../wire/44_incremental_alter_configs.ts";
 import { type HandlerEntry, handles } from "../handler.ts";
 import type { Services } from "../services.ts";
+import { alteredResponse, refusedResponse } from "./altered_configs.ts";
 
 /** The handler of IncrementalAlterConfigs. */
 export function incrementalAlterConfigsHandler(
@@ -25,31 +25,10 @@ export function incrementalAlterConfigsHandler(
       resources,
       validateOnly,
     });
-    const altered = reply.type === "incrementalAlterConfigs"
-      ? reply.resources
-      : [];
-    return {
-      responses: altered.map((
-        { resourceType, resourceName, error, message },
-      ) => ({
-        errorCode: ERRORS[error],
-        errorMessage: message,
-        resourceType,
-        resourceName,
-      })),
-    };
+    return alteredResponse(
+      reply.type === "incrementalAlterConfigs" ? reply.resources : [],
+    );
   }
 
-  return handles(
-    INCREMENTAL_ALTER_CONFIGS,
-    handle,
-    (request, errorCode) => ({
-      responses: request.resources.map(({ resourceType, resourceName }) => ({
-        errorCode,
-        errorMessage: null,
-        resourceType,
-        resourceName,
-      })),
-    }),
-  );
+  return handles(INCREMENTAL_ALTER_CONFIGS, handle, refusedResponse);
 }
