@@ -27,9 +27,17 @@ export function exitCodeOf(error: unknown): number {
 export function sentenceOf(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
   const kafka = kafkaName(error);
-  const text = error.message || error.name;
+  const text = ofSystem(error.message) ?? (error.message || error.name);
   if (kafka === undefined || text.includes(kafka)) return text;
   return `${text} (${kafka})`;
+}
+
+/** A system call's failure, as the runtime words it, with what failed first. */
+function ofSystem(message: string): string | undefined {
+  const match = /^(.+) \(os error \d+\): (\w+) '(.+)'$/s.exec(message);
+  if (match === null) return undefined;
+  const [, why, call, path] = match as unknown as string[];
+  return `Cannot ${call} "${path}": ${why![0]!.toLowerCase()}${why!.slice(1)}`;
 }
 
 /** Kafka's name of the error, when it has one. */

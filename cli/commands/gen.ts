@@ -105,14 +105,22 @@ async function produce(
   const producer = await openProducer(settings);
   const failures = new Failures();
   const progress = new Progress("sent", settings);
+  /** Of those under way: what fails was not sent. */
+  const sizes = new Map<number, number>();
   const onDone: OnDone = (error, _at, tag) => {
-    if (error) failures.add(`Cannot write record ${tag}`, error);
+    if (error) {
+      failures.add(`Cannot write record ${tag}`, error);
+      progress.bytes -= sizes.get(tag!) ?? 0;
+    }
+    sizes.delete(tag!);
   };
   try {
     await paced(bounds, stop, (n) => {
       const { key, value } = generator.next();
       progress.records++;
-      progress.bytes += value.length + (key?.length ?? 0);
+      const size = value.length + (key?.length ?? 0);
+      sizes.set(n + 1, size);
+      progress.bytes += size;
       producer.append({ topic, key, value, tag: n + 1 }, onDone);
       progress.tick();
       return producer.ready();

@@ -7,7 +7,7 @@
 import type { OnDone, Producer } from "../../net/client.ts";
 import type { Call, Flags } from "../command.ts";
 import { type Enveloped, readEnvelope } from "../envelope.ts";
-import { ItemsFailed, sentenceOf, UsageError } from "../failure.ts";
+import { ItemsFailed, UsageError } from "../failure.ts";
 import { decodeFramed, type Framing, framingOf } from "../framing.ts";
 import { say } from "../output.ts";
 import { Pace, parseRate } from "../pace.ts";
@@ -114,7 +114,7 @@ async function read(
   const { take } = intake;
   let source: Source | undefined;
   try {
-    source = await open(path);
+    source = await openSource(path);
     if (shape.isFilePerRecord) await readWhole(source, { take, signal });
     else if (shape.framing === "length") {
       await readFramed(source, { take, signal });
@@ -125,16 +125,6 @@ async function read(
     intake.failures.add(`Cannot write ${path}`, error);
   } finally {
     source?.close();
-  }
-}
-
-async function open(path: string): Promise<Source> {
-  try {
-    return await openSource(path);
-  } catch (error) {
-    throw new Error(`Cannot open "${path}": ${sentenceOf(error)}`, {
-      cause: error,
-    });
   }
 }
 

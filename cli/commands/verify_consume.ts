@@ -5,7 +5,7 @@
  * @module
  */
 import type { Call } from "../command.ts";
-import { ItemsFailed, sentenceOf } from "../failure.ts";
+import { ItemsFailed } from "../failure.ts";
 import { type Ledger, readLedger } from "../ledger.ts";
 import { printAnswer, say } from "../output.ts";
 import { Progress } from "../progress.ts";
@@ -64,10 +64,6 @@ async function openLedger(path: string): Promise<Ledger> {
     } finally {
       source.close();
     }
-  } catch (error) {
-    const why = sentenceOf(error);
-    if (why.startsWith("Cannot ")) throw error;
-    throw new Error(`Cannot open "${path}": ${why}`, { cause: error });
   } finally {
     interrupts.release();
   }

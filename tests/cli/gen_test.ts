@@ -106,3 +106,12 @@ Deno.test("gen refuses what makes no sense and fails where no broker is", async 
   assertEquals(code, 1);
   assertMatch(stderr, /Cannot write record 1: /);
 });
+
+Deno.test("gen into a topic counts what was written alone", async () => {
+  const line = "gen t -n 3 --format json --timeout 1s -b 127.0.0.1:1";
+  const { code, stdout } = await kf(line.split(" "));
+  assertEquals(
+    [code, JSON.parse(stdout)],
+    [1, { topic: "t", records: 0, bytes: 0 }],
+  );
+});
