@@ -16,14 +16,11 @@ export async function withAdmin<T>(
   use: (admin: Admin) => Promise<T>,
 ): Promise<T> {
   const { createAdmin } = await import("../net/client.ts");
-  const timeoutMs = settings.timeoutMs ?? TIMEOUT_MS;
   const admin = createAdmin(
     await clientProperties(settings, {
       kind: "admin",
-      own: {
-        "default.api.timeout.ms": timeoutMs,
-        "request.timeout.ms": timeoutMs,
-      },
+      defaults: timeouts(TIMEOUT_MS),
+      own: timeouts(settings.timeoutMs),
     }),
   );
   try {
@@ -31,6 +28,10 @@ export async function withAdmin<T>(
   } finally {
     await admin.close();
   }
+}
+
+function timeouts(ms: number | undefined) {
+  return { "default.api.timeout.ms": ms, "request.timeout.ms": ms };
 }
 
 /** Names as given, each once. */

@@ -24,7 +24,7 @@ const POLL_RECORDS = 5_000;
 /** With many partitions, answers are what memory goes to. */
 const FETCH_BYTES = 2 * 1024 * 1024;
 
-/** Makes a consumer; `own` are properties that `-X` may still overrule. */
+/** Makes a consumer; `own` are properties that `-X` alone may overrule. */
 export async function openConsumer(
   settings: Settings,
   own: Readonly<Record<string, string | number | boolean | undefined>> = {},
@@ -33,12 +33,14 @@ export async function openConsumer(
   return createConsumer(
     await clientProperties(settings, {
       kind: "consumer",
-      own: {
-        "enable.auto.commit": false,
+      defaults: {
         "allow.auto.create.topics": false,
         "auto.offset.reset": "earliest",
         "fetch.max.bytes": FETCH_BYTES,
         "max.poll.records": POLL_RECORDS,
+      },
+      own: {
+        "enable.auto.commit": false,
         "default.api.timeout.ms": settings.timeoutMs,
         "request.timeout.ms": settings.timeoutMs,
         ...own,

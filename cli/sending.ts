@@ -17,7 +17,7 @@ const LINGER_MS = 5;
 /** Records come by the million: large batches cost broker and client least. */
 const BATCH_BYTES = 256 * 1024;
 
-/** Makes a producer; `own` are properties that `-X` may still overrule. */
+/** Makes a producer; `own` are properties that `-X` alone may overrule. */
 export async function openProducer(
   settings: Settings,
   own: Readonly<Record<string, string | number | boolean | undefined>> = {},
@@ -26,8 +26,8 @@ export async function openProducer(
   return createProducer(
     await clientProperties(settings, {
       kind: "producer",
+      defaults: { "batch.size": BATCH_BYTES },
       own: {
-        "batch.size": BATCH_BYTES,
         ...deliveryTimes(settings.timeoutMs),
         "max.block.ms": settings.timeoutMs,
         ...own,

@@ -89,32 +89,45 @@ export async function gatherSettings(
   };
 }
 
+type Properties = Readonly<
+  Record<string, string | number | boolean | undefined>
+>;
+
 /**
- * Properties for one kind of client. A profile or project serves all kinds: what
- * it says to another one is passed over. What `-X` says has to fit.
+ * Properties for one kind of client: `defaults`, then those of profile and
+ * project, then a command's `own`, which its flags say, then those of `-X`. A
+ * profile or project serves all kinds: what it says to another one is passed
+ * over. What `-X` says has to fit.
  */
 export async function clientProperties(
   settings: Settings,
-  options: {
+  { kind, defaults = {}, own }: {
     readonly kind: ClientKind;
-    readonly own: Readonly<
-      Record<string, string | number | boolean | undefined>
-    >;
+    readonly defaults?: Properties;
+    readonly own: Properties;
   },
 ): Promise<Record<string, string | number | boolean>> {
   const { clientKindsOf } = await import("../net/client.ts");
-  const properties: Record<string, string | number | boolean> = {
-    "bootstrap.servers": settings.brokers,
-    "client.id": "kf",
-  };
-  for (const [name, value] of Object.entries(options.own)) {
-    if (value !== undefined) properties[name] = value;
-  }
-  for (const [name, value] of Object.entries(settings.properties)) {
+  const set = Object.entries(settings.properties);
+  const isGiven = (name: string) =>
+    Object.hasOwn(settings.givenProperties, name);
+  const isForIt = (name: string) => {
     const kinds = clientKindsOf(name);
-    const isForOthers = kinds.length > 0 && !kinds.includes(options.kind);
-    if (!isForOthers || Object.hasOwn(settings.givenProperties, name)) {
-      properties[name] = value;
+    return kinds.length === 0 || kinds.includes(kind);
+  };
+  const layers: Properties[] = [
+    { "bootstrap.servers": settings.brokers, "client.id": "kf" },
+    defaults,
+    Object.fromEntries(
+      set.filter(([name]) => !isGiven(name) && isForIt(name)),
+    ),
+    own,
+    Object.fromEntries(set.filter(([name]) => isGiven(name))),
+  ];
+  const properties: Record<string, string | number | boolean> = {};
+  for (const layer of layers) {
+    for (const [name, value] of Object.entries(layer)) {
+      if (value !== undefined) properties[name] = value;
     }
   }
   return properties;

@@ -11,7 +11,7 @@ import type {
   TopicPartition,
 } from "../../net/client.ts";
 import { withAdmin } from "../cluster.ts";
-import type { Call } from "../command.ts";
+import type { Call, Flags } from "../command.ts";
 import { Delivery } from "../delivery.ts";
 import { ItemsFailed } from "../failure.ts";
 import { type Held, LatestPerKey, Merge, Tail } from "../held_records.ts";
@@ -50,8 +50,9 @@ export async function run(call: Call): Promise<void> {
   const consumer = await openConsumer(settings, {
     "group.id": wish.group,
     "group.protocol": flags.text("group-protocol"),
-    "allow.auto.create.topics": true,
-    "auto.offset.reset": wish.start.kind === "end" ? "latest" : "earliest",
+    "allow.auto.create.topics":
+      settings.properties["allow.auto.create.topics"] ?? true,
+    "auto.offset.reset": resetOf(flags, wish),
   });
   const interrupts = takeInterrupts();
   const holds = isHeld(wish);
@@ -87,6 +88,13 @@ export async function run(call: Call): Promise<void> {
     say("no record matched", settings);
     throw new ItemsFailed("no record matched");
   }
+}
+
+/** Where a group begins that has committed nothing: as the flags say, if they do. */
+function resetOf(flags: Flags, { start }: Wish): string | undefined {
+  const from = flags.text("offset") ?? flags.text("from");
+  if (from === undefined) return undefined;
+  return start.kind === "end" ? "latest" : "earliest";
 }
 
 /** A member waits for its broker forever: that there is one is found out before. */

@@ -95,7 +95,10 @@ Deno.test("produce --file-per-record makes one record of each file", async () =>
   );
   assertEquals(some.code, 1);
   assertMatch(some.stderr, /^kf: Cannot write huge: .*MESSAGE_TOO_LARGE/m);
-  assertMatch(some.stderr, /^kf: Cannot write missing: .*Cannot open "missing": no such file/m);
+  assertMatch(
+    some.stderr,
+    /^kf: Cannot write missing: .*Cannot open "missing": no such file/m,
+  );
   assertEquals(done(await bench.kf("consume some -e -f %v;")), "a\nb\n;");
 });
 

@@ -82,6 +82,42 @@ Deno.test("a profile may speak to each kind of client, -X only to the one that i
   assertEquals((await call("copy t v -X producer.group.id=g")).code, 2);
 });
 
+Deno.test("a command's flags win over the properties of a profile, and -X over both", async () => {
+  using folder = temporaryFolder();
+  const data = `${folder.path}/data`;
+  await using broker = await startBrokerProcess({ data });
+  const call = async (line: string, stdin = "1\n") => {
+    const { code, stdout, stderr } = await kf(line.split(" "), {
+      cwd: folder.path,
+      env: { XDG_CONFIG_HOME: folder.path },
+      stdin,
+    });
+    assertEquals(code, 0, `${line}: ${stderr}`);
+    return stdout;
+  };
+  await call(
+    `profile create p -b ${broker.address} -X compression.type=lz4 -X group.id=other -X auto.offset.reset=latest`,
+  );
+  const codecs = [
+    ["produce plain", "lz4"],
+    ["produce flagged -z zstd", "zstd"],
+    ["produce given -z zstd -X compression.type=gzip", "gzip"],
+  ] as const;
+  for (const [line, codec] of codecs) {
+    await call(line);
+    const topic = line.split(" ")[1]!;
+    const rows = await call(`log dump ${data}/${topic}-0 --format json`);
+    assertStringIncludes(rows, `"${codec}"`);
+  }
+  assertEquals(await call("consume plain -e -g mine"), "");
+  assertEquals(await call("consume plain -e -g mine2 -o start"), "1\n");
+  const groups = JSON.parse(await call("group list --format json"));
+  assertEquals(
+    groups.map(({ groupId }: { groupId: string }) => groupId).sort(),
+    ["mine", "mine2"],
+  );
+});
+
 Deno.test("a profile that is not there, twice there or wrong is refused with 2", async () => {
   using folder = temporaryFolder();
   const call = (line: string) =>
