@@ -5,6 +5,7 @@
  * @module
  */
 import type { Admin } from "../net/client.ts";
+import { clientOptions } from "./output.ts";
 import { clientProperties, type Settings } from "./settings.ts";
 
 /** People wait less long than programs: Kafka's own default is a minute. */
@@ -22,6 +23,7 @@ export async function withAdmin<T>(
       defaults: timeouts(TIMEOUT_MS),
       own: timeouts(settings.timeoutMs),
     }),
+    clientOptions(settings),
   );
   try {
     return await use(admin);
@@ -31,7 +33,11 @@ export async function withAdmin<T>(
 }
 
 function timeouts(ms: number | undefined) {
-  return { "default.api.timeout.ms": ms, "request.timeout.ms": ms };
+  return {
+    "default.api.timeout.ms": ms,
+    "request.timeout.ms": ms,
+    "socket.connection.setup.timeout.ms": ms,
+  };
 }
 
 /** Names as given, each once. */

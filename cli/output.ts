@@ -5,6 +5,7 @@
  * @module
  */
 import { ItemsFailed, sentenceOf } from "./failure.ts";
+import type { ClientOptions, TraceLevel } from "../net/client.ts";
 import type { Settings } from "./settings.ts";
 import { isTerminal, printErr, printOut } from "./terminal.ts";
 
@@ -53,6 +54,24 @@ export async function renderAnswer(
   }
   if (answer.rows.length === 0) return "";
   return await table(answer, settings.color.stdout);
+}
+
+/** How a client tells of trouble that it goes on after: as kf itself would. */
+export function clientOptions(settings: Settings): ClientOptions {
+  const levels: readonly TraceLevel[] = settings.isQuiet
+    ? ["error"]
+    : settings.isVerbose
+    ? ["error", "warn", "info", "debug"]
+    : ["error", "warn"];
+  return {
+    trace(level, event, fields = {}) {
+      if (!levels.includes(level)) return;
+      const said = Object.entries(fields).map(([name, value]) =>
+        name === "error" ? `: ${sentenceOf(value)}` : ` ${name}=${value}`
+      );
+      printErr(`kf: ${event}${said.join("")}\n`);
+    },
+  };
 }
 
 /** Says something on stderr unless `--quiet`. */

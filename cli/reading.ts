@@ -12,6 +12,7 @@ import type {
   TopicPartition,
 } from "../net/client.ts";
 import { withAdmin } from "./cluster.ts";
+import { clientOptions } from "./output.ts";
 import {
   clientProperties,
   commonProperties,
@@ -43,9 +44,11 @@ export async function openConsumer(
         "enable.auto.commit": false,
         "default.api.timeout.ms": settings.timeoutMs,
         "request.timeout.ms": settings.timeoutMs,
+        "socket.connection.setup.timeout.ms": settings.timeoutMs,
         ...own,
       },
     }),
+    clientOptions(settings),
   );
 }
 

@@ -7,6 +7,7 @@
  */
 import type { Producer } from "../net/client.ts";
 import { sentenceOf } from "./failure.ts";
+import { clientOptions } from "./output.ts";
 import { clientProperties, type Settings } from "./settings.ts";
 import { printErr } from "./terminal.ts";
 
@@ -30,9 +31,11 @@ export async function openProducer(
       own: {
         ...deliveryTimes(settings.timeoutMs),
         "max.block.ms": settings.timeoutMs,
+        "socket.connection.setup.timeout.ms": settings.timeoutMs,
         ...own,
       },
     }),
+    clientOptions(settings),
   );
 }
 

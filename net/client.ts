@@ -10,7 +10,11 @@ import { denoTransport } from "./tcp/deno_tcp.ts";
 import { Admin } from "./client/admin.ts";
 import { Consumer } from "./client/consumer.ts";
 import { Producer } from "./client/producer.ts";
-import type { ClientConfig, ClientSeams } from "./client/types.ts";
+import type {
+  ClientConfig,
+  ClientOptions,
+  ClientSeams,
+} from "./client/types.ts";
 
 export { type ClientKind, clientKindsOf } from "../core/config/resolve.ts";
 export { type ErrorName, ERRORS, KafkaError } from "../core/errors.ts";
@@ -22,6 +26,7 @@ export { ExpressionError } from "../core/expression/expression_error.ts";
 export { partitionOfKey } from "../core/client/partitioner.ts";
 export { Regex } from "../core/expression/regex.ts";
 export { RegexError } from "../core/expression/regex_pattern.ts";
+export type { TraceLevel } from "../core/env/env.ts";
 export type { TopicPartition } from "../core/ids.ts";
 export type * from "./client/admin_types.ts";
 export type * from "./client/types.ts";
@@ -30,30 +35,31 @@ export { Admin, Consumer, Producer };
 /** Makes a producer; nothing is sent before the first record. */
 export function createProducer(
   config: ClientConfig,
-  seams?: Partial<ClientSeams>,
+  options?: ClientOptions,
 ): Producer {
-  return new Producer(config, realSeams(seams));
+  return new Producer(config, realSeams(options));
 }
 
 /** Makes a consumer; nothing is sent before the first poll. */
 export function createConsumer(
   config: ClientConfig,
-  seams?: Partial<ClientSeams>,
+  options?: ClientOptions,
 ): Consumer {
-  return new Consumer(config, realSeams(seams));
+  return new Consumer(config, realSeams(options));
 }
 
 /** Makes an admin client; nothing is sent before the first call. */
 export function createAdmin(
   config: ClientConfig,
-  seams?: Partial<ClientSeams>,
+  options?: ClientOptions,
 ): Admin {
-  return new Admin(config, realSeams(seams));
+  return new Admin(config, realSeams(options));
 }
 
-function realSeams(seams: Partial<ClientSeams> | undefined): ClientSeams {
+function realSeams(options: ClientOptions = {}): ClientSeams {
+  const { trace } = options;
   return {
-    env: seams?.env ?? denoEnv(),
-    transport: seams?.transport ?? denoTransport(),
+    env: options.env ?? denoEnv(trace === undefined ? {} : { trace }),
+    transport: options.transport ?? denoTransport(),
   };
 }

@@ -51,7 +51,14 @@ interface Attempts {
   notBeforeMs: number;
 }
 
+interface Outage {
+  readonly sinceMs: number;
+  isTold: boolean;
+}
+
 const IDLE_CHECK_MS_MAX = 30_000;
+/** A broker that restarts is away so long, and no reason to worry anybody. */
+const OUTAGE_TOLD_MS = 3_000;
 
 /** Connections and metadata of one client. */
 export class Cluster {
@@ -65,6 +72,7 @@ export class Cluster {
   readonly #bootstrap: Address[];
   readonly #slots = new Map<string, Slot>();
   readonly #attempts = new Map<string, Attempts>();
+  readonly #outages = new Map<string, Outage>();
   readonly #abort = new AbortController();
   #idleTimer: Cancel | undefined;
 
@@ -90,6 +98,23 @@ export class Cluster {
       maxMs: this.#values["retry.backoff.max.ms"],
       random: this.env.random,
     });
+  }
+
+  /** Traces what goes on failing: one warning per outage, and none for a short one. */
+  failing(event: string, error: unknown): void {
+    const nowMs = this.env.clock.monoMs();
+    let outage = this.#outages.get(event);
+    if (!outage) {
+      this.#outages.set(event, outage = { sinceMs: nowMs, isTold: false });
+    }
+    const isDue = !outage.isTold && nowMs - outage.sinceMs >= OUTAGE_TOLD_MS;
+    if (isDue) outage.isTold = true;
+    this.env.trace(isDue ? "warn" : "debug", event, { error });
+  }
+
+  /** What was {@linkcode failing} works again. */
+  recovered(event: string): void {
+    this.#outages.delete(event);
   }
 
   /** Sleeps; ends early, throwing, when the client is closed. */

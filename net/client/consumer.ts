@@ -98,7 +98,6 @@ export class Consumer {
   #protocol = "";
   #wake: (() => void) | undefined;
   #isStale = false;
-  #isOut = false;
   #isRefreshing = false;
   #lookup: Promise<void> | undefined;
   #lookupError: KafkaError | undefined;
@@ -656,17 +655,14 @@ export class Consumer {
       await this.#cluster.refresh(topics, {
         allowCreate: this.#values["allow.auto.create.topics"],
       });
-      this.#isOut = false;
+      this.#cluster.recovered("Cannot get metadata");
       this.#noteTopicErrors();
       if (before !== undefined && before !== this.#shape() && this.#member) {
         this.#member.topicsChanged();
       }
     } catch (error) {
       if (!(error instanceof KafkaError) || this.#isClosed) return;
-      // One warning per outage: a line per try would bury the rest.
-      const level = this.#isOut ? "debug" : "warn";
-      this.#isOut = true;
-      this.#env.trace(level, "Cannot get metadata", { error: error.message });
+      this.#cluster.failing("Cannot get metadata", error);
       if (!isTransient(error)) this.#lookupError = error;
       this.#isStale = true;
       await this.#cluster.pause(this.#cluster.retryMs(1)).catch(() => {});

@@ -44,6 +44,8 @@ interface Sent {
 interface Node {
   inFlight: number;
   isOpening: boolean;
+  /** Why there is no connection to it. */
+  failure?: unknown;
 }
 
 type PartitionAnswer = Decoded<
@@ -240,10 +242,11 @@ export class Sender {
     this.#cluster.env.tasks.spawn(`producer link to ${nodeId}`, async () => {
       try {
         await this.#cluster.link(nodeId);
+        node.failure = undefined;
+        this.#cluster.recovered("Cannot reach a leader");
       } catch (error) {
-        this.#cluster.env.trace("warn", "Cannot reach a leader", {
-          error: String(error),
-        });
+        node.failure = error;
+        this.#cluster.failing("Cannot reach a leader", error);
         this.#options.refresh();
       } finally {
         node.isOpening = false;
@@ -448,11 +451,18 @@ export class Sender {
             nextMs = Math.min(nextMs, batch.createdMs + timeoutMs);
             break;
           }
-          this.#fail({ queue, batch }, deliveryTimeout(batch, timeoutMs));
+          const error = deliveryTimeout(batch, timeoutMs, this.#away(queue));
+          this.#fail({ queue, batch }, error);
         }
       }
     }
     return nextMs;
+  }
+
+  /** Why a partition's leader can't be reached; `undefined` when it can. */
+  #away({ topic, partition }: PartitionQueue): unknown {
+    const info = this.#cluster.metadata.partition(topic, partition);
+    return info && this.#nodes.get(info.leader)?.failure;
   }
 
   #arm(atMs: number): void {
@@ -514,12 +524,18 @@ export class Sender {
   }
 }
 
-function deliveryTimeout(batch: ProducerBatch, timeoutMs: number): KafkaError {
+function deliveryTimeout(
+  batch: ProducerBatch,
+  timeoutMs: number,
+  cause: unknown,
+): KafkaError {
+  const why = cause instanceof Error ? `: ${cause.message}` : "";
   return new KafkaError(
     "REQUEST_TIMED_OUT",
     `Cannot deliver ${batch.recordCount} records to ${
       partitionName(batch.topic, batch.partition)
-    }: delivery.timeout.ms (${timeoutMs}) passed`,
+    }: delivery.timeout.ms (${timeoutMs}) passed${why}`,
+    { cause },
   );
 }
 

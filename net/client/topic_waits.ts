@@ -13,6 +13,7 @@ import type { OnDone, ProducerRecord } from "./types.ts";
 
 const FULL_BYTES = 256 * 1024;
 const RECORD_BYTES = 200;
+const METADATA_EVENT = "Cannot get metadata";
 
 interface Wait {
   readonly deadlineMs: number;
@@ -49,7 +50,6 @@ export class TopicWaits {
   readonly #waits = new Map<string, Wait>();
   readonly #inUse = new Set<string>();
   #isStale = false;
-  #isOut = false;
   #isRunning = false;
   #ageTimer: Cancel | undefined;
   #settled: (() => void)[] = [];
@@ -135,18 +135,13 @@ export class TopicWaits {
       let failure: KafkaError | undefined;
       try {
         await this.#cluster.refresh([...this.#inUse], { allowCreate: true });
-        this.#isOut = false;
+        this.#cluster.recovered(METADATA_EVENT);
         this.#armAge();
       } catch (error) {
         if (!(error instanceof KafkaError)) throw error;
         failure = error;
         this.#isStale = isTransient(error);
-        // One warning per outage: a line per try would bury the rest.
-        const level = this.#isOut ? "debug" : "warn";
-        this.#isOut = true;
-        this.#cluster.env.trace(level, "Cannot get metadata", {
-          error: error.message,
-        });
+        this.#cluster.failing(METADATA_EVENT, error);
       }
       if (this.#cluster.isClosed) return;
       this.#judge(failure);

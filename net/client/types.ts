@@ -4,7 +4,7 @@
  *
  * @module
  */
-import type { Env } from "../../core/env/env.ts";
+import type { Env, Trace } from "../../core/env/env.ts";
 import type { KafkaError } from "../../core/errors.ts";
 import type { TopicPartition } from "../../core/ids.ts";
 import type { LogRecord } from "../../core/record/record.ts";
@@ -21,6 +21,12 @@ export interface ClientSeams {
   readonly env: Env;
   /** Where connections come from. */
   readonly transport: Transport;
+}
+
+/** Seams that are not the real ones. */
+export interface ClientOptions extends Partial<ClientSeams> {
+  /** Where the real environment's traces go, instead of stderr. */
+  readonly trace?: Trace;
 }
 
 /** One record to produce. Strings are written as UTF-8. */

@@ -412,7 +412,11 @@ export class Link {
         return this.#fail(
           new LinkError(
             "timeout",
-            `${text(this.address)} did not answer ${name} in time`,
+            `Cannot get an answer to ${name} from ${
+              text(this.address)
+            } in time${
+              name === API_VERSIONS.name ? ". Is it a Kafka broker?" : ""
+            }`,
           ),
         );
       }

@@ -324,3 +324,34 @@ Deno.test("consume in a group says that nothing listens, and ends", async () => 
   assertEquals([code, stdout], [1, ""]);
   assertMatch(stderr, /^kf: .*127\.0\.0\.1:1.*nothing listens there.*\n$/);
 });
+
+Deno.test("--timeout bounds a server that takes connections and says nothing", async () => {
+  const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const taken: Deno.Conn[] = [];
+  const accepting = (async () => {
+    for await (const connection of listener) taken.push(connection);
+  })();
+  const { port } = listener.addr as Deno.NetAddr;
+  for (const verb of ["topic list", "consume t -e", "produce t"]) {
+    const line = `${verb} --timeout 1s -b 127.0.0.1:${port}`;
+    const { code, stdout, stderr } = await kf(line.split(" "), {
+      stdin: "x\n",
+      timeoutMs: 8000,
+    });
+    assertEquals([code, stdout], [1, ""], `${verb}: ${stderr}`);
+    assertMatch(stderr, /^kf: .*Is it a Kafka broker\?.*\n$/, verb);
+  }
+  for (const connection of taken) connection.close();
+  listener.close();
+  await accepting;
+});
+
+Deno.test("produce where nothing listens fails each record, and complains of nothing else", async () => {
+  const line = "produce t --timeout 1s -b 127.0.0.1:1".split(" ");
+  const { code, stderr } = await kf(line, { stdin: "x\ny\n" });
+  assertEquals(code, 1);
+  assertMatch(
+    stderr,
+    /^kf: Cannot write line 1: .*\nkf: Cannot write line 2: .*\n$/,
+  );
+});
