@@ -38,19 +38,22 @@ export function replaceFile(
 }
 
 /**
- * The same without keeping anybody waiting for the disk. After a crash of the
- * machine the old content may be back: the folder is not synced.
+ * The same without keeping anybody waiting for the disk; whether it was done,
+ * which it is not when the content is no longer true by then. After a crash of
+ * the machine the old content may be back: the folder is not synced.
  */
 export async function replaceFileLater(
   disk: Disk,
-  { folder, name, content }: {
+  { folder, name, content, isStillTrue }: {
     readonly folder: string;
     readonly name: string;
     readonly content: string;
+    readonly isStillTrue: () => boolean;
   },
-): Promise<void> {
+): Promise<boolean> {
   const path = `${folder}/${name}`;
-  const temporary = `${path}.tmp`;
+  // A name of its own: somebody may replace the file meanwhile.
+  const temporary = `${path}.later.tmp`;
   const file = disk.open(temporary, "create");
   try {
     file.truncate(0);
@@ -59,7 +62,9 @@ export async function replaceFileLater(
   } finally {
     file.close();
   }
-  disk.rename(temporary, path);
+  if (isStillTrue()) disk.rename(temporary, path);
+  else disk.unlink(temporary);
+  return isStillTrue();
 }
 
 /** The text of a file; undefined when there is none. */

@@ -78,6 +78,10 @@ export class LogFolder {
   readonly #startOffsets: Map<string, number>;
   readonly #highWatermarks: Map<string, number>;
   readonly #written = new Map<string, string>();
+  /** Partitions that a checkpoint on the disk may name. */
+  readonly #named: Set<string>;
+  /** Changes when a name is struck out of the checkpoints. */
+  #strikes = 0;
   #isMarkedClean: boolean;
   /** Checkpoints that are to be written in the background. */
   readonly #due = new Set<Checkpoint>();
@@ -133,6 +137,11 @@ export class LogFolder {
     this.#recoveryPoints = readOffsets(disk, `${path}/${RECOVERY}`);
     this.#startOffsets = readOffsets(disk, `${path}/${START}`);
     this.#highWatermarks = readOffsets(disk, `${path}/${REPLICATION}`);
+    this.#named = new Set([
+      ...this.#recoveryPoints.keys(),
+      ...this.#startOffsets.keys(),
+      ...this.#highWatermarks.keys(),
+    ]);
     for (const { name, isDirectory } of disk.list(path)) {
       if (isDirectory && name.endsWith("-delete")) {
         disk.removeDirectory(`${path}/${name}`);
@@ -171,7 +180,10 @@ export class LogFolder {
       this.#setAside(name);
     }
     const isKnown = found === topicId;
-    if (!isKnown) this.#begin(folder, topicId);
+    if (!isKnown) {
+      this.#strikeOut(place);
+      this.#begin(folder, topicId);
+    }
     const log = Log.open({
       env: this.#env,
       folder,
@@ -195,13 +207,6 @@ export class LogFolder {
     if (log === undefined) return;
     this.#logs.delete(name);
     const closing = log.close({ clean: false });
-    for (
-      const offsets of [
-        this.#recoveryPoints,
-        this.#startOffsets,
-        this.#highWatermarks,
-      ]
-    ) offsets.delete(name);
     // At once: a new topic of that name may want the place this very turn.
     this.#setAside(name);
     await closing;
@@ -255,9 +260,15 @@ export class LogFolder {
       const contents = this.#checkpoints(highWatermarks(), [...this.#due]);
       this.#due.clear();
       for (const [name, content] of contents) {
-        const file = { folder: this.path, name, content };
-        await replaceFileLater(this.#env.disk, file);
-        this.#written.set(name, content);
+        const strikes = this.#strikes;
+        const isWritten = await replaceFileLater(this.#env.disk, {
+          folder: this.path,
+          name,
+          content,
+          isStillTrue: () => this.#strikes === strikes,
+        });
+        if (isWritten) this.#written.set(name, content);
+        else for (const each of CHECKPOINTS) this.#due.add(each);
       }
     }
   }
@@ -273,7 +284,9 @@ export class LogFolder {
       for (const log of this.#logs.values()) {
         const { topic, partition } = log;
         const offset = offsetOf(log);
-        if (offset !== undefined) entries.push({ topic, partition, offset });
+        if (offset === undefined) continue;
+        entries.push({ topic, partition, offset });
+        this.#named.add(log.name);
       }
       const content = offsetsText(entries);
       if (this.#written.get(name) !== content) contents.set(name, content);
@@ -329,6 +342,36 @@ export class LogFolder {
     this.#isMarkedClean = false;
     this.#env.disk.unlink(`${this.path}/${CLEAN}`);
     this.#env.disk.syncDirectory(this.path);
+  }
+
+  /**
+   * Removes what checkpoints say of a namesake that was here before: after a
+   * crash its offsets would be taken for those of the new log.
+   */
+  #strikeOut({ topic, partition }: LogPlace): void {
+    const own = partitionName(topic, partition);
+    if (!this.#named.delete(own)) return;
+    this.#strikes++;
+    const { disk } = this.#env;
+    for (const name of [RECOVERY, START, REPLICATION]) {
+      const text = readText(disk, `${this.path}/${name}`);
+      if (text === undefined) continue;
+      const [version, , ...lines] = text.split("\n");
+      const kept = lines.filter((line) =>
+        line !== "" && !line.startsWith(`${topic} ${partition} `)
+      );
+      const content = [version, kept.length, ...kept, ""].join("\n");
+      if (content === text) continue;
+      replaceFile(disk, { folder: this.path, name, content });
+      this.#written.delete(name);
+    }
+    for (
+      const offsets of [
+        this.#recoveryPoints,
+        this.#startOffsets,
+        this.#highWatermarks,
+      ]
+    ) offsets.delete(own);
   }
 
   /** A partition's folder with its topic id, before any record. */

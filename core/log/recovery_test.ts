@@ -29,14 +29,20 @@ const CONFIG: LogConfig = {
 const RECORDS = 100;
 const env = denoEnv({ traceLevel: "error" });
 
-function open(path: string): { folder: LogFolder; log: Log } {
+const PLACE = {
+  topic: "t",
+  partition: 0,
+  topicId: "Gmd94rMBRdCEC5P7ytJnvA",
+  config: CONFIG,
+};
+const NAMESAKE = { ...PLACE, topicId: "AAAAAAAAAAAAAAAAAAAABQ" };
+
+function open(
+  path: string,
+  place = PLACE,
+): { folder: LogFolder; log: Log } {
   const folder = LogFolder.open({ env, path, nodeId: 1 });
-  const log = folder.openLog({
-    topic: "t",
-    partition: 0,
-    topicId: "Gmd94rMBRdCEC5P7ytJnvA",
-    config: CONFIG,
-  });
+  const log = folder.openLog(place);
   log.assignEpoch(0);
   return { folder, log };
 }
@@ -299,3 +305,30 @@ Deno.test("an index that recovery cut has its entries and no others after a clea
       assert(view.getInt32(at + 4) < Deno.statSync(logFile).size);
     }
   }));
+
+for (const isInBackground of [false, true]) {
+  const how = isInBackground ? "while they are written" : "after they were";
+  Deno.test(`a new topic takes nothing from checkpoints of a deleted namesake, ${how}`, () =>
+    withFolder(async (path) => {
+      const { folder, log } = open(path);
+      for (let n = 0; n < 5; n++) append(log, n);
+      await log.flush();
+      log.deleteRecordsBefore(4);
+      const marks = new Map([["t-0", 5]]);
+      if (isInBackground) {
+        folder.checkpointLater(() => new Map(), ["start", "recovery"]);
+      } else folder.checkpoint(marks);
+      const deleting = folder.deleteLog("t", 0);
+      const next = folder.openLog(NAMESAKE);
+      next.assignEpoch(0);
+      for (let n = 0; n < 5; n++) append(next, n);
+      next.writeStaged();
+      await deleting;
+      await close(folder, false);
+      const again = open(path, NAMESAKE);
+      assertEquals(again.log.logStartOffset, 0);
+      assertEquals(again.log.logEndOffset, 5);
+      assertEquals(again.folder.highWatermark("t", 0), 0);
+      await close(again.folder, false);
+    }));
+}
