@@ -358,6 +358,11 @@ export function processId(): number {
   return Deno.pid;
 }
 
+/** 64 bits of chance. */
+export function random64(): bigint {
+  return crypto.getRandomValues(new BigUint64Array(1))[0]!;
+}
+
 /** Versions of what runs us. */
 export function runtime(): { deno: string; target: string } {
   return { deno: Deno.version.deno, target: Deno.build.target };

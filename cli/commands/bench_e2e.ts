@@ -15,14 +15,14 @@ import { Progress } from "../progress.ts";
 import { findSource, openConsumer, poll } from "../reading.ts";
 import { Failures, isIdempotent, openProducer } from "../sending.ts";
 import { settingsOf } from "../settings.ts";
-import { monoMs, takeInterrupts, wallMs } from "../terminal.ts";
+import { monoMs, random64, takeInterrupts } from "../terminal.ts";
 import { parseSize } from "../units.ts";
 
 const COUNT = 10_000;
 /** Faster than the cluster, only queues would be measured. */
 const PER_SECOND = 1_000;
 const VALUE_BYTES = 100;
-/** Two doubles: which run, and when it was sent. */
+/** Which run, by chance, and a double: when it was sent. */
 const MARK_BYTES = 16;
 const POLL_MS = 100;
 /** How long what was acknowledged may stay away. */
@@ -91,7 +91,7 @@ class Race {
   readonly #mark: DataView<ArrayBuffer>;
   readonly #progress: Progress;
   readonly #failures = new Failures();
-  readonly #run = wallMs();
+  readonly #run = random64();
   #sent = 0;
   #isSending = true;
   #isOver = false;
@@ -99,7 +99,7 @@ class Race {
   constructor(topic: string, valueBytes: number, progress: Progress) {
     this.#topic = topic;
     this.#mark = new DataView(new ArrayBuffer(valueBytes));
-    this.#mark.setFloat64(0, this.#run);
+    this.#mark.setBigUint64(0, this.#run);
     this.#progress = progress;
   }
 
@@ -155,7 +155,7 @@ class Race {
   #arrived(value: Uint8Array | null): void {
     if (value?.length !== this.#mark.byteLength) return;
     const mark = new DataView(value.buffer, value.byteOffset, MARK_BYTES);
-    if (mark.getFloat64(0) !== this.#run) return;
+    if (mark.getBigUint64(0) !== this.#run) return;
     this.measured.latency.add(monoMs() - mark.getFloat64(8));
     this.measured.records++;
     this.measured.bytes += value.length;

@@ -28,6 +28,7 @@ export class Deadlines {
   #armedTick = Infinity;
   #cancelTimer: Cancel | undefined;
   #count = 0;
+  #isOver = false;
 
   constructor(clock: Clock) {
     this.#clock = clock;
@@ -46,7 +47,9 @@ export class Deadlines {
     if (bucket === undefined) this.#buckets.set(tick, bucket = new Set());
     bucket.add(deadline);
     this.#count++;
-    if (tick < this.#armedTick) this.#arm(tick);
+    // A read of the disk may end, and park, when everything else has stopped.
+    if (this.#isOver) Promise.resolve().then(() => this.endAll());
+    else if (tick < this.#armedTick) this.#arm(tick);
     return deadline;
   }
 
@@ -58,8 +61,9 @@ export class Deadlines {
     if (bucket.size === 0) this.#buckets.delete(deadline.tick);
   }
 
-  /** Meets all of them at once: nobody shall wait any longer. */
+  /** Meets all of them at once, and those to come: nobody shall wait any longer. */
   endAll(): void {
+    this.#isOver = true;
     this.#cancelTimer?.();
     this.#cancelTimer = undefined;
     this.#armedTick = Infinity;

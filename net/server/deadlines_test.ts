@@ -94,3 +94,17 @@ Deno.test("a cancelled deadline is forgotten", () => {
   assertEquals(deadlines.count, 0);
   clock.go(100);
 });
+
+Deno.test("after the end a deadline is met at once, unless cancelled, without a timer", async () => {
+  const clock = new HandClock();
+  const deadlines = new Deadlines(clock);
+  const met: string[] = [];
+  deadlines.add(500, () => met.push("waiting"));
+  deadlines.endAll();
+  assertEquals(met, ["waiting"]);
+  deadlines.add(500, () => met.push("late"));
+  deadlines.cancel(deadlines.add(500, () => met.push("cancelled")));
+  await Promise.resolve();
+  assertEquals(met, ["waiting", "late"]);
+  assertEquals([clock.pending, deadlines.count], [0, 0]);
+});
