@@ -11,12 +11,12 @@ import type { Cancel, Clock, Disk, DiskFile, Trace } from "../env/env.ts";
 import { KafkaError } from "../errors.ts";
 import { javaHash, partitionName } from "../ids.ts";
 import { invariant } from "../invariant.ts";
-import { BATCH_OVERHEAD, batchesOf, BatchView } from "../record/batch.ts";
+import { batchesOf, BatchView } from "../record/batch.ts";
 import { decodeRecords } from "../record/record.ts";
 import { Flusher } from "./flusher.ts";
 import type { LeaderEpochCache } from "./leader_epoch_cache.ts";
 import type { ActiveProducer, ProducerStates } from "./producer_state.ts";
-import { ReadHints } from "./read_hints.ts";
+import { LogReader, type LogReadOptions } from "./log_reader.ts";
 import { type OpenedLog, openLog, rebuildProducers } from "./recovery.ts";
 import {
   deletableSegments,
@@ -32,8 +32,6 @@ import {
 import { GATHER_BELOW_BYTES, Staging } from "./staging.ts";
 
 const RELATIVE_OFFSET_MAX = 0x7fffffff;
-/** What a read fetches beyond its limit, so that a scan needs no second read. */
-const READ_AHEAD_BYTES = 4096;
 
 /** The part of a topic's config that its logs obey. */
 export interface LogConfig {
@@ -87,15 +85,6 @@ export interface Appended {
   readonly isDuplicate: boolean;
 }
 
-/** What a reader asks for. */
-export interface LogReadOptions {
-  readonly maxBytes: number;
-  /** Batches from this offset on are left out. */
-  readonly upperOffset: number;
-  /** Whether one whole batch comes even when it is above `maxBytes`. */
-  readonly minOneBatch: boolean;
-}
-
 /** A record found by its time. */
 export interface TimedOffset {
   readonly offset: number;
@@ -124,7 +113,7 @@ export class Log {
   readonly #producers: ProducerStates;
   readonly #staging = new Staging();
   readonly #flusher: Flusher;
-  readonly #hints = new ReadHints();
+  readonly #reader = new LogReader(this.#staging, () => this.writeStaged());
   readonly #view = new BatchView(EMPTY);
   readonly #settledListeners: (() => void)[] = [];
   readonly #onSynced: ((ms: number) => void) | undefined;
@@ -284,7 +273,7 @@ export class Log {
 
   /** Whole batches from the one that holds `offset`; empty when none may be read. */
   read(offset: number, options: LogReadOptions): Uint8Array {
-    const { maxBytes, upperOffset, minOneBatch } = options;
+    const { upperOffset } = options;
     if (offset < this.#logStartOffset || offset > this.#logEndOffset) {
       throw new KafkaError(
         "OFFSET_OUT_OF_RANGE",
@@ -292,18 +281,8 @@ export class Log {
       );
     }
     if (offset >= Math.min(upperOffset, this.#logEndOffset)) return EMPTY;
-    let at = this.#segmentIndexOf(offset);
-    for (; at < this.#segments.length; at++) {
-      const segment = this.#segments[at]!;
-      const bytes = this.#readSegment(segment, {
-        offset,
-        maxBytes,
-        upperOffset,
-        minOneBatch,
-      });
-      if (bytes !== undefined) return bytes;
-    }
-    return EMPTY;
+    const from = this.#segmentIndexOf(offset);
+    return this.#reader.read(this.#segments, { ...options, offset, from });
   }
 
   /** The first record at or after `timestamp`. */
@@ -363,7 +342,7 @@ export class Log {
   truncateFullyAndStartAt(offset: number): void {
     this.#checkUsable();
     this.#staging.clear();
-    this.#hints.clear();
+    this.#reader.forget();
     const gone = this.#segments.splice(0);
     this.#startSegment(offset);
     for (const segment of gone) {
@@ -489,7 +468,7 @@ export class Log {
   #undo(cause: unknown): never {
     const error = storageError(`Cannot append to ${this.name}`, cause);
     this.#staging.clear();
-    this.#hints.clear();
+    this.#reader.forget();
     try {
       const active = this.#active;
       active.truncate(active.size, this.#writtenOffset);
@@ -628,103 +607,6 @@ export class Log {
     return at;
   }
 
-  #readSegment(
-    segment: Segment,
-    options: LogReadOptions & { readonly offset: number },
-  ): Uint8Array | undefined {
-    const { offset, maxBytes, minOneBatch } = options;
-    const position = this.#hints.position(segment.baseOffset, offset) ??
-      segment.offsetIndex.lookup(offset - segment.baseOffset);
-    let bytes = Math.max(maxBytes, BATCH_OVERHEAD) + READ_AHEAD_BYTES;
-    for (;;) {
-      const chunk = this.#chunk(segment, position, bytes);
-      const found = this.#wholeBatches(segment, chunk, {
-        ...options,
-        position,
-      });
-      if (found.needBytes > 0 && (minOneBatch || found.isBefore)) {
-        bytes = found.needBytes;
-        continue;
-      }
-      if (found.isBefore) return undefined;
-      if (found.end > found.start) {
-        this.#hints.remember(segment.baseOffset, {
-          offset: found.nextOffset,
-          position: position + found.end,
-        });
-      }
-      return chunk.subarray(found.start, found.end);
-    }
-  }
-
-  #chunk(segment: Segment, position: number, bytes: number): Uint8Array {
-    const isActive = segment === this.#active;
-    const tail = isActive ? this.#staging.tail(position, bytes) : undefined;
-    if (tail !== undefined) return tail;
-    if (isActive && this.#staging.pendingBytes > 0) this.writeStaged();
-    const room = Math.min(bytes, segment.size - position);
-    const chunk = new Uint8Array(Math.max(0, room));
-    return chunk.subarray(0, segment.pread(chunk, position));
-  }
-
-  /** Where the batches that may be read begin and end within `chunk`. */
-  #wholeBatches(
-    segment: Segment,
-    chunk: Uint8Array,
-    options: LogReadOptions & {
-      readonly offset: number;
-      readonly position: number;
-    },
-  ) {
-    const { offset, upperOffset, maxBytes, minOneBatch, position } = options;
-    const view = this.#view;
-    let start = -1;
-    let end = 0;
-    let nextOffset = offset;
-    let at = 0;
-    while (chunk.length - at >= BATCH_OVERHEAD) {
-      view.moveTo(chunk, at);
-      const { sizeInBytes } = view;
-      checkHeader(view, `${segment.path}.log`, position + at);
-      if (view.lastOffset < offset) {
-        at += sizeInBytes;
-        continue;
-      }
-      if (start < 0) start = end = at;
-      const isFirst = start === at;
-      if (view.baseOffset >= upperOffset) break;
-      if (at + sizeInBytes - start > maxBytes && !(isFirst && minOneBatch)) {
-        break;
-      }
-      if (at + sizeInBytes > chunk.length) {
-        return {
-          start,
-          end,
-          nextOffset,
-          isBefore: false,
-          needBytes: isFirst ? at + sizeInBytes : 0,
-        };
-      }
-      at += sizeInBytes;
-      end = at;
-      nextOffset = view.nextOffset;
-    }
-    const isCut = start < 0 && position + chunk.length < this.#sizeOf(segment);
-    return {
-      start: Math.max(0, start),
-      end,
-      nextOffset,
-      isBefore: start < 0,
-      needBytes: isCut ? chunk.length * 2 + BATCH_OVERHEAD : 0,
-    };
-  }
-
-  #sizeOf(segment: Segment): number {
-    return segment === this.#active
-      ? segment.size + this.#staging.pendingBytes
-      : segment.size;
-  }
-
   /** A handle that is closed under a sync would fail the whole log. */
   #closeWhenSynced(segments: readonly Segment[]): void {
     this.#closing = this.#closing.then(async () => {
@@ -735,7 +617,7 @@ export class Log {
 
   #deleteSegments(count: number): void {
     if (count === 0) return;
-    this.#hints.clear();
+    this.#reader.forget();
     const { clock, disk, trace } = this.#env;
     const gone = this.#segments.splice(0, count);
     const files = gone.flatMap((segment) => segment.markDeleted());
@@ -755,14 +637,6 @@ export class Log {
     const cancel = clock.timer(this.#config.fileDeleteDelayMs, remove);
     this.#deletions.add(remove);
   }
-}
-
-function checkHeader(view: BatchView, path: string, position: number): void {
-  if (view.magic === 2 && view.sizeInBytes >= BATCH_OVERHEAD) return;
-  throw new KafkaError(
-    "CORRUPT_MESSAGE",
-    `Cannot read "${path}" at ${position}: no batch begins there`,
-  );
 }
 
 function storageError(what: string, cause: unknown): KafkaError {
