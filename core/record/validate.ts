@@ -291,17 +291,20 @@ function walk(
     if (timestamp > maxTimestamp) maxTimestamp = timestamp;
     if (cursor.offsetDelta !== index) isSequential = false;
     if (needsKey && cursor.keyLength < 0) {
-      errors ??= new RecordErrors("INVALID_RECORD");
-      errors.add(index, "a compacted topic takes no record without a key");
+      errors ??= new RecordErrors();
+      errors.add("INVALID_RECORD", {
+        batchIndex: index,
+        message: "a compacted topic takes no record without a key",
+      });
     } else if (
       checksTime && timestamp !== NO_TIMESTAMP &&
       !(timestamp >= oldest && timestamp <= newest)
     ) {
-      errors ??= new RecordErrors("INVALID_TIMESTAMP");
-      errors.add(
-        index,
-        `timestamp ${timestamp} is outside [${oldest}, ${newest}]`,
-      );
+      errors ??= new RecordErrors();
+      errors.add("INVALID_TIMESTAMP", {
+        batchIndex: index,
+        message: `timestamp ${timestamp} is outside [${oldest}, ${newest}]`,
+      });
     }
   }
   if (errors !== undefined) return errors.refusal();
@@ -314,18 +317,15 @@ function walk(
   return { maxTimestamp, isSequential };
 }
 
-/** The records refused in one batch; the first one names the error. */
+/** The records refused in one batch; a timestamp names the error, as in Kafka. */
 class RecordErrors {
-  readonly #error: ErrorName;
   readonly #listed: RecordError[] = [];
+  #error: ErrorName = "INVALID_RECORD";
   #count = 0;
 
-  constructor(error: ErrorName) {
-    this.#error = error;
-  }
-
-  add(batchIndex: number, message: string): void {
+  add(error: ErrorName, { batchIndex, message }: RecordError): void {
     this.#count++;
+    if (error === "INVALID_TIMESTAMP") this.#error = error;
     if (this.#listed.length < RECORD_ERRORS_MAX) {
       this.#listed.push({ batchIndex, message });
     }

@@ -287,3 +287,76 @@ Deno.test({
       "group.initial.rebalance.delay.ms=0",
     ),
 });
+
+/** Makes a topic with `configs`. */
+async function topicWith(
+  broker: BrokerProcess,
+  topic: string,
+  ...configs: readonly string[]
+): Promise<void> {
+  const flags = configs.flatMap((config) => ["-c", config]);
+  const made = await kf(
+    ["topic", "create", topic, ...flags, "-b", broker.address],
+  );
+  assertEquals(made.code, 0, made.stderr);
+}
+
+Deno.test({
+  name:
+    "kcat reads what topics of another codec or of the broker's time made of its records",
+  ignore: !KCAT,
+  fn: () =>
+    withBroker(async (broker) => {
+      const input = "a\nb\nc\n";
+      for (const type of ["uncompressed", ...CODECS.slice(1)]) {
+        const topic = `type-${type}`;
+        await topicWith(broker, topic, `compression.type=${type}`);
+        for (const codec of CODECS) {
+          await kcat(broker, ["-P", "-t", topic, "-z", codec], input);
+        }
+        assertEquals(
+          text(await kcat(broker, ["-C", "-q", "-e", "-t", topic])),
+          input.repeat(CODECS.length),
+        );
+      }
+      await topicWith(
+        broker,
+        "timed",
+        "message.timestamp.type=LogAppendTime",
+        "compression.type=lz4",
+      );
+      const before = Date.now();
+      await kcat(broker, ["-P", "-t", "timed"], input);
+      const times = text(
+        await kcat(broker, ["-C", "-q", "-e", "-t", "timed", "-f", "%T\n"]),
+      ).trim().split("\n").map(Number);
+      assertEquals(times.length, 3);
+      for (const time of times) assert(time >= before && time <= Date.now());
+    }),
+});
+
+Deno.test({
+  name: "kcat is told which limit of a topic its record breaks",
+  ignore: !KCAT,
+  fn: () =>
+    withBroker(async (broker) => {
+      const refuse = async (topic: string, words: string, stdin: string) => {
+        const { code, stderr } = await run(
+          ["kcat", "-b", broker.address, "-P", "-t", topic, "-z", "gzip"],
+          { stdin },
+        );
+        assertEquals([code, stderr.includes(words)], [1, true], stderr);
+      };
+      await topicWith(broker, "keyed", "cleanup.policy=compact");
+      await refuse("keyed", "failed to validate record", "no key\n");
+      await kcat(broker, ["-P", "-t", "keyed", "-K", ":"], "k:v\n");
+      await topicWith(
+        broker,
+        "small",
+        "compression.type=uncompressed",
+        "max.message.bytes=500",
+      );
+      await refuse("small", "too large", `${"x".repeat(600)}\n`);
+      await kcat(broker, ["-P", "-t", "small"], "fits\n");
+    }),
+});
