@@ -26,10 +26,32 @@ export function exitCodeOf(error: unknown): number {
 /** One line for people: the sentence, and Kafka's name of the error. */
 export function sentenceOf(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
-  const kafka = kafkaName(error);
+  const kafka = stepOf(error) === undefined ? kafkaName(error) : undefined;
   const text = ofSystem(error.message) ?? (error.message || error.name);
   if (kafka === undefined || text.includes(kafka)) return text;
   return `${text} (${kafka})`;
+}
+
+const REMEDIES: Readonly<Record<string, string>> = {
+  dns: "Check the name, or give another address with -b",
+  tcp: "Start a broker there (kf broker), or give another address with -b",
+  timeout: "Check the address, or wait longer with --timeout",
+};
+
+/** The sentence about what ended a command, and what to do about it. */
+export function adviceOf(error: unknown): string {
+  const sentence = sentenceOf(error);
+  const step = error instanceof Error ? stepOf(error) : undefined;
+  const remedy = REMEDIES[step ?? ""];
+  if (remedy === undefined) return sentence;
+  return `${sentence}${/[.?!]$/.test(sentence) ? "" : "."} ${remedy}`;
+}
+
+/** The step at which a connection failed. */
+function stepOf(error: Error): string | undefined {
+  return "step" in error && typeof error.step === "string"
+    ? error.step
+    : undefined;
 }
 
 /** A system call's failure, as the runtime words it, with what failed first. */

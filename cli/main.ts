@@ -6,7 +6,7 @@
  */
 import { parseArgs, type ParsedArgs } from "./argv.ts";
 import { FAMILIES } from "./commands.ts";
-import { exitCodeOf, sentenceOf } from "./failure.ts";
+import { adviceOf, exitCodeOf } from "./failure.ts";
 import { gatherSettings } from "./settings.ts";
 import { args, exit, printErr, printOut } from "./terminal.ts";
 
@@ -68,7 +68,7 @@ async function printHelp(
 }
 
 function report(error: unknown, isVerbose: boolean): void {
-  printErr(`kf: ${sentenceOf(error)}\n`);
+  printErr(`kf: ${adviceOf(error)}\n`);
   if (!isVerbose || !(error instanceof Error)) return;
   for (let at: unknown = error; at instanceof Error; at = at.cause) {
     printErr(`${at.stack ?? at}\n`);

@@ -37,9 +37,10 @@ export class Progress {
     printErr(`\r\x1b[K${this.#line(now)}`);
   }
 
-  /** Shows it for good. */
+  /** Shows it for good; that nothing was done the error says better. */
   end(): void {
-    if (this.#isShown) printErr(`\r\x1b[K${this.#line(monoMs())}\n`);
+    if (!this.#isShown || (this.records === 0 && this.#verb !== "read")) return;
+    printErr(`\r\x1b[K${this.#line(monoMs())}\n`);
   }
 
   #line(nowMs: number): string {

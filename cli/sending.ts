@@ -14,6 +14,8 @@ import { printErr } from "./terminal.ts";
 /** Failures that are named one by one; the rest are counted. */
 const NAMED_MAX = 20;
 
+/** People wait less long for a topic than programs: Kafka's default is a minute. */
+const MEET_MS = 15_000;
 const LINGER_MS = 5;
 /** Records come by the million: large batches cost broker and client least. */
 const BATCH_BYTES = 256 * 1024;
@@ -27,7 +29,7 @@ export async function openProducer(
   return createProducer(
     await clientProperties(settings, {
       kind: "producer",
-      defaults: { "batch.size": BATCH_BYTES },
+      defaults: { "batch.size": BATCH_BYTES, "max.block.ms": MEET_MS },
       own: {
         ...deliveryTimes(settings.timeoutMs),
         "max.block.ms": settings.timeoutMs,
@@ -48,6 +50,30 @@ function deliveryTimes(timeoutMs: number | undefined) {
     "request.timeout.ms": Math.max(1, timeoutMs - lingerMs),
     "delivery.timeout.ms": Math.max(1 + lingerMs, timeoutMs),
   };
+}
+
+/**
+ * Waits until the topic is known. Where no cluster is, this says so once, and
+ * not for every record. An interrupt ends it.
+ */
+export async function meetTopic(
+  producer: Producer,
+  topic: string,
+  stop: AbortSignal,
+): Promise<void> {
+  const interrupt = Promise.withResolvers<"interrupted">();
+  const onAbort = () => interrupt.resolve("interrupted");
+  stop.addEventListener("abort", onAbort);
+  if (stop.aborted) onAbort();
+  const known = producer.partitionsFor(topic);
+  const met = await Promise.race([known, interrupt.promise])
+    .finally(() => stop.removeEventListener("abort", onAbort));
+  if (met !== "interrupted") return;
+  known.catch(() => {});
+  await producer.close({ timeoutMs: 0 });
+  throw new Error(
+    `Cannot write to topic "${topic}": interrupted before the cluster answered`,
+  );
 }
 
 /** Without an acknowledgement of all there is no idempotence. */

@@ -13,7 +13,7 @@ import { say } from "../output.ts";
 import { type Bounds, paced, readBounds } from "../pace.ts";
 import { Progress } from "../progress.ts";
 import { findSource, openConsumer, poll } from "../reading.ts";
-import { Failures, isIdempotent, openProducer } from "../sending.ts";
+import { Failures, isIdempotent, meetTopic, openProducer } from "../sending.ts";
 import { settingsOf } from "../settings.ts";
 import { monoMs, random64, takeInterrupts } from "../terminal.ts";
 import { parseSize } from "../units.ts";
@@ -51,7 +51,7 @@ export async function run({ args, flags, settings }: Call): Promise<void> {
   const interrupts = takeInterrupts();
   const race = new Race(topic, valueBytes, new Progress("delivered", settings));
   try {
-    await producer.partitionsFor(topic);
+    await meetTopic(producer, topic, interrupts.signal);
     const { partitions } = await findSource(settings, topic);
     await seekToEnds(consumer, partitions);
     race.measured.start();

@@ -11,7 +11,7 @@ import { ItemsFailed } from "../failure.ts";
 import { RecordGenerator } from "../generator.ts";
 import { paced, readBounds } from "../pace.ts";
 import { Progress } from "../progress.ts";
-import { Failures, isIdempotent, openProducer } from "../sending.ts";
+import { Failures, isIdempotent, meetTopic, openProducer } from "../sending.ts";
 import { monoMs, takeInterrupts } from "../terminal.ts";
 import { parseCount, parseSize } from "../units.ts";
 
@@ -45,7 +45,7 @@ export async function run({ args, flags, settings }: Call): Promise<void> {
     else measured.latency.add(monoMs() - sentMs!);
   };
   try {
-    await producer.partitionsFor(topic);
+    await meetTopic(producer, topic, interrupts.signal);
     measured.start();
     await paced(bounds, interrupts.signal, () => {
       const { key, value } = generator.next();

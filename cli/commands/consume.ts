@@ -26,7 +26,7 @@ import { chooseTopics, readWish, type Wish } from "../wish.ts";
 
 const POLL_MS = 500;
 const COMMIT_INTERVAL_MS = 1000;
-/** A coordinator may have to be made first. */
+/** How long the cluster may take at first: a coordinator may have to be made. */
 const MEET_MS = 15_000;
 /** How much farther back a tail is looked for, each time that it was short. */
 const TAIL_GROWTH = 8;
@@ -39,6 +39,8 @@ interface Run {
   readonly delivery: Delivery;
   readonly progress: Progress;
   readonly stop: AbortSignal;
+  /** How long to wait for a topic. */
+  readonly meetMs: number;
 }
 
 /** Runs `kf consume`. */
@@ -64,7 +66,8 @@ export async function run(call: Call): Promise<void> {
   const span = new Span(consumer, wish);
   const progress = new Progress("read", settings);
   const { signal: stop } = interrupts;
-  const all: Run = { consumer, wish, span, delivery, progress, stop };
+  const meetMs = settings.timeoutMs ?? MEET_MS;
+  const all: Run = { consumer, wish, span, delivery, progress, stop, meetMs };
   let isReaderGone = false;
   try {
     const partitions = await begin(all, topics);
@@ -163,10 +166,10 @@ async function begin(
 }
 
 async function choosePartitions(
-  { consumer, wish }: Run,
+  { consumer, wish, meetMs }: Run,
   topic: string,
 ): Promise<TopicPartition[]> {
-  const all = await consumer.partitionsFor(topic);
+  const all = await consumer.partitionsFor(topic, { timeoutMs: meetMs });
   let wanted = wish.partitions;
   if (wanted === undefined && wish.key !== undefined) {
     const { partitionOfKey } = await import("../../net/client.ts");

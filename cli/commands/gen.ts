@@ -12,7 +12,7 @@ import { type GeneratedRecord, RecordGenerator } from "../generator.ts";
 import { printAnswer } from "../output.ts";
 import { type Bounds, paced, readBounds } from "../pace.ts";
 import { Progress } from "../progress.ts";
-import { Failures, openProducer } from "../sending.ts";
+import { Failures, meetTopic, openProducer } from "../sending.ts";
 import { monoMs, takeInterrupts, writeOut } from "../terminal.ts";
 import { parseCount, parseDelimiter, parseSize } from "../units.ts";
 
@@ -115,6 +115,7 @@ async function produce(
     sizes.delete(tag!);
   };
   try {
+    await meetTopic(producer, topic, stop);
     await paced(bounds, stop, (n) => {
       const { key, value } = generator.next();
       progress.records++;

@@ -19,7 +19,7 @@ import {
   readWhole,
   type TakeFramed,
 } from "../record_reader.ts";
-import { Failures, isIdempotent, openProducer } from "../sending.ts";
+import { Failures, isIdempotent, meetTopic, openProducer } from "../sending.ts";
 import {
   isTerminal,
   openSource,
@@ -68,7 +68,8 @@ export async function run(call: Call): Promise<void> {
   const { flags, settings } = call;
   const [shape, paths] = readShape(call);
   const delimiter = readDelimiter(flags);
-  if (paths.includes("-") && isTerminal.stdin()) {
+  const isTyped = paths.includes("-") && isTerminal.stdin();
+  if (isTyped) {
     say(
       "reading records from the terminal, one per line; Ctrl-D ends",
       settings,
@@ -85,8 +86,11 @@ export async function run(call: Call): Promise<void> {
   const intake = new Intake(producer, shape, {
     progress: new Progress("sent", settings),
     pace: perSecond === undefined ? undefined : new Pace(perSecond, signal),
+    stop: signal,
   });
   try {
+    // Who types should not do so in vain, and a file is one record at least.
+    if (isTyped || shape.isFilePerRecord) await intake.meet();
     for (const path of paths) {
       if (signal.aborted) break;
       intake.begin(path, paths.length > 1);
@@ -185,6 +189,8 @@ class Intake {
   readonly #shape: Shape;
   readonly #progress: Progress;
   readonly #pace: Pace | undefined;
+  readonly #stop: AbortSignal;
+  #isMet = false;
   #line = 0;
   #name = "line";
   /** One callback per source: a closure per record would be most of the memory. */
@@ -193,12 +199,17 @@ class Intake {
   constructor(
     producer: Producer,
     shape: Shape,
-    options: { progress: Progress; pace: Pace | undefined },
+    options: {
+      progress: Progress;
+      pace: Pace | undefined;
+      stop: AbortSignal;
+    },
   ) {
     this.#producer = producer;
     this.#shape = shape;
     this.#progress = options.progress;
     this.#pace = options.pace;
+    this.#stop = options.stop;
   }
 
   /** A new source, whose lines count from 1. */
@@ -213,8 +224,16 @@ class Intake {
     };
   }
 
+  /** Finds the topic, unless it has been found. */
+  async meet(): Promise<void> {
+    if (this.#isMet) return;
+    await meetTopic(this.#producer, this.#shape.topic, this.#stop);
+    this.#isMet = true;
+  }
+
   /** Sends one record; waits when the producer's buffer is full. */
   readonly take: TakeFramed = (bytes) => {
+    if (!this.#isMet) return this.meet().then(() => this.take(bytes));
     const line = ++this.#line;
     this.#progress.records++;
     this.#progress.bytes += bytes?.length ?? 0;
@@ -264,7 +283,7 @@ class Intake {
   /** Says what is left to say. */
   end(): void {
     this.failures.end();
-    if (this.#progress.records > 0) this.#progress.end();
+    this.#progress.end();
   }
 
   #fail(line: number | undefined, error: unknown, name = this.#name): void {

@@ -12,7 +12,7 @@ import { ItemsFailed } from "../failure.ts";
 import { keyOfSeq, type LedgerHead, valueOfSeq } from "../ledger.ts";
 import { paced, readBounds } from "../pace.ts";
 import { Progress } from "../progress.ts";
-import { Failures, isIdempotent, openProducer } from "../sending.ts";
+import { Failures, isIdempotent, meetTopic, openProducer } from "../sending.ts";
 import {
   monoMs,
   processId,
@@ -49,6 +49,7 @@ export async function run(call: Call): Promise<void> {
     } else ledger.add({ seq, partition: at!.partition, offset: at!.offset });
   };
   try {
+    await meetTopic(producer, topic, interrupts.signal);
     ledger.add(head);
     await paced(bounds, interrupts.signal, (seq) => {
       const value = valueOfSeq(head, seq);

@@ -290,10 +290,13 @@ export class Consumer {
     return this.#list(partitions, timestampMs);
   }
 
-  /** The partitions of a topic. */
-  async partitionsFor(topic: string): Promise<PartitionInfo[]> {
+  /** The partitions of a topic; waits up to `default.api.timeout.ms` for them. */
+  async partitionsFor(
+    topic: string,
+    options: { readonly timeoutMs?: number } = {},
+  ): Promise<PartitionInfo[]> {
     return await this.#cluster.retrying(
-      this.#values["default.api.timeout.ms"],
+      options.timeoutMs ?? this.#values["default.api.timeout.ms"],
       async () => {
         await this.#cluster.refresh([topic], {
           allowCreate: this.#values["allow.auto.create.topics"],

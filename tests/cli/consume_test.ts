@@ -345,13 +345,3 @@ Deno.test("--timeout bounds a server that takes connections and says nothing", a
   listener.close();
   await accepting;
 });
-
-Deno.test("produce where nothing listens fails each record, and complains of nothing else", async () => {
-  const line = "produce t --timeout 1s -b 127.0.0.1:1".split(" ");
-  const { code, stderr } = await kf(line, { stdin: "x\ny\n" });
-  assertEquals(code, 1);
-  assertMatch(
-    stderr,
-    /^kf: Cannot write line 1: .*\nkf: Cannot write line 2: .*\n$/,
-  );
-});

@@ -1,0 +1,238 @@
+/**
+ * What the shell may rely on, of every command alike: each row of the table of
+ * commands is run as a real process. A new command joins by its row alone;
+ * what it needs to get as far as the network stands in `NEEDS`.
+ *
+ * @module
+ */
+import { assert, assertEquals, assertMatch } from "@std/assert";
+import { parseArgs } from "../../cli/argv.ts";
+import type { CommandSpec } from "../../cli/command.ts";
+import { COMMANDS } from "../../cli/commands.ts";
+import { type Finished, kf, temporaryFolder } from "../fixtures.ts";
+
+const RECORD =
+  '{"topic":"t","partition":0,"offset":0,"timestamp":1,"key":null,"value":"v","headers":[]}\n';
+const LEDGER =
+  '{"run":"x","topic":"t","acks":"all","isIdempotent":true,"keys":10,"valueBytes":100}\n';
+const TOPICS = "topics:\n  t:\n    partitions: 1\n";
+
+/** Arguments that lead each command that asks a cluster as far as asking. */
+const NEEDS: Readonly<Record<string, { args: string[]; stdin?: string }[]>> = {
+  "produce": [
+    { args: ["t"], stdin: "a\nb\n" },
+    { args: ["t", "--file-per-record", "-"], stdin: "a" },
+  ],
+  "consume": [
+    { args: ["t"] },
+    { args: ["t", "-g", "g"] },
+    { args: ["t", "-e", "-J"] },
+    { args: ["-g", "g"] },
+    { args: ["t", "-g", "g", "--group-protocol", "consumer"] },
+    { args: ["-r", "t.*"] },
+  ],
+  "topic list": [{ args: [] }],
+  "topic create": [{ args: ["t", "u"] }],
+  "topic describe": [{ args: ["t", "u"] }],
+  "topic delete": [{ args: ["t", "u", "-y"] }],
+  "topic config": [{ args: ["t"] }, { args: ["t", "--unset", "segment.ms"] }],
+  "topic partitions": [{ args: ["t", "3"] }],
+  "topic trim": [{ args: ["t", "--before", "1", "-y"] }],
+  "group list": [{ args: [] }],
+  "group describe": [{ args: ["g", "h"] }],
+  "group lag": [{ args: ["g"] }, { args: ["g", "--watch"] }],
+  "group seek": [{ args: ["g", "--to", "earliest", "-y"] }],
+  "group delete": [{ args: ["g", "h", "-y"] }],
+  "cluster info": [{ args: [] }],
+  "cluster health": [{ args: [] }, { args: ["--wait"] }],
+  "cluster quorum": [{ args: [] }],
+  "cluster features": [
+    { args: [] },
+    { args: ["--upgrade", "metadata.version=28"] },
+  ],
+  "cluster api-versions": [{ args: [] }],
+  "logdirs": [{ args: [] }],
+  "diff": [{ args: ["-f", "-"], stdin: TOPICS }],
+  "apply": [{ args: ["-f", "-", "-y"], stdin: TOPICS }],
+  "gen": [{ args: ["t"] }, { args: ["t", "--format", "json"] }],
+  "bench produce": [{ args: ["t"] }],
+  "bench consume": [{ args: ["t"] }],
+  "bench e2e": [{ args: ["t"] }],
+  "verify produce": [{ args: ["t"] }],
+  "verify consume": [{ args: ["t"], stdin: LEDGER }],
+  "export": [{ args: ["t"] }],
+  "import": [{ args: ["t"], stdin: RECORD }],
+  "copy": [{ args: ["t", "u"] }],
+};
+
+/** Commands that ask no cluster. */
+const LOCAL = [
+  "dev",
+  "broker",
+  "topic plan",
+  "log dump",
+  "metadata ls",
+  "metadata cat",
+  "metadata find",
+  "metadata shell",
+  "profile create",
+  "profile list",
+  "profile use",
+  "profile edit",
+  "completion",
+  "man",
+  "version",
+];
+
+/** They wait for time-outs most of the time. */
+const AT_ONCE = 8;
+
+interface Given {
+  readonly spec: CommandSpec;
+  readonly args: readonly string[];
+  readonly stdin?: string;
+}
+
+const ASKING: readonly Given[] = COMMANDS.flatMap((spec) =>
+  (NEEDS[spec.path] ?? []).map((given) => ({ spec, ...given }))
+);
+
+/** Runs many commands a few at a time; tells which one did not do as it should. */
+async function each<T>(
+  items: readonly T[],
+  check: (item: T) => Promise<void>,
+): Promise<void> {
+  const left = [...items];
+  const wrong: string[] = [];
+  await Promise.all(
+    Array.from({ length: AT_ONCE }, async () => {
+      for (let item = left.shift(); item; item = left.shift()) {
+        await check(item).catch((error) => wrong.push(String(error)));
+      }
+    }),
+  );
+  assertEquals(wrong.join("\n"), "");
+}
+
+/** Runs a command against an address at which it can only fail. */
+async function ask(
+  { spec, args, stdin }: Given,
+  address: string,
+): Promise<[string, Finished]> {
+  const words = [...spec.path.split(" "), ...args, "-b", address];
+  const finished = await kf([...words, "--timeout", "500ms"], {
+    stdin: stdin ?? "",
+    timeoutMs: 30_000,
+  });
+  return [`kf ${words.join(" ")}: ${finished.stderr}`, finished];
+}
+
+/** Exit code 1, nothing on stdout and one line on stderr, which is given. */
+function failure(what: string, { code, stdout, stderr }: Finished): string {
+  assertEquals([code, stdout], [1, ""], what);
+  // Which topic was chosen is said before.
+  const lines = stderr.split("\n").filter((line) =>
+    line !== "" && !line.startsWith("kf: reading topic ")
+  );
+  assertEquals(lines.length, 1, what);
+  assertMatch(lines[0]!, /^kf: Cannot /, what);
+  return lines[0]!;
+}
+
+Deno.test("of every command it is known whether it asks a cluster", () => {
+  const known = [...Object.keys(NEEDS), ...LOCAL].sort();
+  assertEquals(known, COMMANDS.map(({ path }) => path).sort());
+});
+
+Deno.test("every command answers --help, and a flag it lacks exits 2 and is named", async () => {
+  await each(COMMANDS, async ({ path, arguments: given }) => {
+    const words = path.split(" ");
+    const help = await kf([...words, "--help"]);
+    assertEquals([help.code, help.stderr], [0, ""], path);
+    assertMatch(help.stdout, new RegExp(`^kf ${path}: `));
+    const args = Array.from({ length: given?.min ?? 0 }, () => "1");
+    const wrong = await kf([...words, ...args, "--quite"]);
+    assertEquals([wrong.code, wrong.stdout], [2, ""], path);
+    assertMatch(wrong.stderr, /^kf: .*--quite/, path);
+    assertEquals(wrong.stderr.trim().split("\n").length, 1, wrong.stderr);
+  });
+});
+
+Deno.test("every example of a command is a line that it takes", () => {
+  for (const { path, examples } of COMMANDS) {
+    for (const { line } of examples) {
+      const parts = line.split(/ [|>] | < |<\(|\)/).map((part) => part.trim());
+      const own = parts.filter((part) => /(^|=\S+ )kf /.test(part));
+      assert(own.length > 0, line);
+      const routes = own.map((part) => parse(part));
+      assert(routes.includes(path), `${path} is not in its own: ${line}`);
+    }
+  }
+});
+
+/** The command that a line of an example runs; throws when it is none. */
+function parse(line: string): string {
+  const words = line.match(/'[^']*'|\S+/g)!.map((word) =>
+    word.replace(/^'(.*)'$/, "$1")
+  );
+  const parsed = parseArgs(words.slice(words.indexOf("kf") + 1));
+  const { command, flags, positionals } = parsed;
+  assert(command !== undefined, `no command: ${line}`);
+  const { min, max } = command.arguments ?? { min: 0, max: 0 };
+  assert(positionals.length >= min && positionals.length <= max, line);
+  const names = command.flags.map(({ name }) => name);
+  for (const flag of flags) {
+    assert(names.includes(/^--([^=]+)/.exec(flag)?.[1] ?? ""), line);
+  }
+  return command.path;
+}
+
+Deno.test("where nothing listens, every command says so in one line and exits 1", async () => {
+  await each(ASKING, async (given) => {
+    const line = failure(...await ask(given, "127.0.0.1:1"));
+    assertMatch(line, /127\.0\.0\.1:1 \(TCP: nothing listens there\)\. Start /);
+  });
+});
+
+Deno.test("a name without address is the failing step of every command", async () => {
+  await each(ASKING, async (given) => {
+    const line = failure(...await ask(given, "no-such-host.invalid:9092"));
+    assertMatch(line, /no-such-host\.invalid:9092 \((DNS|time-out): /);
+  });
+});
+
+Deno.test("something that never answers ends every command within its time-out", async () => {
+  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const held: Deno.Conn[] = [];
+  const accepting = (async () => {
+    for await (const connection of listener) held.push(connection);
+  })().catch(() => {});
+  try {
+    await each(ASKING, async (given) => {
+      const address = `127.0.0.1:${listener.addr.port}`;
+      const line = failure(...await ask(given, address));
+      assertMatch(line, /Is it a Kafka broker\?/);
+    });
+  } finally {
+    listener.close();
+    await accepting;
+    for (const connection of held) connection.close();
+  }
+});
+
+Deno.test("where nobody can be asked, what destroys exits 2 without -y and does nothing", async () => {
+  using folder = temporaryFolder();
+  Deno.writeTextFileSync(`${folder.path}/topics.yaml`, TOPICS);
+  const destroying = ASKING.filter(({ spec }) =>
+    spec.flags.some(({ name }) => name === "yes")
+  ).filter(({ spec }) => spec.path !== "apply");
+  assert(destroying.length >= 4);
+  await each(destroying, async ({ spec, args }) => {
+    const given = args.filter((arg) => arg !== "-y");
+    const away = ["-b", "127.0.0.1:1", "--timeout", "500ms"];
+    const words = [...spec.path.split(" "), ...given, ...away];
+    const { code, stdout, stderr } = await kf(words);
+    assertEquals([code, stdout], [2, ""], `${spec.path}: ${stderr}`);
+    assertMatch(stderr, /add -y, or --dry-run/);
+  });
+});
