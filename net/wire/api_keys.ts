@@ -24,6 +24,11 @@ import { DELETE_TOPICS } from "./20_delete_topics.ts";
 import { DELETE_RECORDS } from "./21_delete_records.ts";
 import { INIT_PRODUCER_ID } from "./22_init_producer_id.ts";
 import { OFFSET_FOR_LEADER_EPOCH } from "./23_offset_for_leader_epoch.ts";
+import { ADD_PARTITIONS_TO_TXN } from "./24_add_partitions_to_txn.ts";
+import { ADD_OFFSETS_TO_TXN } from "./25_add_offsets_to_txn.ts";
+import { END_TXN } from "./26_end_txn.ts";
+import { WRITE_TXN_MARKERS } from "./27_write_txn_markers.ts";
+import { TXN_OFFSET_COMMIT } from "./28_txn_offset_commit.ts";
 import { DESCRIBE_CONFIGS } from "./32_describe_configs.ts";
 import { ALTER_CONFIGS } from "./33_alter_configs.ts";
 import { DESCRIBE_LOG_DIRS } from "./35_describe_log_dirs.ts";
@@ -42,6 +47,8 @@ import { DESCRIBE_QUORUM } from "./55_describe_quorum.ts";
 import { UPDATE_FEATURES } from "./57_update_features.ts";
 import { DESCRIBE_CLUSTER } from "./60_describe_cluster.ts";
 import { DESCRIBE_PRODUCERS } from "./61_describe_producers.ts";
+import { DESCRIBE_TRANSACTIONS } from "./65_describe_transactions.ts";
+import { LIST_TRANSACTIONS } from "./66_list_transactions.ts";
 import { CONSUMER_GROUP_HEARTBEAT } from "./68_consumer_group_heartbeat.ts";
 import { CONSUMER_GROUP_DESCRIBE } from "./69_consumer_group_describe.ts";
 import { LIST_CONFIG_RESOURCES } from "./74_list_config_resources.ts";
@@ -71,6 +78,11 @@ export const APIS: ReadonlyMap<number, Api> = new Map(
     DELETE_RECORDS,
     INIT_PRODUCER_ID,
     OFFSET_FOR_LEADER_EPOCH,
+    ADD_PARTITIONS_TO_TXN,
+    ADD_OFFSETS_TO_TXN,
+    END_TXN,
+    WRITE_TXN_MARKERS,
+    TXN_OFFSET_COMMIT,
     DESCRIBE_CONFIGS,
     ALTER_CONFIGS,
     DESCRIBE_LOG_DIRS,
@@ -89,6 +101,8 @@ export const APIS: ReadonlyMap<number, Api> = new Map(
     UPDATE_FEATURES,
     DESCRIBE_CLUSTER,
     DESCRIBE_PRODUCERS,
+    DESCRIBE_TRANSACTIONS,
+    LIST_TRANSACTIONS,
     CONSUMER_GROUP_HEARTBEAT,
     CONSUMER_GROUP_DESCRIBE,
     LIST_CONFIG_RESOURCES,
