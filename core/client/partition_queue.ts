@@ -19,6 +19,8 @@ import {
 export interface ProducerIdentity {
   readonly producerId: number;
   readonly producerEpoch: number;
+  /** Whether its batches are part of transactions. */
+  readonly isTransactional?: boolean;
 }
 
 /**
@@ -197,6 +199,13 @@ export class PartitionQueue {
   drop(batch: ProducerBatch): void {
     this.#remove(batch);
     if (batch.baseSequence >= 0) this.hasGap = true;
+  }
+
+  /** Sequences begin anew with the next identity; nothing may be unsettled. */
+  renew(): void {
+    invariant(this.size === 0, "a queue is renewed between transactions");
+    this.#identity = undefined;
+    this.hasGap = false;
   }
 
   /** Everything not settled, oldest first. */

@@ -164,3 +164,13 @@ Deno.test("a callback that serves many records gets each one's tag back", () => 
 function fail(error: unknown): void {
   throw error;
 }
+
+Deno.test("renew() begins sequences anew under the next identity", () => {
+  const queue = queueOf("a");
+  queue.acknowledge(queue.take({ ...ID, isTransactional: true }));
+  queue.renew();
+  queue.append(record("b"), undefined, BATCHES);
+  const batch = queue.take({ ...NEWER_ID, isTransactional: true });
+  assertEquals(stampOf(batch), [1, 0]);
+  assertEquals(new BatchView(batch.bytes).isTransactional, true);
+});

@@ -141,7 +141,11 @@ export class ProducerBatch {
 
   /** Writes who sends it and with which sequence; closes the batch. */
   stamp(
-    identity: { readonly producerId: number; readonly producerEpoch: number },
+    identity: {
+      readonly producerId: number;
+      readonly producerEpoch: number;
+      readonly isTransactional?: boolean;
+    },
     baseSequence: number,
   ): void {
     this.baseSequence = baseSequence;

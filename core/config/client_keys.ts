@@ -120,6 +120,15 @@ export const PRODUCER_KEYS = {
     min: 0,
     doc: "How often a failed batch is sent again within delivery.timeout.ms.",
   }),
+  "transaction.timeout.ms": int(60000, {
+    min: 0,
+    doc: "How long a transaction may stay open before the broker aborts it.",
+  }),
+  "transactional.id": string(null, {
+    check: (id) => id === "" ? "must not be empty" : undefined,
+    doc: "Name under which transactions are made; a new producer of the same " +
+      "name fences the one before.",
+  }),
 } as const;
 
 export const CONSUMER_KEYS = {

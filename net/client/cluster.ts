@@ -73,6 +73,8 @@ export class Cluster {
   readonly #slots = new Map<string, Slot>();
   readonly #attempts = new Map<string, Attempts>();
   readonly #outages = new Map<string, Outage>();
+  #features: { readonly epoch: number; readonly levels: Map<string, number> } =
+    { epoch: -Infinity, levels: new Map() };
   readonly #abort = new AbortController();
   #idleTimer: Cancel | undefined;
 
@@ -89,6 +91,11 @@ export class Cluster {
   /** Whether `close()` was called. */
   get isClosed(): boolean {
     return this.#abort.signal.aborted;
+  }
+
+  /** The level of a finalized feature, as the newest connection told; 0 without. */
+  featureLevel(name: string): number {
+    return this.#features.levels.get(name) ?? 0;
   }
 
   /** The pause before retry number `attempt`. */
@@ -189,10 +196,16 @@ export class Cluster {
     return await link.request(api, body, options);
   }
 
-  /** Runs `attempt` until it succeeds, fails for good, or time is up. */
+  /**
+   * Runs `attempt` until it succeeds, fails for good, or time is up. `pauseMs`
+   * may ask for another pause than the backoff.
+   */
   async retrying<T>(
     timeoutMs: number,
     attempt: (remainingMs: number) => Promise<T>,
+    { pauseMs }: {
+      readonly pauseMs?: (error: KafkaError) => number | undefined;
+    } = {},
   ): Promise<T> {
     const deadlineMs = this.env.clock.monoMs() + timeoutMs;
     for (let failures = 0;; failures++) {
@@ -201,7 +214,7 @@ export class Cluster {
         return await attempt(remainingMs);
       } catch (error) {
         if (!(error instanceof KafkaError) || this.isClosed) throw error;
-        const waitMs = this.retryMs(failures);
+        const waitMs = pauseMs?.(error) ?? this.retryMs(failures);
         const isLate = this.env.clock.monoMs() + waitMs >= deadlineMs;
         if (!isTransient(error) || isLate) throw error;
         this.env.trace("debug", "Request failed, will be retried", {
@@ -281,6 +294,7 @@ export class Cluster {
       }
       attempts.failures = 0;
       slot.link = link;
+      this.#learnFeatures(link);
       this.#watchIdle();
       return link;
     } catch (error) {
@@ -293,6 +307,15 @@ export class Cluster {
     } finally {
       delete slot.opening;
     }
+  }
+
+  #learnFeatures({ negotiated }: Link): void {
+    const epoch = negotiated.finalizedFeaturesEpoch;
+    if (epoch < this.#features.epoch) return;
+    const levels = new Map(
+      negotiated.finalizedFeatures.map((f) => [f.name, f.maxVersionLevel]),
+    );
+    this.#features = { epoch, levels };
   }
 
   #watchIdle(): void {

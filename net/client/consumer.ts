@@ -36,6 +36,7 @@ import type {
   ClientSeams,
   CommittedOffset,
   ConsumedBatch,
+  ConsumerGroupMetadata,
   OffsetAtTime,
   PartitionInfo,
   RebalanceListener,
@@ -236,6 +237,21 @@ export class Consumer {
     ).catch((error) => {
       throw error instanceof CommitRefused ? error.error : error;
     });
+  }
+
+  /**
+   * As whom this consumer commits now: what a transactional producer takes to
+   * commit its offsets. Ask for it right after the poll whose records are
+   * handled. Throws `ILLEGAL_GENERATION` when membership was lost, since then
+   * another member may have the partitions.
+   */
+  groupMetadata(): ConsumerGroupMetadata {
+    const { committer } = this.#requireGroup();
+    if (!this.#topics || committer.generationId >= 0) return committer;
+    throw new KafkaError(
+      "ILLEGAL_GENERATION",
+      `Cannot commit for group "${committer.groupId}": not a member of it now. Poll again`,
+    );
   }
 
   /** Committed offsets; partitions without one are left out. */

@@ -18,7 +18,7 @@ import { ERRORS, KafkaError } from "../../core/errors.ts";
 import { CONSUMER_GROUP_HEARTBEAT } from "../wire/68_consumer_group_heartbeat.ts";
 import { type Cluster, isTransient, kafkaError } from "./cluster.ts";
 import { Coordinator } from "./coordinator.ts";
-import type { Committer } from "./offsets.ts";
+import type { ConsumerGroupMetadata } from "./types.ts";
 
 /** How long leaving may take. */
 const LEAVE_MS_MAX = 3000;
@@ -75,7 +75,7 @@ export class ConsumerGroupMember {
   }
 
   /** Who commits now; a plain group name before the first join. */
-  get committer(): Committer {
+  get committer(): ConsumerGroupMetadata {
     const { committedEpoch } = this.#membership;
     const isKnown = committedEpoch >= 0;
     return {

@@ -1,29 +1,37 @@
 /**
- * Which broker coordinates one group: looked up when asked for, forgotten when
- * an error says that it moved or is gone. Owns the node id, no request.
+ * Which broker coordinates one group or transactional id: looked up when asked
+ * for, forgotten when an error says that it moved or is gone. Owns the node id,
+ * no request.
  *
  * @module
  */
 import type { KafkaError } from "../../core/errors.ts";
 import type { Cluster } from "./cluster.ts";
-import { findCoordinator } from "./offsets.ts";
+import { type Coordinated, findCoordinator } from "./offsets.ts";
 
-/** A group's coordinator. */
+/** A group's coordinator, or another kind of key's. */
 export class Coordinator {
   readonly #cluster: Cluster;
-  readonly #groupId: string;
+  readonly #key: string;
+  readonly #kind: Coordinated;
   #nodeId: number | undefined;
 
-  constructor(cluster: Cluster, groupId: string) {
+  constructor(
+    cluster: Cluster,
+    key: string,
+    { kind = "group" }: { readonly kind?: Coordinated } = {},
+  ) {
     this.#cluster = cluster;
-    this.#groupId = groupId;
+    this.#key = key;
+    this.#kind = kind;
   }
 
   /** Its node id, looked up when unknown. */
   async nodeId(): Promise<number> {
     return this.#nodeId ??= await findCoordinator(
       this.#cluster,
-      this.#groupId,
+      this.#key,
+      { kind: this.#kind },
     );
   }
 

@@ -22,7 +22,7 @@ import { LEAVE_GROUP } from "../wire/13_leave_group.ts";
 import { SYNC_GROUP } from "../wire/14_sync_group.ts";
 import { type Cluster, isTransient, kafkaError } from "./cluster.ts";
 import { Coordinator } from "./coordinator.ts";
-import type { Committer } from "./offsets.ts";
+import type { ConsumerGroupMetadata } from "./types.ts";
 
 const PROTOCOL_TYPE = "consumer";
 const JOIN_GRACE_MS = 5000;
@@ -81,7 +81,7 @@ export class GroupMember {
   }
 
   /** Who commits now; a plain group name before the first join. */
-  get committer(): Committer {
+  get committer(): ConsumerGroupMetadata {
     return {
       groupId: this.#options.groupId,
       generationId: this.#generationId,

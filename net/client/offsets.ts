@@ -13,7 +13,7 @@ import { OFFSET_FETCH } from "../wire/09_offset_fetch.ts";
 import { FIND_COORDINATOR } from "../wire/10_find_coordinator.ts";
 import type { ListedOffset } from "./admin_types.ts";
 import { type Cluster, isTransient, kafkaError } from "./cluster.ts";
-import type { CommittedOffset } from "./types.ts";
+import type { CommittedOffset, ConsumerGroupMetadata } from "./types.ts";
 
 /** Timestamps that mean a place instead of a time. */
 export const AT_LATEST = -1;
@@ -125,39 +125,35 @@ export function throwFirst(
   if (error) throw error;
 }
 
-/** The node id of a group's coordinator. */
+/** What a coordinator is asked for; the place is the kind's code. */
+const COORDINATED = ["group", "transactional id"] as const;
+
+/** What a coordinator may coordinate. */
+export type Coordinated = typeof COORDINATED[number];
+
+/** The node id of the coordinator of a group, or of another kind of key. */
 export async function findCoordinator(
   cluster: Cluster,
-  groupId: string,
+  key: string,
+  { kind = "group" }: { readonly kind?: Coordinated } = {},
 ): Promise<number> {
   const answer = await cluster.ask("any", FIND_COORDINATOR, {
-    keyType: 0,
-    coordinatorKeys: [groupId],
+    keyType: COORDINATED.indexOf(kind),
+    coordinatorKeys: [key],
   });
   const found = answer.coordinators[0];
+  const what = `Cannot find the coordinator of ${kind} "${key}"`;
   if (!found) {
     throw new KafkaError(
       "COORDINATOR_NOT_AVAILABLE",
-      `Cannot find the coordinator of group "${groupId}": an empty answer`,
+      `${what}: an empty answer`,
     );
   }
   if (found.errorCode !== ERRORS.NONE) {
-    throw kafkaError(
-      found.errorCode,
-      `Cannot find the coordinator of group "${groupId}"`,
-      found.errorMessage,
-    );
+    throw kafkaError(found.errorCode, what, found.errorMessage);
   }
   if (!cluster.metadata.brokers.has(found.nodeId)) await cluster.refresh([]);
   return found.nodeId;
-}
-
-/** Who commits. */
-export interface Committer {
-  readonly groupId: string;
-  readonly generationId: number;
-  readonly memberId: string;
-  readonly groupInstanceId: string | null;
 }
 
 /** Commits; answers per partition. */
@@ -165,7 +161,7 @@ export async function commitOffsets(
   cluster: Cluster,
   coordinator: number,
   { committer, offsets }: {
-    readonly committer: Committer;
+    readonly committer: ConsumerGroupMetadata;
     readonly offsets: readonly CommittedOffset[];
   },
 ): Promise<(TopicPartition & { error?: KafkaError })[]> {

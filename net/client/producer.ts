@@ -14,17 +14,21 @@ import type {
   BatchOptions,
   TaggedRecord,
 } from "../../core/client/producer_batch.ts";
+import { ProducerTransaction } from "../../core/client/transaction.ts";
 import type { ProducerValues } from "../../core/config/client_keys.ts";
 import { clientConfig } from "../../core/config/resolve.ts";
 import type { Env } from "../../core/env/env.ts";
 import { KafkaError } from "../../core/errors.ts";
 import type { RecordInput } from "../../core/record/builder.ts";
 import { Cluster } from "./cluster.ts";
+import { ProducerTransactions } from "./producer_transactions.ts";
 import { Sender } from "./sender.ts";
 import { TopicWaits } from "./topic_waits.ts";
 import type {
   ClientConfig,
   ClientSeams,
+  CommittedOffset,
+  ConsumerGroupMetadata,
   OnDone,
   PartitionInfo,
   ProducerRecord,
@@ -81,6 +85,9 @@ export class Producer {
   readonly #waits: TopicWaits;
   readonly #topics = new Map<string, Topic>();
   readonly #batches: BatchOptions;
+  /** What the transactions are decided by; absent without transactional.id. */
+  readonly #transaction: ProducerTransaction | undefined;
+  readonly #transactions: ProducerTransactions | undefined;
   #roomWaiters: (() => void)[] = [];
   #closing: Promise<void> | undefined;
 
@@ -101,11 +108,29 @@ export class Producer {
       onChange: () => this.#sender.wake(),
       onThrow: (error) => this.#traceThrow(error),
     });
+    const transactionalId = this.#values["transactional.id"];
+    const machine = transactionalId === null
+      ? undefined
+      : new ProducerTransaction(transactionalId);
+    this.#transaction = machine;
     this.#sender = new Sender(this.#cluster, this.#values, {
       batches: this.#batches,
+      transaction: machine && {
+        machine,
+        onLacking: () => this.#transactions!.addPartitions(),
+        onSpoiled: (error) => this.#transactions!.spoiled(error),
+      },
       refresh: () => this.#waits.refreshSoon(),
       onRoom: () => this.#giveRoom(),
       onThrow: (error) => this.#traceThrow(error),
+    });
+    this.#transactions = machine && new ProducerTransactions(this.#cluster, {
+      machine,
+      values: this.#values,
+      transactionalId: transactionalId!,
+      sender: this.#sender,
+      failUnplaced: (error) => this.#waits.failAll(error),
+      flush: () => this.flush(),
     });
   }
 
@@ -171,8 +196,58 @@ export class Producer {
   }
 
   /**
+   * Fences whoever uses the same `transactional.id`, and has the transaction
+   * that it left open aborted. Once, before the first transaction.
+   */
+  initTransactions(): Promise<void> {
+    return this.#requireTransactions().initialize();
+  }
+
+  /** Begins a transaction: what is appended from now on belongs to it. */
+  beginTransaction(): void {
+    this.#requireTransactions().begin();
+  }
+
+  /**
+   * Makes offsets part of the transaction: the group's, if it commits, and
+   * nobody's, if it aborts. `group` is `consumer.groupMetadata()`, so that a
+   * member that lost its partitions is refused (KIP-447).
+   */
+  sendOffsetsToTransaction(
+    offsets: readonly CommittedOffset[],
+    group: ConsumerGroupMetadata,
+  ): Promise<void> {
+    return this.#requireTransactions().sendOffsets(offsets, group);
+  }
+
+  /**
+   * Sends everything, then makes the transaction's records and offsets visible
+   * together. Rejects with what spoiled the transaction; abort it then. After a
+   * time-out only another `commitTransaction()` finds out.
+   */
+  commitTransaction(): Promise<void> {
+    return this.#requireTransactions().commit();
+  }
+
+  /** Makes the transaction's records and offsets void; unsent records fail. */
+  abortTransaction(): Promise<void> {
+    return this.#requireTransactions().abort();
+  }
+
+  /**
+   * What spoiled the transaction: it has to be aborted or, when `isFatal`, this
+   * producer is of no use any more, mostly since another took over its
+   * `transactional.id`.
+   */
+  get transactionError(): { error: KafkaError; isFatal: boolean } | undefined {
+    const { error, state } = this.#transaction ?? {};
+    return error && { error, isFatal: state === "fatal" };
+  }
+
+  /**
    * Flushes for at most `timeoutMs` (default `delivery.timeout.ms`), fails
-   * what is left, closes the connections. Idempotent.
+   * what is left, closes the connections. Aborts a transaction that is open.
+   * Idempotent.
    */
   close(options: { readonly timeoutMs?: number } = {}): Promise<void> {
     return this.#closing ??= this.#close(options.timeoutMs);
@@ -181,7 +256,7 @@ export class Producer {
   async #close(timeoutMs = this.#values["delivery.timeout.ms"]): Promise<void> {
     const stop = new AbortController();
     const late = this.#env.clock.sleep(timeoutMs, stop.signal).catch(() => {});
-    await Promise.race([this.flush(), late]);
+    await Promise.race([this.#settle(), late]);
     stop.abort();
     await late;
     const error = new KafkaError(
@@ -192,6 +267,28 @@ export class Producer {
     await this.#sender.close(error);
     this.#cluster.close();
     this.#giveRoom();
+  }
+
+  /** Flushes; a transaction that nobody will commit is aborted. */
+  async #settle(): Promise<void> {
+    const { state } = this.#transaction ?? {};
+    if (state !== "open" && state !== "abortable") return await this.flush();
+    try {
+      await this.abortTransaction();
+    } catch (error) {
+      if (!(error instanceof KafkaError)) throw error;
+      this.#env.trace("warn", "Cannot abort the transaction", {
+        error: error.message,
+      });
+    }
+  }
+
+  #requireTransactions(): ProducerTransactions {
+    if (this.#transactions) return this.#transactions;
+    throw new KafkaError(
+      "INVALID_TXN_STATE",
+      "Transactions need transactional.id",
+    );
   }
 
   #bufferedBytes(): number {
@@ -205,6 +302,8 @@ export class Producer {
         "Cannot append: the producer is closed",
       );
     }
+    const refusal = this.#transaction?.refusal("append");
+    if (refusal) return refusal;
     const limit = 2 * Math.max(this.#values["buffer.memory"], 65536);
     if (this.#bufferedBytes() > limit) {
       return new KafkaError(
@@ -309,6 +408,14 @@ function producerValues(config: ClientConfig): ProducerValues {
   const isAll = values.acks === "all" || values.acks === "-1";
   const isPossible = isAll && values.retries > 0 &&
     values["max.in.flight.requests.per.connection"] <= 5;
+  if (values["transactional.id"] !== null) {
+    if (!isPossible || !values["enable.idempotence"]) {
+      throw new KafkaError(
+        "INVALID_CONFIG",
+        "transactional.id needs enable.idempotence=true, acks=all, retries above 0 and max.in.flight.requests.per.connection of at most 5",
+      );
+    }
+  }
   const isAsked = config["enable.idempotence"] !== undefined;
   if (isAsked && values["enable.idempotence"] && !isPossible) {
     throw new KafkaError(

@@ -17,6 +17,7 @@ import type {
 } from "../../core/client/producer_batch.ts";
 import type { ProducerValues } from "../../core/config/client_keys.ts";
 import type { Cancel } from "../../core/env/env.ts";
+import type { ProducerTransaction } from "../../core/client/transaction.ts";
 import { ERRORS, KafkaError, needsRefresh } from "../../core/errors.ts";
 import { partitionName } from "../../core/ids.ts";
 import type { Decoded } from "../../core/schema/schema.ts";
@@ -28,6 +29,16 @@ import { type Cluster, isTransient, kafkaError } from "./cluster.ts";
 /** What the holder provides. */
 export interface SenderOptions {
   readonly batches: BatchOptions;
+  /** Of a transactional producer. */
+  readonly transaction?:
+    | {
+      readonly machine: ProducerTransaction;
+      /** Partitions wait to be added to the transaction. */
+      readonly onLacking: () => void;
+      /** Records were lost; what waits has no use. */
+      readonly onSpoiled: (error: KafkaError) => void;
+    }
+    | undefined;
   /** Ask for metadata again, soon. */
   readonly refresh: () => void;
   /** Buffered bytes went down. */
@@ -53,6 +64,10 @@ type PartitionAnswer = Decoded<
 >["responses"][number]["partitionResponses"][number];
 
 const EPOCH_MAX = 32767;
+/** Above, a request says that its transaction is of version 2 (KIP-890). */
+const VERSION_1_MAX = 11;
+/** Above, topics go by their ids. */
+const NAMES_VERSION_MAX = 12;
 
 /**
  * The sending half of a producer.
@@ -145,6 +160,25 @@ export class Sender {
     });
   }
 
+  /** Fails what is not in flight. */
+  failWaiting(error: KafkaError): void {
+    for (const queue of [...this.#active]) {
+      for (const batch of [...queue.waiting]) {
+        this.#fail({ queue, batch }, error);
+      }
+    }
+  }
+
+  /** Whether the fate of a batch that was sent is unknown. */
+  get hasGap(): boolean {
+    return this.#queues.values().some(({ hasGap }) => hasGap);
+  }
+
+  /** A transaction ended with a new identity: sequences begin anew. */
+  renew(): void {
+    for (const queue of this.#queues.values()) queue.renew();
+  }
+
   /** Fails what is left. */
   close(error: KafkaError): void {
     this.#closed = error;
@@ -161,9 +195,9 @@ export class Sender {
 
   #pump(): void {
     if (this.#closed || this.#active.size === 0) return;
-    if (this.#values["enable.idempotence"] && !this.#identity) {
-      this.#identify();
-    }
+    const { transaction } = this.#options;
+    const needsIdentity = !transaction && this.#values["enable.idempotence"];
+    if (needsIdentity && !this.#identity) this.#identify();
     const nowMs = this.#nowMs();
     let nextMs = this.#expire(nowMs);
     const ready = new Map<number, PartitionQueue[]>();
@@ -186,11 +220,15 @@ export class Sender {
       else ready.set(info.leader, [queue]);
     }
     for (const [nodeId, queues] of ready) this.#sendTo(nodeId, queues);
+    if (transaction?.machine.toAdd.length) transaction.onLacking();
     this.#arm(nextMs);
   }
 
   #readyAtMs(queue: PartitionQueue): number {
-    if (this.#values["enable.idempotence"]) {
+    const { transaction } = this.#options;
+    if (transaction) {
+      if (!transaction.machine.admits(queue)) return Infinity;
+    } else if (this.#values["enable.idempotence"]) {
       if (!this.#identity) return Infinity;
       if (queue.isStale(this.#identity) && queue.inFlight === 0) {
         this.#bumpEpoch(this.#identity);
@@ -217,6 +255,8 @@ export class Sender {
       return;
     }
     const nowMs = this.#nowMs();
+    const { transaction } = this.#options;
+    const identity = transaction?.machine.identity ?? this.#identity;
     const inFlightMax = this.#values["max.in.flight.requests.per.connection"];
     const bytesMax = this.#values["max.request.size"];
     while (node.inFlight < inFlightMax) {
@@ -225,7 +265,7 @@ export class Sender {
       for (const queue of queues) {
         if (this.#readyAtMs(queue) > nowMs) continue;
         if (bytes > 0 && bytes + queue.headBytes > bytesMax) continue;
-        const batch = queue.take(this.#identity);
+        const batch = queue.take(identity);
         bytes += batch.bytes.length;
         batches.push({ queue, batch });
       }
@@ -288,12 +328,19 @@ export class Sender {
       if (topicId === undefined) hasIds = false;
       return { name, ...(topicId ? { topicId } : {}), partitionData };
     });
+    const transaction = this.#options.transaction?.machine;
     const body = {
+      transactionalId: transaction ? this.#values["transactional.id"] : null,
       acks: acks === "all" ? -1 : Number(acks),
       timeoutMs: this.#values["request.timeout.ms"],
       topicData,
     };
-    const options = hasIds ? {} : { versionMax: 12 };
+    const versionMax = transaction?.version === 1
+      ? VERSION_1_MAX
+      : hasIds
+      ? undefined
+      : NAMES_VERSION_MAX;
+    const options = { versionMax };
     if (acks === "0") {
       await link.sendOnly(PRODUCE, body, options);
       for (const sent of batches) this.#succeed(sent, -1, -1);
@@ -365,7 +412,9 @@ export class Sender {
       return;
     }
     if (needsRefresh(error.code)) this.#options.refresh();
+    const { transaction } = this.#options;
     const canRetry = isTransient(error) && !isLate && !this.#closed &&
+      (transaction?.machine.isSending ?? true) &&
       batch.attempts < this.#values.retries;
     if (canRetry) {
       queue.retry(batch, nowMs + this.#cluster.retryMs(batch.attempts++));
@@ -377,6 +426,11 @@ export class Sender {
   /** Whether a new epoch, or patience, mends it; prepares the former. */
   #isSequenceFault({ queue, batch }: Sent, { error }: KafkaError): boolean {
     if (batch.baseSequence < 0) return false;
+    if (this.#options.transaction) {
+      // Only an abort mends a sequence; an older batch may still be on its way.
+      return error === "OUT_OF_ORDER_SEQUENCE_NUMBER" && !queue.isNext(batch) &&
+        this.#options.transaction.machine.isSending;
+    }
     if (error === "OUT_OF_ORDER_SEQUENCE_NUMBER") {
       // An older batch failed in between: it goes first.
       if (!queue.hasGap && queue.isNext(batch)) queue.hasGap = true;
@@ -415,6 +469,9 @@ export class Sender {
     recordErrors: PartitionAnswer["recordErrors"] = [],
   ): void {
     queue.drop(batch);
+    const { transaction } = this.#options;
+    // Before anybody is told, so that a callback finds the transaction spoiled.
+    const isSpoiled = transaction?.machine.lost(error) ?? false;
     const byIndex = new Map(
       recordErrors.map((e) => [e.batchIndex, e.batchIndexErrorMessage]),
     );
@@ -426,6 +483,7 @@ export class Sender {
       return new KafkaError(error.error, `Cannot append: ${detail}`);
     }, this.#options.onThrow);
     this.#done(queue, batch);
+    if (isSpoiled) transaction?.onSpoiled(error);
   }
 
   #done(queue: PartitionQueue, batch: ProducerBatch): void {

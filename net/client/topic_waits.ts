@@ -94,10 +94,15 @@ export class TopicWaits {
     return new Promise((resolve) => this.#settled.push(resolve));
   }
 
-  /** Fails everything that waits. */
+  /** Fails everything that waits, for good. */
   close(error: KafkaError): void {
     this.#ageTimer?.();
     this.#ageTimer = undefined;
+    this.failAll(error);
+  }
+
+  /** Fails everything that waits. */
+  failAll(error: KafkaError): void {
     for (const topic of [...this.#waits.keys()]) this.#fail(topic, error);
   }
 

@@ -103,6 +103,18 @@ export interface CommittedOffset extends TopicPartition {
   readonly metadata?: string;
 }
 
+/** A member of a group, as whom offsets are committed (KIP-447). */
+export interface ConsumerGroupMetadata {
+  /** The group. */
+  readonly groupId: string;
+  /** Generation of the group, or epoch of the member (KIP-848); -1 for none. */
+  readonly generationId: number;
+  /** Id that the coordinator knows the member by; empty for none. */
+  readonly memberId: string;
+  /** `group.instance.id` of a static member. */
+  readonly groupInstanceId: string | null;
+}
+
 /** Where to seek to. */
 export type SeekTarget = number | "earliest" | "latest";
 

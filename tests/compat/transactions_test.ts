@@ -1,0 +1,39 @@
+/**
+ * kf's transactions against a real Apache Kafka, in both versions that its
+ * clusters finalize (KIP-890). Skipped, saying why, without Java.
+ *
+ * @module
+ */
+import { assertEquals } from "@std/assert";
+import { run } from "../fixtures.ts";
+import {
+  apacheKafkaJars,
+  kafkaTool,
+  startApacheKafka,
+} from "./apache_kafka.ts";
+import { transactionsSuite } from "./transactions_suite.ts";
+
+const jars = await apacheKafkaJars();
+const isMissing = "reason" in jars;
+if (isMissing) console.error(`Apache Kafka tests skipped: ${jars.reason}`);
+
+for (const version of [2, 1]) {
+  Deno.test({
+    name: `transactions of version ${version} work against Apache Kafka`,
+    ignore: isMissing,
+    fn: async (t) => {
+      if (isMissing) return;
+      await using kafka = await startApacheKafka(jars.folder);
+      const level = await run(
+        kafkaTool(jars.folder, "FeatureCommand", [
+          ...["--bootstrap-server", kafka.bootstrap],
+          ...version === 2
+            ? ["describe"]
+            : ["downgrade", "--feature", `transaction.version=${version}`],
+        ]),
+      );
+      assertEquals(level.code, 0, level.stderr);
+      await transactionsSuite(t, kafka.bootstrap);
+    },
+  });
+}
