@@ -21,10 +21,9 @@ import {
   TimeIndex,
 } from "./index_file.ts";
 import { type ByteSource, walkBatches } from "./scan.ts";
+import { TXN_ENTRY_BYTES, TXN_VERSION, txnEntryOf } from "./txn_index.ts";
 
 const CHUNK_ENTRIES = 4096;
-const TXN_ENTRY_BYTES = 34;
-const TXN_VERSION = 0;
 
 /** What an index belongs to, and how large it is. */
 export interface DecodeIndexOptions {
@@ -151,16 +150,16 @@ export function* decodeTxnIndex(
     const { position, view } = entry;
     const version = view.getInt16(0);
     if (version !== TXN_VERSION) {
-      yield problemAt(position, `the entry's version is ${version}, not 0`);
+      yield problemAt(
+        position,
+        `the entry's version is ${version}, not ${TXN_VERSION}`,
+      );
       return;
     }
     const row: TxnIndexRow = {
       kind: "txnindex",
       position,
-      producerId: Number(view.getBigInt64(2)),
-      firstOffset: Number(view.getBigInt64(10)),
-      lastOffset: Number(view.getBigInt64(18)),
-      lastStableOffset: Number(view.getBigInt64(26)),
+      ...txnEntryOf(view),
     };
     yield row;
     if (row.firstOffset > row.lastOffset || row.lastOffset <= lastOffset) {

@@ -12,12 +12,23 @@ import { KafkaError } from "../errors.ts";
 import { javaHash, partitionName } from "../ids.ts";
 import { invariant } from "../invariant.ts";
 import { batchesOf, BatchView } from "../record/batch.ts";
+import { markerOf } from "../record/control.ts";
 import { decodeRecords } from "../record/record.ts";
 import { Flusher } from "./flusher.ts";
 import type { LeaderEpochCache } from "./leader_epoch_cache.ts";
-import type { ActiveProducer, ProducerStates } from "./producer_state.ts";
+import type {
+  ActiveProducer,
+  CheckOptions,
+  ProducerStates,
+  VerificationGuard,
+} from "./producer_state.ts";
 import { LogReader, type LogReadOptions } from "./log_reader.ts";
-import { type OpenedLog, openLog, rebuildProducers } from "./recovery.ts";
+import {
+  type OpenedLog,
+  openLog,
+  rebuildProducers,
+  takeIn,
+} from "./recovery.ts";
 import {
   deletableSegments,
   firstSegmentToKeep,
@@ -30,6 +41,7 @@ import {
   writeSnapshot,
 } from "./snapshots.ts";
 import { GATHER_BELOW_BYTES, Staging } from "./staging.ts";
+import type { AbortedTransaction } from "./txn_index.ts";
 
 const RELATIVE_OFFSET_MAX = 0x7fffffff;
 
@@ -75,6 +87,12 @@ export interface LogOptions {
   readonly wasClean: boolean;
   /** Told how long a sync took. */
   readonly onSynced?: ((ms: number) => void) | undefined;
+}
+
+/** How a batch is appended where the partition is led. */
+export interface AppendOptions extends CheckOptions {
+  readonly leaderEpoch: number;
+  readonly nowMs: number;
 }
 
 /** Offsets of an append. */
@@ -220,16 +238,16 @@ export class Log {
 
   /**
    * Appends one checked batch: its offsets and epoch are stamped in place.
-   * Throws {@linkcode KafkaError} when the sequence or the disk refuses it.
+   * Throws {@linkcode KafkaError} when the sequence, the transaction or the
+   * disk refuses it.
    */
-  appendAsLeader(
-    batch: Uint8Array,
-    { leaderEpoch }: { readonly leaderEpoch: number; readonly nowMs: number },
-  ): Appended {
+  appendAsLeader(batch: Uint8Array, options: AppendOptions): Appended {
     this.#checkUsable();
+    const { leaderEpoch } = options;
     const view = this.#view;
     view.moveTo(batch, 0);
-    const duplicate = this.#producers.check(view);
+    const marker = markerOf(view);
+    const duplicate = this.#producers.check(view, marker, options);
     if (duplicate !== undefined) return { ...duplicate, isDuplicate: true };
     const baseOffset = this.#logEndOffset;
     view.setBaseOffset(baseOffset);
@@ -290,12 +308,12 @@ export class Log {
     this.writeStaged();
     for (const segment of this.#segments) {
       if (segment.maxTimestamp < timestamp) continue;
-      const bytes = segment.batchForTimestamp(
+      const batch = segment.batchForTimestamp(
         timestamp,
         this.#logStartOffset,
       );
-      if (bytes === undefined) continue;
-      for (const record of decodeRecords(new BatchView(bytes))) {
+      if (batch === undefined) continue;
+      for (const record of decodeRecords(batch)) {
         if (
           record.timestamp >= timestamp && record.offset >= this.#logStartOffset
         ) {
@@ -326,7 +344,37 @@ export class Log {
 
   /** The first offset that a read_committed reader does not see. */
   lastStableOffset(highWatermark: number): number {
-    return highWatermark;
+    const unstable = this.#producers.firstUnstableOffset(highWatermark);
+    return Math.min(highWatermark, Math.max(unstable, this.#logStartOffset));
+  }
+
+  /** Records below `highWatermark` are committed, markers among them. */
+  committed(highWatermark: number): void {
+    this.#producers.forgetCompleted(highWatermark);
+  }
+
+  /** The aborted transactions that overlap the offsets from `from` up to `to`. */
+  abortedTransactions(from: number, to: number): AbortedTransaction[] {
+    const all: AbortedTransaction[] = [];
+    const segments = this.#segments;
+    for (let at = this.#segmentIndexOf(from); at < segments.length; at++) {
+      const found = segments[at]!.txnIndex.collect(from, to);
+      all.push(...found.aborted);
+      if (found.isComplete) break;
+    }
+    return all;
+  }
+
+  /**
+   * Begins to verify that the producer of `batch` has a transaction here;
+   * undefined when an open one tells. What the coordinator confirms may then
+   * be appended with the guard, unless a marker came in between.
+   */
+  beginVerification(
+    batch: Uint8Array,
+    options: { readonly bumpsEpoch: boolean; readonly nowMs: number },
+  ): VerificationGuard | undefined {
+    return this.#producers.beginVerification(new BatchView(batch), options);
   }
 
   /** Forgets records before `offset`; whole segments go at once. */
@@ -399,8 +447,9 @@ export class Log {
     try {
       if (clean && this.#failure === undefined) {
         await this.flush();
-        this.#writeSnapshot();
+        // The snapshot syncs the folder, for a new index, too.
         this.#active.freeze();
+        this.#writeSnapshot();
       }
     } finally {
       this.#isClosed = true;
@@ -428,6 +477,7 @@ export class Log {
   }
 
   #append(view: BatchView, bytes: Uint8Array): void {
+    const marker = markerOf(view);
     if (this.#mustRoll(view)) this.#roll();
     const active = this.#active;
     const position = active.size + this.#staging.pendingBytes;
@@ -444,7 +494,7 @@ export class Log {
       this.#write(bytes, position);
     }
     active.index(view, position, this.#config.indexIntervalBytes);
-    this.#producers.update(view);
+    takeIn(view, { producers: this.#producers, segment: active, marker });
     this.#logEndOffset = view.nextOffset;
     if (bytes.length >= GATHER_BELOW_BYTES) {
       this.#writtenOffset = this.#logEndOffset;
@@ -478,6 +528,7 @@ export class Log {
         folder: this.folder,
         segments: this.#segments,
         snapshots: snapshotsIn(this.#env.disk, this.folder),
+        end: this.#writtenOffset,
       });
     } catch (second) {
       this.#failure = error;

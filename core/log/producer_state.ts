@@ -1,19 +1,23 @@
 /**
  * What a partition remembers of its producers: the epoch and the last five
- * batches of each, by which a retry is recognised and a gap refused. Owns
- * the `.snapshot` format; it appends nothing.
+ * batches of each, by which a retry is recognised and a gap refused; and their
+ * transactions, by which it is known what is stable. Owns the `.snapshot`
+ * format; it appends nothing.
  *
  * Invariants:
  * 1. A producer's batches are held in the order of their offsets, at most five.
- * 2. `check` reads, `update` alone changes.
+ * 2. `check` reads, `update` alone changes what a snapshot holds.
+ * 3. Open transactions are held in the order of their first offsets, completed
+ *    ones in that of their markers; who has an open one is known.
  *
  * @module
  */
 import { crc32c } from "../bytes/crc32c.ts";
 import { DecodeError, Reader } from "../bytes/reader.ts";
 import { Writer } from "../bytes/writer.ts";
-import { KafkaError } from "../errors.ts";
+import { type ErrorName, KafkaError } from "../errors.ts";
 import { advanceSequence, type BatchView } from "../record/batch.ts";
+import type { EndTransactionMarker } from "../record/control.ts";
 
 const BATCHES_MAX = 5;
 const SNAPSHOT_VERSION = 1;
@@ -35,7 +39,46 @@ interface ProducerEntry {
   batches: ProducedBatch[];
   lastTimestamp: number;
   coordinatorEpoch: number;
-  currentTxnFirstOffset: number;
+}
+
+/** A transaction whose marker is in the log. */
+export interface CompletedTransaction {
+  readonly producerId: number;
+  readonly firstOffset: number;
+  /** Offset of the marker. */
+  readonly lastOffset: number;
+  readonly isAborted: boolean;
+}
+
+/**
+ * What lets a transactional batch begin a transaction here: its coordinator
+ * was asked meanwhile, and no marker came in between (KIP-890).
+ */
+export interface VerificationGuard {
+  /** Of the batches that were verified; later ones may not come first. */
+  lowestSequence: number;
+  producerEpoch: number;
+  /** Whether the producer's epoch grows with each transaction (version 2). */
+  readonly bumpsEpoch: boolean;
+  readonly sinceMs: number;
+}
+
+/** The guard of those who don't verify. */
+export const UNVERIFIED: VerificationGuard = Object.freeze({
+  lowestSequence: 0,
+  producerEpoch: -1,
+  bumpsEpoch: false,
+  sinceMs: 0,
+});
+
+/** What is checked of a batch beside its header. */
+export interface CheckOptions {
+  /** Coordinators number no batches; default: client. */
+  readonly origin?: "client" | "coordinator" | undefined;
+  /** Needed by a batch that begins a transaction. */
+  readonly guard?: VerificationGuard | undefined;
+  /** Version of the transactions that a marker ends; default 0. */
+  readonly transactionVersion?: number | undefined;
 }
 
 /** Offsets that a batch got when it was appended the first time. */
@@ -57,6 +100,11 @@ export interface ActiveProducer {
 /** The producers of one partition. */
 export class ProducerStates {
   #entries = new Map<number, ProducerEntry>();
+  /** First offsets of open transactions, by producer. */
+  #open = new Map<number, number>();
+  /** Those whose markers may not be committed yet. */
+  #completed: CompletedTransaction[] = [];
+  readonly #guards = new Map<number, VerificationGuard>();
 
   /** How many producers are known. */
   get size(): number {
@@ -72,7 +120,7 @@ export class ProducerStates {
         lastSequence: entry.batches.at(-1)?.lastSequence ?? -1,
         lastTimestamp: entry.lastTimestamp,
         coordinatorEpoch: entry.coordinatorEpoch,
-        currentTxnStartOffset: entry.currentTxnFirstOffset,
+        currentTxnStartOffset: this.#open.get(producerId) ?? -1,
       };
     }
   }
@@ -80,39 +128,152 @@ export class ProducerStates {
   /**
    * Tells whether `batch` may be appended: undefined when it may, the old
    * offsets when it was before; throws {@linkcode KafkaError} otherwise.
+   * `marker` is what a control batch holds.
    */
-  check(batch: BatchView): Duplicate | undefined {
-    const { producerId, producerEpoch, baseSequence } = batch;
+  check(
+    batch: BatchView,
+    marker: EndTransactionMarker | undefined,
+    options: CheckOptions = {},
+  ): Duplicate | undefined {
+    const { producerId } = batch;
     if (producerId < 0) return undefined;
     const entry = this.#entries.get(producerId);
-    if (entry === undefined) return undefined;
-    const old = duplicateOf(entry, batch);
+    if (batch.isControl) {
+      if (entry !== undefined && marker !== undefined) {
+        this.#checkMarker(batch, { entry, marker, ...options });
+      }
+      return undefined;
+    }
+    const isClient = options.origin !== "coordinator";
+    const old = isClient && entry !== undefined
+      ? duplicateOf(entry, batch)
+      : undefined;
     if (old !== undefined) return old;
-    if (producerEpoch < entry.epoch) {
-      throw new KafkaError(
+    const { isTransactional } = batch;
+    if (isTransactional && !this.#isVerified(batch, options.guard)) {
+      throw refusal("INVALID_TXN_STATE", batch, "it is in no transaction here");
+    }
+    if (entry !== undefined && batch.producerEpoch < entry.epoch) {
+      throw refusal(
         "INVALID_PRODUCER_EPOCH",
-        `Cannot append for producer ${producerId}: epoch ${producerEpoch} is older than ${entry.epoch}`,
+        batch,
+        `epoch ${batch.producerEpoch} is older than ${entry.epoch}`,
       );
     }
-    const last = entry.batches.at(-1);
-    const expected = producerEpoch > entry.epoch
-      ? 0
-      : last === undefined
-      ? baseSequence
-      : advanceSequence(last.lastSequence, 1);
-    if (baseSequence !== expected) {
-      throw new KafkaError(
-        "OUT_OF_ORDER_SEQUENCE_NUMBER",
-        `Cannot append for producer ${producerId}: sequence ${baseSequence} where ${expected} is next`,
-      );
+    if (isClient) this.#checkSequence(batch, entry);
+    if (!isTransactional && this.#open.size > 0 && this.#open.has(producerId)) {
+      throw refusal("INVALID_TXN_STATE", batch, "its transaction is open here");
     }
     return undefined;
   }
 
-  /** Takes in a batch that was appended (or is replayed). */
-  update(batch: BatchView): void {
+  /**
+   * Begins to verify that the producer of `batch` has a transaction here;
+   * undefined when an open one tells.
+   */
+  beginVerification(
+    batch: BatchView,
+    { bumpsEpoch, nowMs }: {
+      readonly bumpsEpoch: boolean;
+      readonly nowMs: number;
+    },
+  ): VerificationGuard | undefined {
+    const { producerId, producerEpoch, baseSequence } = batch;
+    if (this.#hasOpen(batch)) return undefined;
+    const known = this.#guards.get(producerId);
+    if (known === undefined) {
+      const guard: VerificationGuard = {
+        lowestSequence: baseSequence,
+        producerEpoch,
+        bumpsEpoch,
+        sinceMs: nowMs,
+      };
+      this.#guards.set(producerId, guard);
+      return guard;
+    }
+    if (producerEpoch > known.producerEpoch) {
+      known.producerEpoch = producerEpoch;
+      known.lowestSequence = baseSequence;
+    } else if (producerEpoch === known.producerEpoch) {
+      known.lowestSequence = Math.min(known.lowestSequence, baseSequence);
+    }
+    return known;
+  }
+
+  #hasOpen({ producerId, producerEpoch }: BatchView): boolean {
+    return this.#open.has(producerId) &&
+      this.#entries.get(producerId)!.epoch === producerEpoch;
+  }
+
+  #isVerified(batch: BatchView, guard: VerificationGuard | undefined): boolean {
+    if (this.#hasOpen(batch) || guard === UNVERIFIED) return true;
+    return guard !== undefined && this.#guards.get(batch.producerId) === guard;
+  }
+
+  #checkSequence(batch: BatchView, entry: ProducerEntry | undefined): void {
+    const { producerId, producerEpoch, baseSequence } = batch;
+    const guard = this.#guards.size > 0
+      ? this.#guards.get(producerId)
+      : undefined;
+    let expected = baseSequence;
+    if (entry === undefined) {
+      // Nobody knows how far an older epoch came; one of its own begins at 0.
+      if (guard?.bumpsEpoch) expected = 0;
+    } else if (producerEpoch > entry.epoch) expected = 0;
+    else {
+      const last = entry.batches.at(-1)?.lastSequence ?? -1;
+      expected = advanceSequence(last, 1);
+    }
+    // The batch before it may have failed its verification.
+    if (guard !== undefined && baseSequence > guard.lowestSequence) {
+      expected = guard.lowestSequence;
+    }
+    if (baseSequence === expected) return;
+    throw refusal(
+      "OUT_OF_ORDER_SEQUENCE_NUMBER",
+      batch,
+      `sequence ${baseSequence} where ${expected} is next`,
+    );
+  }
+
+  #checkMarker(
+    batch: BatchView,
+    { entry, marker, transactionVersion = 0 }: CheckOptions & {
+      readonly entry: ProducerEntry;
+      readonly marker: EndTransactionMarker;
+    },
+  ): void {
     const { producerId, producerEpoch } = batch;
-    if (producerId < 0 || batch.isControl) return;
+    const isOld = producerEpoch < entry.epoch ||
+      transactionVersion >= 2 && producerEpoch === entry.epoch &&
+        this.#open.has(producerId);
+    if (isOld) {
+      throw refusal(
+        "INVALID_PRODUCER_EPOCH",
+        batch,
+        `the marker's epoch ${producerEpoch} doesn't follow ${entry.epoch}`,
+      );
+    }
+    if (marker.coordinatorEpoch < entry.coordinatorEpoch) {
+      throw refusal(
+        "TRANSACTION_COORDINATOR_FENCED",
+        batch,
+        `coordinator epoch ${marker.coordinatorEpoch} is older than ${entry.coordinatorEpoch}`,
+      );
+    }
+  }
+
+  /**
+   * Takes in a batch that was appended (or is replayed), with the marker that
+   * a control batch holds; gives the transaction that it ends.
+   */
+  update(
+    batch: BatchView,
+    marker: EndTransactionMarker | undefined,
+  ): CompletedTransaction | undefined {
+    const { producerId, producerEpoch } = batch;
+    if (producerId < 0) return undefined;
+    if (batch.isControl) return marker && this.#end(batch, marker);
     const appended: ProducedBatch = {
       firstSequence: batch.baseSequence,
       lastSequence: batch.lastSequence,
@@ -126,35 +287,92 @@ export class ProducerStates {
         batches: [appended],
         lastTimestamp: batch.maxTimestamp,
         coordinatorEpoch: entry?.coordinatorEpoch ?? -1,
-        currentTxnFirstOffset: -1,
       });
-      return;
+    } else {
+      if (entry.batches.length === BATCHES_MAX) entry.batches.shift();
+      entry.batches.push(appended);
+      entry.lastTimestamp = batch.maxTimestamp;
     }
-    if (entry.batches.length === BATCHES_MAX) entry.batches.shift();
-    entry.batches.push(appended);
-    entry.lastTimestamp = batch.maxTimestamp;
+    if (batch.isTransactional) {
+      this.#guards.delete(producerId);
+      if (!this.#open.has(producerId)) {
+        this.#open.set(producerId, batch.baseOffset);
+      }
+    }
+    return undefined;
+  }
+
+  #end(
+    batch: BatchView,
+    { type, coordinatorEpoch }: EndTransactionMarker,
+  ): CompletedTransaction | undefined {
+    const { producerId, producerEpoch, lastOffset } = batch;
+    const entry = this.#entries.get(producerId);
+    this.#entries.set(producerId, {
+      epoch: producerEpoch,
+      batches: entry?.epoch === producerEpoch ? entry.batches : [],
+      lastTimestamp: batch.maxTimestamp,
+      coordinatorEpoch,
+    });
+    this.#guards.delete(producerId);
+    const firstOffset = this.#open.get(producerId);
+    if (firstOffset === undefined) return undefined;
+    this.#open.delete(producerId);
+    const isAborted = type === "ABORT";
+    const completed = { producerId, firstOffset, lastOffset, isAborted };
+    this.#completed.push(completed);
+    return completed;
+  }
+
+  /** First offset of the oldest open transaction. */
+  get firstOpenOffset(): number | undefined {
+    if (this.#open.size === 0) return undefined;
+    return this.#open.values().next().value;
+  }
+
+  /** The first offset of which it isn't known whether it is committed. */
+  firstUnstableOffset(highWatermark: number): number {
+    let first = this.firstOpenOffset ?? Infinity;
+    for (const { firstOffset, lastOffset } of this.#completed) {
+      if (lastOffset >= highWatermark) first = Math.min(first, firstOffset);
+    }
+    return first;
+  }
+
+  /** Forgets transactions whose markers lie below the high watermark. */
+  forgetCompleted(highWatermark: number): void {
+    if (this.#completed.length === 0) return;
+    const kept = this.#completed.findIndex(({ lastOffset }) =>
+      lastOffset >= highWatermark
+    );
+    if (kept !== 0) {
+      this.#completed.splice(0, kept < 0 ? this.#completed.length : kept);
+    }
+  }
+
+  /** Forgets transactions whose markers lie at `offset` or after it. */
+  forgetCompletedFrom(offset: number): void {
+    this.#completed = this.#completed
+      .filter(({ lastOffset }) => lastOffset < offset);
   }
 
   /** Forgets producers that were silent for `expirationMs`. */
   expire(nowMs: number, expirationMs: number): void {
     for (const [id, entry] of this.#entries) {
+      if (this.#open.has(id)) continue;
       if (nowMs - entry.lastTimestamp >= expirationMs) this.#entries.delete(id);
     }
-  }
-
-  /** Forgets producers whose last batch lies before `offset`. */
-  forgetBefore(offset: number): void {
-    for (const [id, entry] of this.#entries) {
-      const last = entry.batches.at(-1);
-      if (last !== undefined && last.lastOffset < offset) {
-        this.#entries.delete(id);
-      }
+    for (const [id, { sinceMs }] of this.#guards) {
+      if (nowMs - sinceMs >= expirationMs) this.#guards.delete(id);
     }
   }
 
   /** Forgets everything. */
   clear(): void {
     this.#entries.clear();
+    this.#open.clear();
+    this.#completed = [];
+    this.#guards.clear();
   }
 
   /** The content of a `.snapshot` file. */
@@ -174,20 +392,27 @@ export class ProducerStates {
       writer.int32(last?.offsetDelta ?? 0);
       writer.int64(entry.lastTimestamp);
       writer.int32(entry.coordinatorEpoch);
-      writer.int64(entry.currentTxnFirstOffset);
+      writer.int64(this.#open.get(id) ?? -1);
     }
     const bytes = writer.finish();
     writer.patchInt32(2, crc32c(bytes, 6));
     return writer.finish();
   }
 
-  /** Takes over the content of a snapshot; false when it can't be trusted. */
+  /**
+   * Takes over the content of a snapshot; false when it can't be trusted. It
+   * says nothing of completed transactions.
+   */
   load(bytes: Uint8Array): boolean {
     try {
+      const saved = decodeSnapshot(bytes);
       this.#entries = new Map(
-        decodeSnapshot(bytes).map((
-          saved,
-        ) => [saved.producerId, entryOf(saved)]),
+        saved.map((each) => [each.producerId, entryOf(each)]),
+      );
+      this.#open = new Map(
+        saved.filter(({ currentTxnFirstOffset }) => currentTxnFirstOffset >= 0)
+          .sort((a, b) => a.currentTxnFirstOffset - b.currentTxnFirstOffset)
+          .map((each) => [each.producerId, each.currentTxnFirstOffset]),
       );
       return true;
     } catch (error) {
@@ -195,6 +420,17 @@ export class ProducerStates {
       throw error;
     }
   }
+}
+
+function refusal(
+  error: ErrorName,
+  { producerId }: BatchView,
+  why: string,
+): KafkaError {
+  return new KafkaError(
+    error,
+    `Cannot append for producer ${producerId}: ${why}`,
+  );
 }
 
 function duplicateOf(
@@ -263,13 +499,14 @@ function entryOf(saved: SnapshotEntry): ProducerEntry {
   return {
     epoch: saved.producerEpoch,
     batches: lastOffset < 0 ? [] : [{
-      firstSequence: (lastSequence - offsetDelta) & 0x7fffffff,
+      firstSequence: lastSequence < 0
+        ? -1
+        : (lastSequence - offsetDelta) & 0x7fffffff,
       lastSequence,
       lastOffset,
       offsetDelta,
     }],
     lastTimestamp: saved.lastTimestamp,
     coordinatorEpoch: saved.coordinatorEpoch,
-    currentTxnFirstOffset: saved.currentTxnFirstOffset,
   };
 }

@@ -9,6 +9,7 @@
 import type { Disk } from "../env/env.ts";
 import { partitionName } from "../ids.ts";
 import type { BatchView } from "../record/batch.ts";
+import { type EndTransactionMarker, markerOf } from "../record/control.ts";
 import { LeaderEpochCache } from "./leader_epoch_cache.ts";
 import type { LogOptions } from "./log.ts";
 import { ProducerStates } from "./producer_state.ts";
@@ -33,27 +34,24 @@ export function openLog(options: LogOptions): OpenedLog {
   const { disk } = options.env;
   const { folder } = options;
   disk.mkdir(folder);
-  const { baseOffsets, snapshots } = tidyFiles(disk, folder);
+  const { baseOffsets, snapshots, aborting } = tidyFiles(disk, folder);
   const epochs = new LeaderEpochCache(disk, folder);
   const start = options.logStartOffset;
   const segments = (baseOffsets.length === 0 ? [start] : baseOffsets)
     .map((base) => new Segment(disk, folder, base));
   const isSane = segments.every((segment) =>
-    segment.offsetIndex.isSane(segment.size)
+    segment.offsetIndex.isSane(segment.size) &&
+    (!aborting.has(segment.baseOffset) ||
+      segment.txnIndex.isSane(segment.baseOffset))
   );
   const recoveryPoint = isSane
     ? options.recoveryPoint
     : segments[0]!.baseOffset;
-  const logEndOffset = options.wasClean && isSane
-    ? segments.at(-1)!.readNextOffset()
-    : recover(options, { segments, epochs, recoveryPoint });
   const producers = new ProducerStates();
-  const snapshotOffset = rebuildProducers(producers, {
-    disk,
-    folder,
-    segments,
-    snapshots,
-  });
+  const sources = { disk, folder, segments, snapshots };
+  const { logEndOffset, snapshotOffset } = options.wasClean && isSane
+    ? openClean(producers, sources)
+    : recover(options, { ...sources, epochs, producers, recoveryPoint });
   epochs.truncateFromEnd(logEndOffset + 1);
   for (const segment of segments) segment.release();
   const logStartOffset = Math.min(
@@ -73,66 +71,94 @@ export function openLog(options: LogOptions): OpenedLog {
   };
 }
 
+/** What producers are rebuilt from. */
+interface ProducerSources {
+  readonly disk: Disk;
+  readonly folder: string;
+  readonly segments: readonly Segment[];
+  /** Offsets of the snapshots that there are, rising. */
+  readonly snapshots: readonly number[];
+}
+
+function openClean(producers: ProducerStates, sources: ProducerSources) {
+  const end = sources.segments.at(-1)!.readNextOffset();
+  const snapshotOffset = rebuildProducers(producers, { ...sources, end });
+  removeSnapshotsAfter(end, sources);
+  return { logEndOffset: end, snapshotOffset };
+}
+
 /**
- * Brings `producers` to the log's end: newest good snapshot, then the log.
- * Gives the snapshot's offset, or where the log begins.
+ * Brings `producers` to what they were at offset `end`: newest good snapshot
+ * up to there, then the log. Gives the snapshot's offset, or where the log
+ * begins.
  */
 export function rebuildProducers(
   producers: ProducerStates,
-  { disk, folder, segments, snapshots }: {
-    readonly disk: Disk;
-    readonly folder: string;
-    readonly segments: readonly Segment[];
-    /** Offsets of the snapshots that there are, rising. */
-    readonly snapshots: readonly number[];
+  { disk, folder, segments, snapshots, end }: ProducerSources & {
+    readonly end: number;
   },
 ): number {
-  producers.clear();
-  const end = segments.at(-1)!.readNextOffset();
-  let from = segments[0]!.baseOffset;
-  for (const offset of snapshots.toReversed()) {
-    const path = snapshotPath(folder, offset);
-    const isUsable = offset >= segments[0]!.baseOffset && offset <= end &&
-      producers.load(disk.readFile(path));
-    if (isUsable) {
-      from = offset;
-      break;
-    }
-    producers.clear();
-    if (offset > end) disk.unlink(path);
-  }
+  const start = segments[0]!.baseOffset;
+  const from = snapshots.findLast((offset) =>
+    offset >= start && offset <= end &&
+    producers.load(disk.readFile(snapshotPath(folder, offset)))
+  );
+  if (from === undefined) producers.clear();
+  else producers.forgetCompletedFrom(from);
   for (const [i, segment] of segments.entries()) {
-    if ((segments[i + 1]?.baseOffset ?? end) <= from) continue;
-    for (const { batch } of segment.batchesFrom(0)) {
-      if (batch.baseOffset >= from) producers.update(batch);
+    if (segment.baseOffset >= end) break;
+    if ((segments[i + 1]?.baseOffset ?? end) <= (from ?? start)) continue;
+    for (const located of segment.batchesFrom(0)) {
+      const { batch } = located;
+      if (batch.baseOffset >= end) break;
+      if (batch.baseOffset < (from ?? start)) continue;
+      const marker = batch.isControl
+        ? markerOf(segment.wholeBatch(located))
+        : undefined;
+      producers.update(batch, marker);
     }
   }
-  return from;
+  return from ?? start;
+}
+
+/** What a log that was cut had further on is no longer so. */
+function removeSnapshotsAfter(
+  end: number,
+  { disk, folder, snapshots }: ProducerSources,
+): void {
+  for (const offset of snapshots) {
+    if (offset > end) disk.unlink(snapshotPath(folder, offset));
+  }
 }
 
 /** Removes what a crash left half done; gives the offsets of what is there. */
 function tidyFiles(disk: Disk, folder: string) {
   const baseOffsets: number[] = [];
+  /** Base offsets of segments that hold markers of aborted transactions. */
+  const aborting = new Set<number>();
   const names = disk.list(folder).map(({ name }) => name);
   for (const name of names) {
     if (/\.(deleted|tmp|cleaned)$/.test(name)) disk.unlink(`${folder}/${name}`);
     else if (/^\d{20}\.log$/.test(name)) {
       baseOffsets.push(Number(name.slice(0, 20)));
+    } else if (/^\d{20}\.txnindex$/.test(name)) {
+      aborting.add(Number(name.slice(0, 20)));
     }
   }
   baseOffsets.sort((a, b) => a - b);
-  return { baseOffsets, snapshots: snapshotOffsets(names) };
+  return { baseOffsets, snapshots: snapshotOffsets(names), aborting };
 }
 
-interface Recovering {
+interface Recovering extends ProducerSources {
   readonly segments: Segment[];
   readonly epochs: LeaderEpochCache;
+  readonly producers: ProducerStates;
   readonly recoveryPoint: number;
 }
 
 /** Scans from the recovery point; gives the log's end and says what it did. */
-function recover(options: LogOptions, recovering: Recovering): number {
-  const { segments, epochs, recoveryPoint } = recovering;
+function recover(options: LogOptions, recovering: Recovering) {
+  const { segments, epochs, producers, recoveryPoint } = recovering;
   const { clock, disk, trace } = options.env;
   const began = clock.monoMs();
   const first = Math.max(
@@ -140,6 +166,10 @@ function recover(options: LogOptions, recovering: Recovering): number {
     segments.findLastIndex((segment) => segment.baseOffset <= recoveryPoint),
   );
   let next = segments[first]!.baseOffset;
+  const snapshotOffset = rebuildProducers(producers, {
+    ...recovering,
+    end: next,
+  });
   let scannedBytes = 0;
   let cutBytes = 0;
   for (let i = first; i < segments.length; i++) {
@@ -152,6 +182,7 @@ function recover(options: LogOptions, recovering: Recovering): number {
     const scan = scanSegment(segment, {
       expected: segment.baseOffset,
       epochs,
+      producers,
       indexIntervalBytes: options.config.indexIntervalBytes,
     });
     next = scan.nextOffset;
@@ -161,8 +192,11 @@ function recover(options: LogOptions, recovering: Recovering): number {
     segment.truncate(scan.goodBytes, next);
     break;
   }
-  for (const segment of segments.slice(first, -1)) segment.freeze();
+  const frozen = segments.slice(first, -1);
+  for (const segment of frozen) segment.freeze();
+  if (frozen.length > 0) disk.syncDirectory(options.folder);
   segments.at(-1)!.saveIndexes();
+  removeSnapshotsAfter(next, recovering);
   if (scannedBytes + cutBytes > 0) {
     trace(
       "info",
@@ -176,7 +210,7 @@ function recover(options: LogOptions, recovering: Recovering): number {
       },
     );
   }
-  return next;
+  return { logEndOffset: next, snapshotOffset };
 }
 
 /** Deletes the segments from index `from` on; gives their bytes. */
@@ -200,9 +234,10 @@ interface Scan {
 /** Reads a whole segment, indexing its good batches, up to the first bad one. */
 function scanSegment(
   segment: Segment,
-  { expected, epochs, indexIntervalBytes }: {
+  { expected, epochs, producers, indexIntervalBytes }: {
     readonly expected: number;
     readonly epochs: LeaderEpochCache;
+    readonly producers: ProducerStates;
     readonly indexIntervalBytes: number;
   },
 ): Scan {
@@ -214,16 +249,45 @@ function scanSegment(
     if (!isGood(batch, nextOffset)) break;
     epochs.assign(batch.partitionLeaderEpoch, batch.baseOffset);
     segment.index(batch, position, indexIntervalBytes);
+    takeIn(batch, { producers, segment, marker: markerOf(batch) });
     nextOffset = batch.nextOffset;
     goodBytes = position + batch.sizeInBytes;
   }
   return { goodBytes, nextOffset };
 }
 
+/**
+ * What an appended batch does to producers and their transactions: an aborted
+ * one is noted in the segment that its marker lies in.
+ */
+export function takeIn(
+  batch: BatchView,
+  { producers, segment, marker }: {
+    readonly producers: ProducerStates;
+    readonly segment: Segment;
+    readonly marker: EndTransactionMarker | undefined;
+  },
+): void {
+  const completed = producers.update(batch, marker);
+  if (completed === undefined || !completed.isAborted) return;
+  const { producerId, firstOffset, lastOffset } = completed;
+  const lastStableOffset = producers.firstOpenOffset ?? lastOffset + 1;
+  segment.txnIndex.append({
+    producerId,
+    firstOffset,
+    lastOffset,
+    lastStableOffset,
+  });
+}
+
 function isGood(view: BatchView, expected: number): boolean {
   try {
-    return view.baseOffset >= expected && view.lastOffsetDelta >= 0 &&
-      view.isCrcValid();
+    if (
+      view.baseOffset < expected || view.lastOffsetDelta < 0 ||
+      !view.isCrcValid()
+    ) return false;
+    markerOf(view);
+    return true;
   } catch {
     return false;
   }

@@ -1,5 +1,5 @@
 /**
- * One segment: a `.log` file with its offset and time index. Owns positions
+ * One segment: a `.log` file with its indexes. Owns positions
  * and file handles; it must never decide offsets, retention or recovery.
  *
  * @module
@@ -9,6 +9,7 @@ import { KafkaError } from "../errors.ts";
 import { invariant } from "../invariant.ts";
 import { BATCH_OVERHEAD, BatchView, LOG_OVERHEAD } from "../record/batch.ts";
 import { OffsetIndex, TimeIndex } from "./index_file.ts";
+import { TxnIndex } from "./txn_index.ts";
 
 const SCAN_BYTES = 64 * 1024;
 const MAGIC = 2;
@@ -39,9 +40,10 @@ export class Segment {
   readonly path: string;
   readonly offsetIndex: OffsetIndex;
   readonly timeIndex: TimeIndex;
+  readonly txnIndex: TxnIndex;
   /** Bytes in the file. */
   size: number;
-  /** Largest timestamp; −1 when there is none. */
+  /** Largest timestamp of a record that readers see; −1 when there is none. */
   maxTimestamp = -1;
   /** Last offset of the batch that brought it, relative to the base. */
   #maxTimestampOffset = -1;
@@ -59,6 +61,7 @@ export class Segment {
     this.size = disk.stat(`${this.path}.log`)?.size ?? 0;
     this.offsetIndex = new OffsetIndex(disk, `${this.path}.index`);
     this.timeIndex = new TimeIndex(disk, `${this.path}.timeindex`);
+    this.txnIndex = new TxnIndex(disk, `${this.path}.txnindex`);
     const last = this.timeIndex.last();
     this.maxTimestamp = last.timestamp;
     this.#maxTimestampOffset = last.relativeOffset;
@@ -82,7 +85,7 @@ export class Segment {
   /** Notes a batch at `position` in the indexes; bytes are written apart. */
   index(batch: BatchView, position: number, intervalBytes: number): void {
     const relative = batch.lastOffset - this.baseOffset;
-    if (batch.maxTimestamp > this.maxTimestamp) {
+    if (batch.maxTimestamp > this.maxTimestamp && !batch.isControl) {
       this.maxTimestamp = batch.maxTimestamp;
       this.#maxTimestampOffset = relative;
     }
@@ -179,16 +182,22 @@ export class Segment {
   batchForTimestamp(
     timestamp: number,
     startOffset: number,
-  ): Uint8Array | undefined {
+  ): BatchView | undefined {
     const from = this.offsetIndex.lookup(this.timeIndex.lookup(timestamp));
-    for (const { position, batch } of this.batchesFrom(from)) {
+    for (const located of this.batchesFrom(from)) {
+      const { batch } = located;
       if (batch.maxTimestamp < timestamp || batch.isControl) continue;
       if (batch.lastOffset < startOffset) continue;
-      const bytes = new Uint8Array(batch.sizeInBytes);
-      this.pread(bytes, position);
-      return bytes;
+      return this.wholeBatch(located);
     }
     return undefined;
+  }
+
+  /** The whole batch that was found at a position. */
+  wholeBatch({ position, batch }: Located): BatchView {
+    const bytes = new Uint8Array(batch.sizeInBytes);
+    this.pread(bytes, position);
+    return new BatchView(bytes);
   }
 
   /** The offset after the last batch, found from the last index entry on. */
@@ -198,7 +207,7 @@ export class Segment {
       const { batch } of this.batchesFrom(this.offsetIndex.lastPosition())
     ) {
       next = batch.nextOffset;
-      if (batch.maxTimestamp > this.maxTimestamp) {
+      if (batch.maxTimestamp > this.maxTimestamp && !batch.isControl) {
         this.maxTimestamp = batch.maxTimestamp;
         this.#maxTimestampOffset = batch.lastOffset - this.baseOffset;
       }
@@ -212,6 +221,7 @@ export class Segment {
     this.size = position;
     this.offsetIndex.truncateTo(position);
     this.timeIndex.truncateTo(nextOffset - this.baseOffset);
+    this.txnIndex.truncateTo(nextOffset);
     const last = this.timeIndex.last();
     this.maxTimestamp = last.timestamp;
     this.#maxTimestampOffset = last.relativeOffset;
@@ -219,10 +229,11 @@ export class Segment {
     this.readNextOffset();
   }
 
-  /** Forgets both indexes, to be made anew by `index()`. */
+  /** Forgets the indexes, to be made anew from the batches. */
   resetIndexes(): void {
     this.offsetIndex.file.truncate(0);
     this.timeIndex.file.truncate(0);
+    this.txnIndex.reset();
     this.maxTimestamp = -1;
     this.#maxTimestampOffset = -1;
     this.#firstTimestamp = undefined;
@@ -234,12 +245,14 @@ export class Segment {
     this.timeIndex.maybeAppend(this.maxTimestamp, this.#maxTimestampOffset);
     this.offsetIndex.file.freeze();
     this.timeIndex.file.freeze();
+    this.txnIndex.freeze();
   }
 
   /** Writes gathered index entries to their files. */
   saveIndexes(): void {
     this.offsetIndex.file.save();
     this.timeIndex.file.save();
+    this.txnIndex.save();
   }
 
   /** Gives read handles back; the next read opens them again. */
@@ -248,6 +261,7 @@ export class Segment {
     this.#reader = undefined;
     this.offsetIndex.file.release();
     this.timeIndex.file.release();
+    this.txnIndex.release();
   }
 
   /** Gives the append handle back: the segment is frozen and durable. */

@@ -90,7 +90,7 @@ export class Partition {
     this.#leaderEpoch = options.leaderEpoch;
     this.#highWatermark = Math.min(options.highWatermark, log.logEndOffset);
     log.assignEpoch(options.leaderEpoch);
-    this.advance();
+    if (!this.advance()) log.committed(this.#highWatermark);
   }
 
   get config(): TopicConfig {
@@ -191,6 +191,7 @@ export class Partition {
     const settled = this.log.settledOffset;
     if (settled <= this.#highWatermark) return false;
     this.#highWatermark = settled;
+    this.log.committed(settled);
     return true;
   }
 

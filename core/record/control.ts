@@ -77,6 +77,13 @@ export interface EndTransactionMarker {
   readonly coordinatorEpoch: number;
 }
 
+/** The marker that `view` holds, if it is one: most batches are not. */
+export function markerOf(view: BatchView): EndTransactionMarker | undefined {
+  return view.isControl && view.producerId >= 0
+    ? endTransactionMarker(view)
+    : undefined;
+}
+
 /** The value of an ABORT or COMMIT control record. */
 export function encodeEndTransactionValue(
   coordinatorEpoch: number,

@@ -1,0 +1,182 @@
+/**
+ * The `.txnindex` of a segment: the aborted transactions whose markers lie in
+ * it, by which readers of committed records leave theirs out. Owns the format
+ * and the file; which transactions are aborted is the producer state's. Like
+ * the other indexes, an active one lives in memory until it is frozen.
+ *
+ * @module
+ */
+import type { Disk } from "../env/env.ts";
+
+/** Bytes of one entry. */
+export const TXN_ENTRY_BYTES = 34;
+/** The one version of an entry. */
+export const TXN_VERSION = 0;
+
+/** One aborted transaction of one partition. */
+export interface AbortedTransaction {
+  readonly producerId: number;
+  readonly firstOffset: number;
+  /** Offset of its marker. */
+  readonly lastOffset: number;
+  /** The last stable offset once it was over. */
+  readonly lastStableOffset: number;
+}
+
+/** What a look into one index gave. */
+export interface AbortedFound {
+  readonly aborted: readonly AbortedTransaction[];
+  /** Whether later segments can't hold any more. */
+  readonly isComplete: boolean;
+}
+
+/** Reads an entry, whatever its version. */
+export function txnEntryOf(entry: DataView): AbortedTransaction {
+  return {
+    producerId: Number(entry.getBigInt64(2)),
+    firstOffset: Number(entry.getBigInt64(10)),
+    lastOffset: Number(entry.getBigInt64(18)),
+    lastStableOffset: Number(entry.getBigInt64(26)),
+  };
+}
+
+/**
+ * The aborted transactions of one segment.
+ *
+ * Invariants:
+ * 1. Entries are held in the order of their markers, in memory as in the file.
+ * 2. A segment without aborted transactions has no file once it is saved.
+ */
+export class TxnIndex {
+  readonly #disk: Disk;
+  readonly #path: string;
+  /** Undefined until they are needed. */
+  #entries: AbortedTransaction[] | undefined;
+  /** Whether the file says something else. */
+  #isChanged = false;
+
+  constructor(disk: Disk, path: string) {
+    this.#disk = disk;
+    this.#path = path;
+  }
+
+  /** Notes an aborted transaction; its marker follows all others. */
+  append(aborted: AbortedTransaction): void {
+    this.#load().push(aborted);
+    this.#isChanged = true;
+  }
+
+  /** Those that overlap the offsets from `from` up to, not with, `to`. */
+  collect(from: number, to: number): AbortedFound {
+    const entries = this.#load();
+    const aborted: AbortedTransaction[] = [];
+    for (let i = firstEndingFrom(entries, from); i < entries.length; i++) {
+      const each = entries[i]!;
+      if (each.firstOffset < to) aborted.push(each);
+      if (each.lastStableOffset >= to) return { aborted, isComplete: true };
+    }
+    return { aborted, isComplete: false };
+  }
+
+  /** Forgets those whose marker lies at `offset` or after it. */
+  truncateTo(offset: number): void {
+    const entries = this.#load();
+    const kept = firstEndingFrom(entries, offset);
+    if (kept === entries.length) return;
+    entries.length = kept;
+    this.#isChanged = true;
+  }
+
+  /** Forgets all, to be made anew by `append()`. */
+  reset(): void {
+    this.#entries = [];
+    this.#isChanged = true;
+  }
+
+  /** Writes what lies in memory only. */
+  save({ sync = false } = {}): void {
+    if (!this.#isChanged) return;
+    if (this.#entries!.length === 0) this.#disk.unlink(this.#path);
+    else this.#write(this.#entries!, sync);
+    this.#isChanged = false;
+  }
+
+  /** Saves, durably. */
+  freeze(): void {
+    this.save({ sync: true });
+  }
+
+  /** Gives back the memory of what lies in the file. */
+  release(): void {
+    if (!this.#isChanged) this.#entries = undefined;
+  }
+
+  /** Whether the file holds whole entries of markers that rise from `baseOffset`. */
+  isSane(baseOffset: number): boolean {
+    const size = this.#disk.stat(this.#path)?.size ?? 0;
+    let last = baseOffset - 1;
+    for (const { firstOffset, lastOffset } of this.#load()) {
+      if (firstOffset > lastOffset || lastOffset <= last) return false;
+      last = lastOffset;
+    }
+    return size === this.#load().length * TXN_ENTRY_BYTES;
+  }
+
+  #write(entries: readonly AbortedTransaction[], sync: boolean): void {
+    const bytes = encodeEntries(entries);
+    const file = this.#disk.open(this.#path, "create");
+    try {
+      file.pwriteAll(bytes, 0);
+      file.truncate(bytes.length);
+      if (sync) file.syncDataSync();
+    } finally {
+      file.close();
+    }
+  }
+
+  /** What isn't an entry ends the file: recovery makes it anew. */
+  #load(): AbortedTransaction[] {
+    if (this.#entries !== undefined) return this.#entries;
+    const entries: AbortedTransaction[] = [];
+    if (this.#disk.stat(this.#path) !== undefined) {
+      const { buffer, byteOffset, length } = this.#disk.readFile(this.#path);
+      for (let at = 0; at + TXN_ENTRY_BYTES <= length; at += TXN_ENTRY_BYTES) {
+        const view = new DataView(buffer, byteOffset + at, TXN_ENTRY_BYTES);
+        if (view.getInt16(0) !== TXN_VERSION) break;
+        entries.push(txnEntryOf(view));
+      }
+    }
+    return this.#entries = entries;
+  }
+}
+
+/** Index of the first entry whose marker lies at `offset` or after it. */
+function firstEndingFrom(
+  entries: readonly AbortedTransaction[],
+  offset: number,
+): number {
+  let low = 0;
+  let high = entries.length;
+  while (low < high) {
+    const middle = low + high >>> 1;
+    if (entries[middle]!.lastOffset < offset) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}
+
+function encodeEntries(
+  entries: readonly AbortedTransaction[],
+): Uint8Array<ArrayBuffer> {
+  const bytes = new Uint8Array(entries.length * TXN_ENTRY_BYTES);
+  const view = new DataView(bytes.buffer);
+  for (const [i, entry] of entries.entries()) {
+    const at = i * TXN_ENTRY_BYTES;
+    view.setInt16(at, TXN_VERSION);
+    view.setBigInt64(at + 2, BigInt(entry.producerId));
+    view.setBigInt64(at + 10, BigInt(entry.firstOffset));
+    view.setBigInt64(at + 18, BigInt(entry.lastOffset));
+    view.setBigInt64(at + 26, BigInt(entry.lastStableOffset));
+  }
+  return bytes;
+}
