@@ -9,6 +9,8 @@
 import type { CommandSpec, FlagSpec } from "./command.ts";
 import { COMMANDS, FAMILIES, GLOBAL_FLAGS } from "./commands.ts";
 import { UsageError } from "./failure.ts";
+import { nearest } from "./nearest.ts";
+import { KAFKA_FLAGS } from "./table/flags.ts";
 
 /** Global flags by long name; those that repeat as lists. */
 export type GlobalValues = Readonly<Record<string, readonly string[]>>;
@@ -78,7 +80,7 @@ class Pass {
   /** Whether the route has left the table, so that the framework must say so. */
   #isLost(): boolean {
     if (this.route.length === 0) return false;
-    return this.route.length > 1 || !(this.route[0]! in FAMILIES);
+    return this.route.length > 1 || !(Object.hasOwn(FAMILIES, this.route[0]!));
   }
 
   #long(arg: string): void {
@@ -87,6 +89,11 @@ class Pass {
     const inline = equals < 0 ? undefined : arg.slice(equals + 1);
     const spec = this.#find((flag) => flag.name === name);
     if (spec === undefined) {
+      // What is no command is told before its flags.
+      const isJudged = this.command !== undefined || !this.#isLost();
+      if (isJudged && !this.#mayBeOpen) {
+        throw this.#unknown(`--${name}`, name);
+      }
       this.flags.push(arg);
       return;
     }
@@ -100,9 +107,8 @@ class Pass {
     for (let i = 1; i < arg.length; i++) {
       const spec = this.#find((flag) => flag.short === arg[i]);
       if (spec === undefined) {
-        throw new UsageError(
-          `Unknown flag "-${arg[i]}" in "${arg}"${this.#seeHelp()}`,
-        );
+        const flag = arg.length > 2 ? `-${arg[i]}" in "${arg}` : arg;
+        throw this.#unknown(flag, arg.length > 2 ? arg.slice(1) : arg);
       }
       const rest = arg.slice(i + 1);
       if (spec.value !== undefined) {
@@ -150,12 +156,41 @@ class Pass {
     return this.command?.flags.find(fits) ?? GLOBAL_FLAGS.find(fits);
   }
 
-  #seeHelp(): string {
-    const path = this.command?.path;
-    return path === undefined
-      ? ": flags of a command stand after its name; see kf --help"
-      : `: see kf ${path} --help`;
+  /** A flag that there is not; `name` is what it may be a slip of. */
+  #unknown(flag: string, name: string): UsageError {
+    const names = [...this.command?.flags ?? [], ...GLOBAL_FLAGS]
+      .map((spec) => spec.name);
+    const habit = KAFKA_FLAGS[nearest(name, Object.keys(KAFKA_FLAGS)) ?? ""];
+    const verb = `${this.route.join(" ")} ${name}`;
+    const meant = this.command === undefined && isCommand(verb)
+      ? `kf ${verb}`
+      : dashed(nearest(name, names)) ??
+        (names.includes(habit ?? "") ? dashed(habit) : undefined);
+    const why = meant === undefined ? "" : `, did you mean ${meant}?`;
+    return new UsageError(
+      `Unknown flag "${flag}"${why || this.#seeHelp(name)}`,
+    );
   }
+
+  #seeHelp(name: string): string {
+    if (this.command !== undefined) {
+      return `: see kf ${this.command.path} --help`;
+    }
+    const path = this.route.length === 0 ? "" : ` ${this.route.join(" ")}`;
+    return COMMANDS.some(({ flags }) =>
+        flags.some((flag) => flag.name === name || `-${flag.short}` === name)
+      )
+      ? `: flags of a command stand after its name; see kf${path} --help`
+      : `: see kf${path} --help`;
+  }
+}
+
+function isCommand(path: string): boolean {
+  return COMMANDS.some((command) => command.path === path);
+}
+
+function dashed(name: string | undefined): string | undefined {
+  return name === undefined ? undefined : `--${name}`;
 }
 
 /** Brings arguments into their one form; throws `UsageError`. */

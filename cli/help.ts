@@ -29,7 +29,9 @@ export function helpText(route: readonly string[]): string {
   const command = COMMANDS.find((spec) => spec.path === path);
   if (command !== undefined) return commandHelp(command);
   const family = route[0];
-  if (family !== undefined && family in FAMILIES) return familyHelp(family);
+  if (family !== undefined && Object.hasOwn(FAMILIES, family)) {
+    return familyHelp(family);
+  }
   return overview();
 }
 
@@ -51,7 +53,7 @@ function overview(): string {
   const rows: [string, string][] = [];
   for (const spec of COMMANDS) {
     const head = spec.path.split(" ")[0]!;
-    const isFamily = head in FAMILIES;
+    const isFamily = Object.hasOwn(FAMILIES, head);
     if (rows.some(([name]) => name === head)) continue;
     rows.push([head, isFamily ? FAMILIES[head]! : spec.summary]);
   }

@@ -54,7 +54,7 @@ async function start(parsed: ParsedArgs): Promise<number> {
 /** A family alone, or nothing at all, is a question. */
 function isIncomplete(route: readonly string[]): boolean {
   return route.length === 0 ||
-    (route.length === 1 && route[0]! in FAMILIES);
+    (route.length === 1 && Object.hasOwn(FAMILIES, route[0]!));
 }
 
 async function printHelp(

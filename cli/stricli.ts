@@ -27,6 +27,12 @@ type Invoke = (
   given: { flags: Flags; args: readonly string[] },
 ) => Promise<void>;
 
+/** One slip: what is farther off was not meant. */
+const NEAR = {
+  threshold: 3,
+  weights: { insertion: 1, deletion: 3, substitution: 2, transposition: 0 },
+};
+
 /** Checks the arguments and runs the command; throws what the command throws. */
 export async function dispatch(
   parsed: ParsedArgs,
@@ -47,9 +53,25 @@ export async function dispatch(
     }),
     {
       name: "kf",
-      scanner: { caseStyle: "original", allowArgumentEscapeSequence: true },
+      scanner: {
+        caseStyle: "original",
+        allowArgumentEscapeSequence: true,
+        distanceOptions: NEAR,
+      },
       documentation: { disableAnsiColor: true },
-      localization: { text: text_en },
+      localization: {
+        text: {
+          ...text_en,
+          noCommandRegisteredForInput({ input, corrections }) {
+            const [head] = parsed.route;
+            const family = Object.hasOwn(FAMILIES, head!) ? ` ${head}` : "";
+            const why = corrections.length === 0
+              ? `: see kf${family} --help`
+              : `, did you mean ${corrections.join(" or ")}?`;
+            return `Unknown command "${input}"${why}`;
+          },
+        },
+      },
     },
   );
   const inputs = [...parsed.route, ...parsed.flags.map(onOneLine)];

@@ -25,6 +25,22 @@ export const DRY_RUN: FlagSpec = {
   brief: "say what would be done, and do nothing",
 };
 
+/** Flags of Kafka's scripts that are called otherwise here. */
+export const KAFKA_FLAGS: Readonly<Record<string, string>> = {
+  "bootstrap-server": "brokers",
+  "broker-list": "brokers",
+  "command-config": "property",
+  "consumer-property": "property",
+  "from-beginning": "offset",
+  "max-messages": "limit",
+  "num-records": "count",
+  "producer-property": "property",
+  "record-size": "size",
+  "replication-factor": "replicas",
+  "throughput": "rate",
+  "timeout-ms": "timeout",
+};
+
 /** What `answerOfMoves` prints. */
 export const MOVES_JSON = '[{"topic","partition","from","to"}]';
 
