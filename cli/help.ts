@@ -23,8 +23,24 @@ const EXPRESSION_HELP = `Expressions (--where):
   What is missing, no JSON or of another kind is null, never an error.
 `;
 
-/** The help of kf, of a family, or of one command. */
-export function helpText(route: readonly string[]): string {
+/** No line of the help is longer where there is room. */
+const COLUMNS = 80;
+/** What stands beside something else takes so much at least. */
+const BESIDE_MIN = 24;
+/** How far a line that goes on is indented. */
+const HANGING = 4;
+
+/** The help of kf, of a family, or of one command, in lines of `columns`. */
+export function helpText(
+  route: readonly string[],
+  columns: number = COLUMNS,
+): string {
+  return textOf(route).map((part) =>
+    typeof part === "string" ? lines(part, columns) : table(part, columns)
+  ).join("");
+}
+
+function textOf(route: readonly string[]): Part[] {
   const path = route.join(" ");
   const command = COMMANDS.find((spec) => spec.path === path);
   if (command !== undefined) return commandHelp(command);
@@ -49,85 +65,141 @@ export function helpJson(): string {
   return JSON.stringify({ name: "kf", globalFlags: GLOBAL_FLAGS, commands });
 }
 
-function overview(): string {
-  const rows: [string, string][] = [];
+/** Lines, or rows of what is explained and its explanation. */
+type Part = string | readonly Row[];
+
+interface Row {
+  readonly left: string;
+  readonly right: string;
+  /** Whether the left is for the shell, which `\\` lets go on in the next line. */
+  readonly isCode?: boolean;
+}
+
+function overview(): Part[] {
+  const rows: Row[] = [];
   for (const spec of COMMANDS) {
-    const head = spec.path.split(" ")[0]!;
-    const isFamily = Object.hasOwn(FAMILIES, head);
-    if (rows.some(([name]) => name === head)) continue;
-    rows.push([head, isFamily ? FAMILIES[head]! : spec.summary]);
+    const left = spec.path.split(" ")[0]!;
+    const isFamily = Object.hasOwn(FAMILIES, left);
+    if (rows.some((row) => row.left === left)) continue;
+    rows.push({ left, right: isFamily ? FAMILIES[left]! : spec.summary });
   }
-  return `kf: a streaming platform that speaks Kafka
-
-Usage: kf COMMAND [ARGUMENTS] [FLAGS]
-
-Commands:
-${table(rows)}
-Flags of every command:
-${table(GLOBAL_FLAGS.map(flagRow))}
-First steps:
-  kf dev                       start a broker to try things on
-  seq 1 5 | kf produce nums    write five records
-  kf consume nums -e           read them
-
-kf COMMAND --help says more.
-`;
+  return [
+    "kf: a streaming platform that speaks Kafka\n\n",
+    "Usage: kf COMMAND [ARGUMENTS] [FLAGS]\n\n",
+    "Commands:\n",
+    rows,
+    "\nFlags of every command:\n",
+    GLOBAL_FLAGS.map(flagRow),
+    "\nFirst steps:\n",
+    [
+      { left: "kf dev", right: "start a broker to try things on" },
+      { left: "seq 1 5 | kf produce nums", right: "write five records" },
+      { left: "kf consume nums -e", right: "read them" },
+    ],
+    "\nkf COMMAND --help says more.\n",
+  ];
 }
 
-function familyHelp(family: string): string {
+function familyHelp(family: string): Part[] {
   const rows = COMMANDS.filter((spec) => spec.path.startsWith(`${family} `))
-    .map((spec): [string, string] => [spec.path, spec.summary]);
-  return `kf ${family}: ${FAMILIES[family]}
-
-Commands:
-${table(rows)}
-kf ${family} COMMAND --help says more.
-`;
+    .map(({ path, summary }) => ({ left: path, right: summary }));
+  return [
+    `kf ${family}: ${FAMILIES[family]}\n\nCommands:\n`,
+    rows,
+    `\nkf ${family} COMMAND --help says more.\n`,
+  ];
 }
 
-function commandHelp(spec: CommandSpec): string {
+function commandHelp(spec: CommandSpec): Part[] {
   const given = spec.arguments;
   const usage = given === undefined
     ? ""
     : given.min === 0
     ? ` [${given.name.replace(" [", "] [").replace(/\]$/, "")}]`
     : ` ${given.name}`;
-  const parts = [
+  const parts: Part[] = [
     `kf ${spec.path}: ${spec.summary}\n`,
-    `Usage: kf ${spec.path}${usage} [FLAGS]\n`,
+    `\nUsage: kf ${spec.path}${usage} [FLAGS]\n`,
   ];
   if (spec.script !== undefined) {
-    parts.push(`Stands for Kafka's ${spec.script}.\n`);
+    parts.push(`\nStands for Kafka's ${spec.script}.\n`);
   }
   if (given !== undefined) {
-    parts.push(`Arguments:\n${table([[given.name, given.brief]])}`);
+    parts.push("\nArguments:\n", [{ left: given.name, right: given.brief }]);
   }
   if (spec.flags.length > 0) {
-    parts.push(`Flags:\n${table(spec.flags.map(flagRow))}`);
+    parts.push("\nFlags:\n", spec.flags.map(flagRow));
   }
-  if (spec.path === "consume") parts.push(FORMAT_HELP, EXPRESSION_HELP);
-  if (spec.json !== undefined) parts.push(`JSON: ${spec.json}\n`);
-  parts.push(`Flags of every command:\n${table(GLOBAL_FLAGS.map(flagRow))}`);
-  const examples = spec.examples.map((example): [string, string] => [
-    example.line,
-    example.does,
-  ]);
-  parts.push(`Examples:\n${table(examples)}`);
-  return parts.join("\n");
+  if (spec.path === "consume") {
+    parts.push(`\n${FORMAT_HELP}`, `\n${EXPRESSION_HELP}`);
+  }
+  if (spec.json !== undefined) parts.push(`\nJSON: ${spec.json}\n`);
+  parts.push("\nFlags of every command:\n", GLOBAL_FLAGS.map(flagRow));
+  const examples = spec.examples.map(({ line, does }) => ({
+    left: line,
+    right: does,
+    isCode: true,
+  }));
+  parts.push("\nExamples:\n", examples);
+  return parts;
 }
 
-function flagRow(flag: FlagSpec): [string, string] {
+function flagRow(flag: FlagSpec): Row {
   const short = flag.short === undefined ? "    " : `-${flag.short}, `;
   const value = flag.value === undefined ? "" : ` ${flag.value}`;
   const again = flag.repeats ? " (may repeat)" : "";
-  return [`${short}--${flag.name}${value}`, flag.brief + again];
+  return {
+    left: `${short}--${flag.name}${value}`,
+    right: flag.brief + again,
+  };
 }
 
-function table(rows: readonly [string, string][]): string {
-  const width = Math.min(40, Math.max(...rows.map(([left]) => left.length)));
-  return rows.map(([left, right]) =>
-    left.length > width
-      ? `  ${left}\n  ${" ".repeat(width)}  ${right}\n`
-      : `  ${left.padEnd(width)}  ${right}\n`
-  ).join("");
+/** Two columns; what the left has no room for stands above. */
+function table(rows: readonly Row[], columns: number): string {
+  const room = columns - 4 - BESIDE_MIN;
+  const fits = rows.map(({ left }) => left.length).filter((n) => n <= room);
+  const width = Math.max(HANGING, ...fits);
+  const indent = " ".repeat(2 + width + 2);
+  return rows.map(({ left, right, isCode }) => {
+    const beside = wrapped(right.match(WORDS), columns - indent.length)
+      .map((line) => `${indent}${line}\n`).join("");
+    if (left.length > width) return above(left, columns, isCode) + beside;
+    return `  ${left.padEnd(width)}  ${beside.slice(indent.length)}`;
+  }).join("");
+}
+
+/** The left alone on its lines. */
+function above(left: string, columns: number, isCode = false): string {
+  const room = columns - 2 - HANGING - 2;
+  const end = isCode ? " \\" : "";
+  return `  ${
+    wrapped(left.match(isCode ? CODE : WORDS), room)
+      .join(`${end}\n  ${" ".repeat(HANGING)}`)
+  }\n`;
+}
+
+function lines(text: string, columns: number): string {
+  return text.split("\n").map((line) =>
+    line.length <= columns ? line : wrapped(
+      line.match(WORDS),
+      columns - HANGING,
+    ).join(`\n${" ".repeat(HANGING)}`)
+  ).join("\n");
+}
+
+/** Words, and the parts of a shape of JSON, each with the blanks behind it. */
+const WORDS = /(?:[^ ,]|,(?!["{]))*(?:,| +|$)/g;
+/** Words of the shell: what is quoted is one. */
+const CODE = /(?:'[^']*'|"[^"]*"|[^ '"])+ */g;
+
+/** Words in lines of at most `columns`, where they are not longer themselves. */
+function wrapped(words: readonly string[] | null, columns: number): string[] {
+  const found: string[] = [];
+  for (const word of words ?? []) {
+    const last = found.at(-1);
+    const isFull = (last + word.trimEnd()).length > columns;
+    if (last === undefined || isFull) found.push(word);
+    else found[found.length - 1] += word;
+  }
+  return found.map((line) => line.trimEnd());
 }

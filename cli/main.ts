@@ -8,7 +8,14 @@ import { parseArgs, type ParsedArgs } from "./argv.ts";
 import { FAMILIES } from "./commands.ts";
 import { adviceOf, exitCodeOf } from "./failure.ts";
 import { gatherSettings } from "./settings.ts";
-import { args, exit, printErr, printOut } from "./terminal.ts";
+import {
+  args,
+  columns,
+  exit,
+  isTerminal,
+  printErr,
+  printOut,
+} from "./terminal.ts";
 
 async function main(): Promise<number> {
   let isVerbose = false;
@@ -62,8 +69,8 @@ async function printHelp(
   isAsked: boolean,
 ): Promise<number> {
   const { helpText } = await import("./help.ts");
-  if (isAsked) printOut(helpText(route));
-  else printErr(helpText(route));
+  if (isAsked) printOut(helpText(route, isTerminal.stdout() ? columns() : 80));
+  else printErr(helpText(route, isTerminal.stderr() ? columns() : 80));
   return isAsked ? 0 : 2;
 }
 

@@ -144,12 +144,18 @@ Deno.test("of every command it is known whether it asks a cluster", () => {
   assertEquals(known, COMMANDS.map(({ path }) => path).sort());
 });
 
-Deno.test("every command answers --help, and names the flag that was meant", async () => {
-  await each(COMMANDS, async ({ path, arguments: given }) => {
+Deno.test("every command answers --help in 80 columns, and names the flag that was meant", async () => {
+  await each(COMMANDS, async (spec) => {
+    const { path, arguments: given, examples } = spec;
     const words = path.split(" ");
     const help = await kf([...words, "--help"]);
     assertEquals([help.code, help.stderr], [0, ""], path);
     assertMatch(help.stdout, new RegExp(`^kf ${path}: `));
+    const wide = help.stdout.split("\n").filter((line) => line.length > 80);
+    assertEquals(wide, [], path);
+    // What is too long goes on in the next line, as the shell has it.
+    const unbroken = help.stdout.replace(/ \\\n +/g, " ");
+    for (const { line } of examples) assert(unbroken.includes(line), line);
     const args = Array.from({ length: given?.min ?? 0 }, () => "1");
     const wrong = await kf([...words, ...args, "--quite"]);
     assertEquals([wrong.code, wrong.stdout], [2, ""], path);

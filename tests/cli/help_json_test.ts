@@ -48,7 +48,7 @@ Deno.test("--help-json is the whole table of commands", async () => {
 
 Deno.test("--help-json says what --help says, of every command", async () => {
   for (const command of (await told()).commands) {
-    const text = helpText(command.path.split(" "));
+    const text = helpText(command.path.split(" "), Infinity);
     const parts = [
       command.summary,
       ...command.script === undefined ? [] : [command.script],
