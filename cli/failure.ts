@@ -35,14 +35,17 @@ export function sentenceOf(error: unknown): string {
 const REMEDIES: Readonly<Record<string, string>> = {
   dns: "Check the name, or give another address with -b",
   tcp: "Start a broker there (kf broker), or give another address with -b",
-  timeout: "Check the address, or wait longer with --timeout",
+  late: "Check the address, or wait longer with --timeout",
 };
 
 /** The sentence about what ended a command, and what to do about it. */
 export function adviceOf(error: unknown): string {
   const sentence = sentenceOf(error);
   const step = error instanceof Error ? stepOf(error) : undefined;
-  const remedy = REMEDIES[step ?? ""];
+  const isLate = kafkaName(error) === "REQUEST_TIMED_OUT";
+  // The sentence about an advertised address says itself what to do.
+  if (step === undefined || step === "advertised") return sentence;
+  const remedy = REMEDIES[isLate ? "late" : step];
   if (remedy === undefined) return sentence;
   return `${sentence}${/[.?!]$/.test(sentence) ? "" : "."} ${remedy}`;
 }
@@ -63,8 +66,8 @@ function ofSystem(message: string): string | undefined {
 }
 
 /** Kafka's name of the error, when it has one. */
-function kafkaName(error: Error): string | undefined {
-  if (error.name !== "KafkaError") return undefined;
+function kafkaName(error: unknown): string | undefined {
+  if (!(error instanceof Error && error.name === "KafkaError")) return;
   return "error" in error && typeof error.error === "string"
     ? error.error
     : undefined;

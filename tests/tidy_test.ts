@@ -182,6 +182,7 @@ function folderOf(path: string): string {
 
 function isAllowed({ from, to, isLazy }: Edge): boolean {
   if (to.startsWith("node:")) {
+    if (from === "net/tcp/deno_tcp.ts") return to === "node:dns/promises";
     return from === "core/record/compression.ts" &&
       (to === "node:zlib" || to === "node:module");
   }

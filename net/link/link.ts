@@ -440,11 +440,7 @@ export class Link {
 async function dial(options: LinkOptions): Promise<Connection> {
   const { env, transport, address, isAdvertised, connectTimeoutMs } = options;
   const controller = new AbortController();
-  const cancel = env.clock.timer(connectTimeoutMs, () => {
-    controller.abort(
-      new DialError("timeout", `no connection within ${connectTimeoutMs} ms`),
-    );
-  });
+  const cancel = env.clock.timer(connectTimeoutMs, () => controller.abort());
   try {
     return await transport.dial(address, controller.signal);
   } catch (error) {
@@ -462,14 +458,14 @@ async function dial(options: LinkOptions): Promise<Connection> {
           text(address)
         }, the address that the broker advertises (${why}). Check advertised.listeners of the broker`
         : `Cannot connect to ${text(address)} (${why})`,
-      { cause: error },
+      { cause: error, isLate: error instanceof DialError && error.isLate },
     );
   } finally {
     cancel();
   }
 }
 
-const STEP_TEXT = { dns: "DNS", tcp: "TCP", timeout: "time-out" } as const;
+const STEP_TEXT = { dns: "DNS", tcp: "TCP" } as const;
 
 function text({ host, port }: Address): string {
   return host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`;

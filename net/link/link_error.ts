@@ -20,10 +20,12 @@ export class LinkError extends KafkaError {
   constructor(
     readonly step: LinkStep,
     message: string,
-    options?: ErrorOptions,
+    options?: ErrorOptions & { readonly isLate?: boolean },
   ) {
     super(
-      step === "timeout" ? "REQUEST_TIMED_OUT" : "NETWORK_EXCEPTION",
+      step === "timeout" || options?.isLate
+        ? "REQUEST_TIMED_OUT"
+        : "NETWORK_EXCEPTION",
       message,
       options,
     );

@@ -138,47 +138,86 @@ function listen({ host, port }: Address): Listener {
   }
 }
 
+/** A dial that takes longer is looked at: is it the name, or the host? */
+const SLOW_MS = 100;
+
+/** A name's own look-up, beside a dial that is slow. */
+class NameWatch {
+  /** Whether the name has no address yet, as far as is known. */
+  isPending = false;
+  readonly #timer: ReturnType<typeof setTimeout>;
+
+  constructor(host: string) {
+    this.#timer = setTimeout(() => {
+      this.isPending = true;
+      this.#lookUp(host);
+    }, SLOW_MS);
+  }
+
+  end(): void {
+    clearTimeout(this.#timer);
+  }
+
+  async #lookUp(host: string): Promise<void> {
+    try {
+      // Loaded when there is trouble only. It asks as the dial does.
+      const { lookup } = await import("node:dns/promises");
+      await lookup(host);
+    } catch {
+      // The dial will say so.
+    }
+    this.isPending = false;
+  }
+}
+
 function dialFailure(
   { host, port }: Address,
   error: unknown,
-  signal: AbortSignal | undefined,
+  { isLate, isNamePending }: { isLate: boolean; isNamePending: boolean },
 ): DialError {
-  const target = `${host}:${port}`;
+  const start = `Cannot connect to ${host}:${port}: `;
   const reason = error instanceof Error ? error.message : String(error);
   const options = { cause: error };
-  if (signal?.aborted || error instanceof Deno.errors.TimedOut) {
-    return new DialError(
-      "timeout",
-      `Cannot connect to ${target}: no answer in time`,
-      options,
-    );
+  if (isLate || error instanceof Deno.errors.TimedOut) {
+    const late = { ...options, isLate: true };
+    return isNamePending
+      ? new DialError("dns", `${start}no address of "${host}" in time`, late)
+      : new DialError("tcp", `${start}no connection in time`, late);
   }
   if (/resolve|lookup|getaddrinfo|nodename|name or service/i.test(reason)) {
     return new DialError(
       "dns",
-      `Cannot connect to ${target}: "${host}" does not resolve to an address`,
+      `${start}"${host}" does not resolve to an address`,
       options,
     );
   }
   const why = error instanceof Deno.errors.ConnectionRefused
     ? "nothing listens there"
     : reason;
-  return new DialError("tcp", `Cannot connect to ${target}: ${why}`, options);
+  return new DialError("tcp", `${start}${why}`, options);
 }
 
 async function dial(
   address: Address,
   signal?: AbortSignal,
 ): Promise<Connection> {
+  const { host, port } = address;
+  const isName = !/^[\d.]+$|:/.test(host);
+  const watch = isName ? new NameWatch(host) : undefined;
   try {
     const conn = await Deno.connect({
-      hostname: address.host,
-      port: address.port,
+      hostname: host,
+      port,
       ...(signal ? { signal } : {}),
     });
     return new DenoConnection(conn);
   } catch (error) {
-    throw dialFailure(address, error, signal);
+    throw dialFailure(address, error, {
+      isLate: signal?.aborted === true,
+      isNamePending: watch?.isPending === true,
+    });
+  } finally {
+    watch?.end();
   }
 }
 

@@ -41,17 +41,20 @@ export interface Listener {
 }
 
 /** Which step of reaching a peer failed. */
-export type DialStep = "dns" | "tcp" | "timeout";
+export type DialStep = "dns" | "tcp";
 
 /** A failed dial: which step, on what, why. */
 export class DialError extends Error {
   override readonly name = "DialError";
+  /** Whether there was no answer in time, rather than a bad one. */
+  readonly isLate: boolean;
   constructor(
     readonly step: DialStep,
     message: string,
-    options?: ErrorOptions,
+    options: ErrorOptions & { readonly isLate?: boolean } = {},
   ) {
     super(message, options);
+    this.isLate = options.isLate === true;
   }
 }
 

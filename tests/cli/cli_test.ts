@@ -71,6 +71,56 @@ Deno.test("a broker that is not there exits 1 and names the step", async () => {
   assertMatch(lost.stderr, /no-such-host\.invalid/);
 });
 
+const SLOW_LOOKUP = `#define _GNU_SOURCE
+#include <dlfcn.h>
+#include <netdb.h>
+#include <string.h>
+#include <unistd.h>
+int getaddrinfo(const char *name, const char *port,
+                const struct addrinfo *hints, struct addrinfo **found) {
+  int (*real)() = (int (*)())dlsym(RTLD_NEXT, "getaddrinfo");
+  if (name && !strcmp(name, "slow.invalid")) sleep(20);
+  return real(name, port, hints, found);
+}
+`;
+
+Deno.test("a look-up that takes too long is told from a connection that does", async () => {
+  using folder = temporaryFolder();
+  const listener = Deno.listen({
+    hostname: "127.0.0.1",
+    port: 0,
+    tcpBacklog: 1,
+  });
+  // Who connects after these waits: nobody accepts.
+  const { port } = listener.addr as Deno.NetAddr;
+  const held: Deno.Conn[] = [];
+  for (let isFull = false; !isFull;) {
+    const late = new AbortController();
+    const timer = setTimeout(() => late.abort(), 300);
+    const dialled = Deno.connect({ port, signal: late.signal });
+    await dialled.then((conn) => held.push(conn), () => isFull = true);
+    clearTimeout(timer);
+  }
+  const ask = (address: string, env: Record<string, string>) =>
+    kf(["topic", "list", "--timeout", "1s", "-b", address], { env });
+  const connecting = await ask(`localhost:${port}`, {});
+  for (const conn of held) conn.close();
+  listener.close();
+  assertEquals(
+    connecting.stderr,
+    `kf: Cannot connect to localhost:${port} (TCP: no connection in time). Check the address, or wait longer with --timeout\n`,
+  );
+  if (!hasProgram("cc", "--version")) return;
+  const [source, library] = [`${folder.path}/l.c`, `${folder.path}/l.so`];
+  Deno.writeTextFileSync(source, SLOW_LOOKUP);
+  done(await run(["cc", "-shared", "-fPIC", "-o", library, source, "-ldl"]));
+  const looking = await ask("slow.invalid:9092", { LD_PRELOAD: library });
+  assertEquals(
+    looking.stderr,
+    'kf: Cannot connect to slow.invalid:9092 (DNS: no address of "slow.invalid" in time). Check the address, or wait longer with --timeout\n',
+  );
+});
+
 Deno.test("produce and consume take any bytes through the shell", async () => {
   await using bench = await startBench();
   const binary = new Uint8Array(100_000).map((_, i) => i * 7 % 256);
