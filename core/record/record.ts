@@ -9,7 +9,7 @@
 import { KafkaError } from "../errors.ts";
 import { LIMITS } from "../limits.ts";
 import type { BatchView } from "./batch.ts";
-import { CompressionError, decompress } from "./compression.ts";
+import { codecName, CompressionError, decompress } from "./compression.ts";
 
 /** One header of a record. */
 export interface RecordHeader {
@@ -43,6 +43,12 @@ function inflatedRecords(
   maxBytes: number = LIMITS.inflatedBatchBytesMax,
 ): Uint8Array {
   if (view.codec === 0) return view.records;
+  if (codecName(view.codec) === undefined) {
+    throw new KafkaError(
+      "CORRUPT_MESSAGE",
+      `Cannot inflate the batch at offset ${view.baseOffset}: it has the unknown codec ${view.codec}`,
+    );
+  }
   try {
     return decompress(view.codec, view.records, { maxBytes });
   } catch (error) {
