@@ -95,8 +95,9 @@ export async function readFramed(
       if (signal?.aborted) return;
       continue;
     }
-    if (chunk.length - start < needed || end === chunk.length) {
-      const next = new Uint8Array(Math.max(CHUNK_BYTES, needed));
+    if (end === chunk.length) {
+      // Twice what is there, not what its length claims: it may be no length.
+      const next = new Uint8Array(Math.max(CHUNK_BYTES, 2 * held));
       next.set(chunk.subarray(start, end));
       chunk = next;
       start = 0;
