@@ -25,6 +25,8 @@ const RECOVERY = "recovery-point-offset-checkpoint";
 const REPLICATION = "replication-offset-checkpoint";
 const START = "log-start-offset-checkpoint";
 const METADATA_TOPIC = "__cluster_metadata";
+/** What file systems take. */
+const FILE_NAME_BYTES_MAX = 255;
 const CHECKPOINTS = ["recovery", "start", "replication"] as const;
 /** One of the offset checkpoints of a data folder. */
 type Checkpoint = typeof CHECKPOINTS[number];
@@ -388,9 +390,10 @@ export class LogFolder {
 
   #setAside(name: string): void {
     const { disk, random, tasks } = this.#env;
-    const gone = `${this.path}/${name}.${
-      uuidFromRandom(random).replaceAll("-", "_")
-    }-delete`;
+    const suffix = `.${uuidFromRandom(random).replaceAll("-", "_")}-delete`;
+    // The longest topic name leaves no room for the suffix.
+    const kept = name.slice(0, FILE_NAME_BYTES_MAX - suffix.length);
+    const gone = `${this.path}/${kept}${suffix}`;
     disk.rename(`${this.path}/${name}`, gone);
     disk.syncDirectory(this.path);
     tasks.spawn(`delete ${name}`, () => {

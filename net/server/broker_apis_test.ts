@@ -28,6 +28,7 @@ import { OFFSET_FETCH } from "../wire/09_offset_fetch.ts";
 import { FIND_COORDINATOR } from "../wire/10_find_coordinator.ts";
 import { JOIN_GROUP } from "../wire/11_join_group.ts";
 import { API_VERSIONS } from "../wire/18_api_versions.ts";
+import { DELETE_TOPICS } from "../wire/20_delete_topics.ts";
 import { DELETE_RECORDS } from "../wire/21_delete_records.ts";
 import { OFFSET_FOR_LEADER_EPOCH } from "../wire/23_offset_for_leader_epoch.ts";
 import { DESCRIBE_CONFIGS } from "../wire/32_describe_configs.ts";
@@ -376,6 +377,39 @@ Deno.test("Metadata: null, none and ids, version by version", async () => {
   ]);
   assertEquals(brokers[0]!.port, at.port);
   assertEquals(clusterId, at.broker.clusterId);
+});
+
+Deno.test("Metadata by id is refused in versions whose answer needs a name", async () => {
+  await using at = await running();
+  using client = await RawClient.connect(at.port);
+  const { topicId } = await create(client, "t");
+  for (const version of [10, 11]) {
+    for (const asked of [{ name: null, topicId }, { name: null }]) {
+      const { topics } = await client.call({ api: METADATA, version }, {
+        topics: [asked],
+      });
+      assertEquals(
+        topics.map(({ name, errorCode }) => [name, errorCode]),
+        [["", ERRORS.INVALID_REQUEST]],
+      );
+    }
+  }
+});
+
+Deno.test("a topic with the longest name can be deleted", async () => {
+  const name = "x".repeat(249);
+  await using at = await running();
+  using client = await RawClient.connect(at.port);
+  await create(client, name);
+  const { responses } = await client.call({ api: DELETE_TOPICS, version: 5 }, {
+    topicNames: [name],
+    timeoutMs: 5000,
+  });
+  assertEquals(responses[0]!.errorCode, 0);
+  await until("its folder is gone", () => {
+    const names = [...Deno.readDirSync(at.folder)].map((entry) => entry.name);
+    return !names.some((each) => each.startsWith("xxx"));
+  });
 });
 
 Deno.test("ApiVersions answers in each version, and to the wrong broker by name", async () => {

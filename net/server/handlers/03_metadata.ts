@@ -6,7 +6,7 @@
  * @module
  */
 import { ZERO_UUID } from "../../../core/bytes/uuid.ts";
-import { type ErrorName, ERRORS } from "../../../core/errors.ts";
+import { type ErrorName, ERRORS, KafkaError } from "../../../core/errors.ts";
 import type {
   MetadataImage,
   TopicImage,
@@ -31,6 +31,8 @@ type AskedTopic = NonNullable<MetadataRequest["topics"]>[number];
 const CLUSTER_OPERATIONS = 0b1_1111_1010_0000;
 /** First version in which no topics means none instead of all. */
 const EMPTY_MEANS_NONE_VERSION = 1;
+/** First version that may ask by id: earlier answers can't do without a name. */
+const TOPIC_ID_VERSION = 12;
 
 function describe(topic: TopicImage, request: MetadataRequest): Topic {
   return {
@@ -109,6 +111,16 @@ function answerOne(
   return missing(asked, refusals.get(name) ?? "UNKNOWN_TOPIC_OR_PARTITION");
 }
 
+function refuseIds(asked: readonly AskedTopic[]): void {
+  for (const { name, topicId } of asked) {
+    if (name !== null && topicId === ZERO_UUID) continue;
+    throw new KafkaError(
+      "INVALID_REQUEST",
+      `Cannot tell of a topic by its id before version ${TOPIC_ID_VERSION}`,
+    );
+  }
+}
+
 /** The handler of Metadata. */
 export function metadataHandler(services: Services): HandlerEntry {
   const { image } = services;
@@ -128,6 +140,7 @@ export function metadataHandler(services: Services): HandlerEntry {
       );
       return response(request, all, { local, services });
     }
+    if (context.apiVersion < TOPIC_ID_VERSION) refuseIds(asked);
     const answer = (refusals: ReadonlyMap<string, ErrorName>) =>
       response(
         request,
