@@ -11,6 +11,9 @@ import { complete } from "../schema/complete.ts";
 import {
   array,
   type Decoded,
+  type Field,
+  type Fields,
+  includes,
   type Input,
   int16,
   int32,
@@ -151,6 +154,7 @@ export function decodeControlValue<T extends RaftControlType>(
 /** Who leads and whom this node voted for, as it survives a restart. */
 export type QuorumState = Decoded<typeof QUORUM_STATE_DATA>;
 
+const QUORUM_FIELDS: Fields = QUORUM_STATE_DATA.fields;
 const NO_VOTE: QuorumState = complete(QUORUM_STATE_DATA, {});
 
 /** The text of the file `quorum-state` (version 1: kraft.version 1). */
@@ -196,13 +200,23 @@ export function decodeQuorumState(text: string): QuorumState {
   const result: Record<string, unknown> = { ...NO_VOTE };
   for (const [name, before] of Object.entries(NO_VOTE)) {
     const value = fields[name];
+    const { versions }: Field = QUORUM_FIELDS[name]!;
+    if (!includes(versions, version)) continue;
     if (value === undefined || value === null) continue;
-    if (typeof value !== typeof before) {
+    const isAlike = typeof value === typeof before &&
+      Array.isArray(value) === Array.isArray(before);
+    if (!isAlike) {
       throw new DecodeError(
-        `Cannot decode quorum-state: "${name}" is ${typeof value}`,
+        `Cannot decode quorum-state: "${name}" is ${JSON.stringify(value)}`,
       );
     }
     result[name] = value;
+  }
+  try {
+    encode(QUORUM_STATE_DATA, version, result);
+  } catch (cause) {
+    const why = cause instanceof Error ? cause.message : String(cause);
+    throw new DecodeError(`Cannot decode quorum-state: ${why}`, { cause });
   }
   return result as unknown as QuorumState;
 }

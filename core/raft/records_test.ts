@@ -87,6 +87,9 @@ Deno.test("a damaged quorum-state is refused", () => {
     "{}",
     '{"data_version":2}',
     '{"leaderId":"1","data_version":1}',
+    '{"leaderEpoch":1.5,"data_version":1}',
+    '{"currentVoters":{},"data_version":0}',
+    '{"currentVoters":[null],"data_version":0}',
   ];
   for (const text of inputs) {
     assertThrows(() => decodeQuorumState(text), DecodeError, "quorum-state");
