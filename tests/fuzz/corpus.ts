@@ -5,6 +5,8 @@
  * @module
  */
 
+import { joined } from "./target.ts";
+
 const FOLDER = new URL("./corpus/", import.meta.url);
 const ENCODER = new TextEncoder();
 const PRINTABLE = /^[\x20-\x7e\n]+$/;
@@ -32,7 +34,7 @@ function parseInput(line: string): Uint8Array {
       ? ENCODER.encode(JSON.parse(part) as string)
       : Uint8Array.fromHex(part)
   );
-  return Uint8Array.from(bytes.flatMap((each) => [...each]));
+  return joined(bytes);
 }
 
 /** The line of an input. */

@@ -41,13 +41,21 @@ const ENCODER = new TextEncoder();
 const DECODER = new TextDecoder();
 const NEWLINE = 10;
 
+/** Several bytes as one. */
+export function joined(parts: readonly Uint8Array[]): Uint8Array {
+  const length = parts.reduce((sum, part) => sum + part.length, 0);
+  const result = new Uint8Array(length);
+  let at = 0;
+  for (const part of parts) {
+    result.set(part, at);
+    at += part.length;
+  }
+  return result;
+}
+
 /** An input that opens with a line which says what its bytes are. */
 export function headed(head: string, body: Uint8Array): Uint8Array {
-  const line = ENCODER.encode(`${head}\n`);
-  const input = new Uint8Array(line.length + body.length);
-  input.set(line);
-  input.set(body, line.length);
-  return input;
+  return joined([ENCODER.encode(`${head}\n`), body]);
 }
 
 /** The line and the bytes of a {@linkcode headed} input. */

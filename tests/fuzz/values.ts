@@ -89,10 +89,10 @@ class Values {
       const mayLack = field.default !== null || this.#isNullable(field) ||
         includes(field.tagged, this.#version);
       if (mayLack && chance.oneIn(12)) continue;
-      const word = this.#words[name];
-      result[name] = word !== undefined && chance.oneIn(2)
-        ? word(chance)
-        : this.#field(field, name);
+      const word = chance.oneIn(2) ? this.#words[name]?.(chance) : undefined;
+      const isWord = word !== undefined &&
+        (word !== null || this.#isNullable(field));
+      result[name] = isWord ? word : this.#field(field, name);
     }
     if (this.#isFlexible && chance.oneIn(10)) {
       const tag = 64 + chance.below(1000);

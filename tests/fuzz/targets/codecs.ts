@@ -19,6 +19,7 @@ import {
   type FuzzTarget,
   headed,
   headOf,
+  joined,
   varyBody,
 } from "../target.ts";
 
@@ -91,6 +92,6 @@ function variantOf(
   if (codec === "snappy" && chance.oneIn(2)) {
     bytes = deflated.subarray(XERIAL_HEADER_BYTES + 4);
   }
-  if (chance.oneIn(10)) bytes = Uint8Array.of(...bytes, ...bytes);
+  if (chance.oneIn(10)) bytes = joined([bytes, bytes]);
   return chance.oneIn(8) ? bytes : mutate(bytes, chance);
 }

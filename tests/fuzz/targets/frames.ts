@@ -17,7 +17,7 @@ import { someBatch } from "../batches.ts";
 import { Arena, TOPIC_ID_HERE } from "../arena.ts";
 import type { Chance } from "../../chance.ts";
 import { mutate } from "../mutate.ts";
-import type { FuzzTarget } from "../target.ts";
+import { type FuzzTarget, joined } from "../target.ts";
 import { valueOf, type Words } from "../values.ts";
 
 const TEXT = new TextEncoder();
@@ -152,11 +152,9 @@ export const frames: FuzzTarget = {
     arena ??= await Arena.open();
   },
   generate(chance) {
-    const parts = Array.from(
-      { length: 1 + chance.size(8) },
-      () => someFrame(chance),
+    return joined(
+      Array.from({ length: 1 + chance.size(8) }, () => someFrame(chance)),
     );
-    return Uint8Array.from(parts.flatMap((part) => [...part]));
   },
   run: (input) => arena!.take(input),
   async close() {
