@@ -117,7 +117,9 @@ function makeRaftSnapshot(chance: Chance): Uint8Array {
 function makeProducerSnapshot(chance: Chance): Uint8Array {
   const states = new ProducerStates();
   for (let i = chance.below(6); i > 0; i--) {
-    for (const view of batchesOf(randomBatch(chance))) states.update(view);
+    for (const view of batchesOf(randomBatch(chance))) {
+      states.update(view, undefined);
+    }
   }
   const bytes = mutate(states.encode(), chance).slice();
   if (bytes.length > 6) setInt32At(bytes, 2, crc32c(bytes, 6));
