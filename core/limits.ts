@@ -29,6 +29,10 @@ export const LIMITS = {
   parkedRequestsMax: 100_000,
   /** Incremental fetch sessions: default of `max.incremental.fetch.session.cache.slots`. */
   fetchSessionsMax: 1000,
+  /** Files and sockets of a process whose system tells no bound. */
+  openFilesMax: 4096,
+  /** Those of them that are neither a log's nor a connection's. */
+  openFilesReserved: 40,
   /** Partitions of one topic. */
   topicPartitionsMax: 10_000,
   /** Members of one group. */

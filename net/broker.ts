@@ -5,7 +5,7 @@
  * @module
  */
 import { resolveBrokerConfig } from "../core/config/resolve.ts";
-import { denoEnv, processUsage } from "../core/env/deno_env.ts";
+import { denoEnv, openFilesMax, processUsage } from "../core/env/deno_env.ts";
 import type { Trace, TraceLevel } from "../core/env/env.ts";
 import { Broker } from "./server/broker.ts";
 import { denoTransport } from "./tcp/deno_tcp.ts";
@@ -57,6 +57,7 @@ export async function startBroker(
     config: resolveBrokerConfig(options.config),
     ...(onFatal ? { onFatal } : {}),
     processUsage,
+    openFilesMax: openFilesMax(),
   });
   const { address, httpAddress } = broker;
   return {

@@ -134,20 +134,25 @@ export interface BrokerProcessOptions {
   readonly data: string;
   readonly port?: number;
   readonly args?: readonly string[];
+  /** A program that runs the command behind its own arguments. */
+  readonly under?: readonly string[];
 }
 
 /** Starts `kf broker` and waits until it names its address. */
 export async function startBrokerProcess(
   options: BrokerProcessOptions,
 ): Promise<BrokerProcess> {
-  const [program, ...args] = kfCommand(
-    "broker",
-    "--data",
-    options.data,
-    "--listen",
-    `127.0.0.1:${options.port ?? 0}`,
-    ...options.args ?? [],
-  );
+  const [program, ...args] = [
+    ...options.under ?? [],
+    ...kfCommand(
+      "broker",
+      "--data",
+      options.data,
+      "--listen",
+      `127.0.0.1:${options.port ?? 0}`,
+      ...options.args ?? [],
+    ),
+  ];
   const child = new Deno.Command(program!, {
     args,
     stdin: "null",

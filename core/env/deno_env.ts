@@ -61,6 +61,17 @@ export function processUsage(): ProcessUsage {
   };
 }
 
+/** Files and sockets that this process may have open, where the system says. */
+export function openFilesMax(): number | undefined {
+  try {
+    const limits = Deno.readTextFileSync("/proc/self/limits");
+    const [, soft] = /^Max open files\s+(\d+)/m.exec(limits) ?? [];
+    return soft === undefined ? undefined : Number(soft);
+  } catch {
+    return undefined;
+  }
+}
+
 function denoClock(): Clock {
   return {
     wallMs: () => Date.now(),

@@ -20,6 +20,7 @@ import type { Env, ProcessUsage } from "../../core/env/env.ts";
 import { invariant } from "../../core/invariant.ts";
 import { LIMITS } from "../../core/limits.ts";
 import { LogFolder, LogFolderError } from "../../core/log/log_folder.ts";
+import { withOpenFilesMax } from "../../core/log/open_files.ts";
 import type { MetadataDelta } from "../../core/metadata/delta.ts";
 import { RESOURCE_TYPE } from "../../core/metadata/image.ts";
 import type { Metric } from "../http/exposition.ts";
@@ -59,6 +60,8 @@ export interface BrokerOptions {
   readonly onFatal?: (error: unknown) => void;
   /** What the process uses, for metrics. */
   readonly processUsage?: () => ProcessUsage;
+  /** Files and sockets that the process may have open. */
+  readonly openFilesMax?: number | undefined;
 }
 
 /** What is written when the data folder is given back. */
@@ -94,6 +97,8 @@ export class Broker {
   readonly #options: BrokerOptions;
   readonly #undo: Undo[] = [];
   readonly #stats = new BrokerStats();
+  /** What the process has room for. */
+  readonly #connectionsMax: number;
   #config: BrokerConfig;
   #stopping: Promise<void> | undefined;
   #address: Address = { host: "", port: 0 };
@@ -110,7 +115,11 @@ export class Broker {
   });
 
   private constructor(options: BrokerOptions) {
-    this.#options = options;
+    const { env, openFilesMax = LIMITS.openFilesMax } = options;
+    const { files, connections } = shareOpenFiles(openFilesMax);
+    this.#connectionsMax = connections;
+    const disk = withOpenFilesMax(env.disk, files);
+    this.#options = { ...options, env: { ...env, disk } };
     this.#config = options.config;
   }
 
@@ -470,7 +479,10 @@ export class Broker {
       env,
       listener,
       limits: () => ({
-        connectionsMax: this.#config["max.connections"],
+        connectionsMax: Math.min(
+          this.#config["max.connections"],
+          this.#connectionsMax,
+        ),
         connectionsPerIpMax: this.#config["max.connections.per.ip"],
         idleMs: this.#config["connections.max.idle.ms"],
       }),
@@ -504,6 +516,16 @@ export class Broker {
     );
     this.#options.onFatal?.(error);
   }
+}
+
+/**
+ * Half of what may be open is for files, which give way to each other, and the
+ * rest for connections, which can't: a flood of them must not close the disk.
+ */
+function shareOpenFiles(openFilesMax: number) {
+  const files = Math.max(16, openFilesMax >> 1);
+  const left = openFilesMax - files - LIMITS.openFilesReserved;
+  return { files, connections: Math.max(8, left) };
 }
 
 async function unfence(
