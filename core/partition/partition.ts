@@ -9,7 +9,10 @@ import type { Uuid } from "../bytes/uuid.ts";
 import type { TopicConfig } from "../config/resolve.ts";
 import { type ErrorName, KafkaError } from "../errors.ts";
 import { partitionName } from "../ids.ts";
-import type { Log } from "../log/log.ts";
+import type { AppendOptions, Log } from "../log/log.ts";
+import type { VerificationGuard } from "../log/producer_state.ts";
+import type { AbortedTransaction } from "../log/txn_index.ts";
+import { BATCH_OVERHEAD, batchesOf } from "../record/batch.ts";
 import { type RecordError, validateProduced } from "../record/validate.ts";
 
 /** What a partition is made of. */
@@ -29,7 +32,15 @@ export interface ProduceOptions {
   readonly acks: number;
   readonly nowMs: number;
   readonly produceVersion: number;
+  /** What {@linkcode Partition.beginVerification} gave. */
+  readonly guard?: VerificationGuard | undefined;
 }
+
+/** How a coordinator's own batch is appended. */
+export type OwnOptions = Pick<
+  AppendOptions,
+  "nowMs" | "guard" | "transactionVersion"
+>;
 
 /** What became of a client's batch. */
 export type Produced =
@@ -142,29 +153,18 @@ export class Partition {
 
   /** Checks and appends a client's payload; refusals are values, not throws. */
   produce(payload: Uint8Array | null, options: ProduceOptions): Produced {
-    const { acks, nowMs, produceVersion } = options;
+    const { acks, nowMs, produceVersion, guard } = options;
     if (acks === -1 && this.#isUnderMinIsr()) {
-      return {
-        ok: false,
-        error: "NOT_ENOUGH_REPLICAS",
-        message: `Cannot append to ${this.name}: ${this.#isr.length} in-sync ` +
-          `replicas are fewer than min.insync.replicas`,
-      };
+      return refusalOf(this.#tooFewReplicas(), this.name);
     }
     const validated = this.#validate(payload, { nowMs, produceVersion });
     if (!validated.ok) return validated;
-    if (validated.view.isTransactional) {
-      return {
-        ok: false,
-        error: "INVALID_TXN_STATE",
-        message: `Cannot append to ${this.name}: transactions are not served`,
-      };
-    }
     try {
       const { leaderEpoch } = this;
       const appended = this.log.appendAsLeader(validated.bytes, {
         leaderEpoch,
         nowMs,
+        guard,
       });
       const isBrokerTime =
         this.#config.messageTimestampType === "LogAppendTime";
@@ -180,9 +180,30 @@ export class Partition {
   }
 
   /** Appends a coordinator's own batch; throws when that fails. */
-  appendOwn(batch: Uint8Array, nowMs: number): number {
+  appendOwn(batch: Uint8Array, options: OwnOptions): number {
     const { leaderEpoch } = this;
-    return this.log.appendAsLeader(batch, { leaderEpoch, nowMs }).lastOffset;
+    return this.log.appendAsLeader(batch, {
+      ...options,
+      leaderEpoch,
+      origin: "coordinator",
+    }).lastOffset;
+  }
+
+  /** Appends the marker that ends a transaction; throws when it is refused. */
+  appendMarker(batch: Uint8Array, options: OwnOptions): number {
+    if (this.#isUnderMinIsr()) throw this.#tooFewReplicas();
+    return this.appendOwn(batch, options);
+  }
+
+  /**
+   * What the append of a transactional `batch` needs once its coordinator has
+   * confirmed its transaction; undefined: it is open here already.
+   */
+  beginVerification(
+    batch: Uint8Array,
+    options: { readonly bumpsEpoch: boolean; readonly nowMs: number },
+  ): VerificationGuard | undefined {
+    return this.log.beginVerification(batch, options);
   }
 
   /** Moves the high watermark as far as it may; tells whether it moved. */
@@ -215,6 +236,14 @@ export class Partition {
       upperOffset: this.bound(options.isolation),
       minOneBatch: options.minOneBatch,
     });
+  }
+
+  /** The aborted transactions that `records`, read at `offset`, may be of. */
+  abortedIn(records: Uint8Array, offset: number): AbortedTransaction[] {
+    if (records.length < BATCH_OVERHEAD) return [];
+    let end = offset;
+    for (const { nextOffset } of batchesOf(records)) end = nextOffset;
+    return this.log.abortedTransactions(offset, end);
   }
 
   /** Forgets records before `offset` (−1: the high watermark). */
@@ -251,6 +280,14 @@ export class Partition {
       compressionLevel: levelOf(config),
       produceVersion,
     });
+  }
+
+  #tooFewReplicas(): KafkaError {
+    return new KafkaError(
+      "NOT_ENOUGH_REPLICAS",
+      `Cannot append to ${this.name}: ${this.#isr.length} in-sync ` +
+        `replicas are fewer than min.insync.replicas`,
+    );
   }
 
   #isUnderMinIsr(): boolean {

@@ -49,12 +49,19 @@ export function controlBatch(
   }[],
   options: Omit<BuildOptions, "isControl"> & { readonly timestamp: number },
 ): Uint8Array<ArrayBuffer> {
-  const inputs = records.map(({ type, value }) => {
-    const key = new Uint8Array(4);
-    setInt16At(key, 2, CONTROL_TYPES[type]);
-    return { timestamp: options.timestamp, key, value };
-  });
+  const { timestamp } = options;
+  const inputs = records.map(({ type, value }) => ({
+    timestamp,
+    key: controlKey(type),
+    value,
+  }));
   return buildBatch(inputs, { ...options, isControl: true });
+}
+
+function controlKey(type: ControlType): Uint8Array<ArrayBuffer> {
+  const key = new Uint8Array(4);
+  setInt16At(key, 2, CONTROL_TYPES[type]);
+  return key;
 }
 
 /** The records of a control batch; broken ones throw `CORRUPT_MESSAGE`. */
@@ -71,7 +78,41 @@ export function decodeControlRecords(view: BatchView): ControlRecord[] {
   });
 }
 
-/** The end of a transaction in one partition. */
+/** What is written where a transaction ends. */
+export interface TxnMarker {
+  readonly producerId: number;
+  readonly producerEpoch: number;
+  readonly coordinatorEpoch: number;
+  readonly committed: boolean;
+  /** 2: the producer's epoch grew with the transaction's end. */
+  readonly transactionVersion: number;
+}
+
+/** Key and value of the control record of a marker. */
+function markerRecord(
+  { committed, coordinatorEpoch }: TxnMarker,
+): { key: Uint8Array<ArrayBuffer>; value: Uint8Array<ArrayBuffer> } {
+  return {
+    key: controlKey(committed ? "COMMIT" : "ABORT"),
+    value: encodeEndTransactionValue(coordinatorEpoch),
+  };
+}
+
+/** The control batch of a marker. */
+export function markerBatch(
+  marker: TxnMarker,
+  timestamp: number,
+): Uint8Array<ArrayBuffer> {
+  const { producerId, producerEpoch } = marker;
+  return buildBatch([{ timestamp, ...markerRecord(marker) }], {
+    producerId,
+    producerEpoch,
+    isTransactional: true,
+    isControl: true,
+  });
+}
+
+/** The end of a transaction as a log holds it. */
 export interface EndTransactionMarker {
   readonly type: "COMMIT" | "ABORT";
   readonly coordinatorEpoch: number;

@@ -403,7 +403,7 @@ function logOf(hosted: HostedPartition, { env }: Needs): CoordinatorLog {
     get highWatermark() {
       return partition.highWatermark;
     },
-    append: (batch) => hosted.appendOwn(batch, env.clock.wallMs()),
+    append: (batch) => hosted.appendOwn(batch, { nowMs: env.clock.wallMs() }),
   };
 }
 

@@ -16,6 +16,7 @@ import { deleteTopicsHandler } from "./handlers/20_delete_topics.ts";
 import { deleteRecordsHandler } from "./handlers/21_delete_records.ts";
 import { initProducerIdHandler } from "./handlers/22_init_producer_id.ts";
 import { offsetForLeaderEpochHandler } from "./handlers/23_offset_for_leader_epoch.ts";
+import { writeTxnMarkersHandler } from "./handlers/27_write_txn_markers.ts";
 import { describeConfigsHandler } from "./handlers/32_describe_configs.ts";
 import { alterConfigsHandler } from "./handlers/33_alter_configs.ts";
 import { describeLogDirsHandler } from "./handlers/35_describe_log_dirs.ts";
@@ -58,6 +59,7 @@ export function handlerTable(
     deleteRecordsHandler(services),
     initProducerIdHandler(services),
     offsetForLeaderEpochHandler(services),
+    writeTxnMarkersHandler(services),
     describeConfigsHandler(services),
     alterConfigsHandler(services),
     describeLogDirsHandler(services),

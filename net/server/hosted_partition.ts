@@ -7,21 +7,37 @@
  */
 import type { Trace } from "../../core/env/env.ts";
 import type { Uuid } from "../../core/bytes/uuid.ts";
+import type { ErrorName } from "../../core/errors.ts";
 import type {
+  OwnOptions,
   Partition,
   Produced,
   ProduceOptions,
 } from "../../core/partition/partition.ts";
+import { markerBatch, type TxnMarker } from "../../core/record/control.ts";
 import type { Traffic } from "./stats.ts";
 import type { Turn, TurnJob } from "./turn.ts";
 
 /** Why a wait ended. */
 export type WaitEnd = "done" | "storage" | "gone";
 
+/** What clients are told of each end. */
+export const ERROR_OF_END: Readonly<Record<WaitEnd, ErrorName>> = {
+  done: "NONE",
+  storage: "KAFKA_STORAGE_ERROR",
+  gone: "UNKNOWN_TOPIC_OR_PARTITION",
+};
+
+/** How many bytes more can be read of a partition, by isolation. */
+export interface Progress {
+  readonly committed: number;
+  readonly uncommitted: number;
+}
+
 /** A fetch that waits for bytes. */
 export interface FetchWait {
-  /** `bytes` more can be read of one of its partitions. */
-  onProgress(bytes: number): void;
+  /** More can be read of one of its partitions. */
+  onProgress(progress: Progress): void;
   /** A partition of it is gone or failed: answer now. */
   onFailure(): void;
 }
@@ -57,6 +73,9 @@ export class HostedPartition implements TurnJob {
   #isTouched = false;
   #isGone = false;
   #newBytes = 0;
+  /** Bytes behind the last stable offset, or as many as were since it moved. */
+  #unstableBytes = 0;
+  #lastStableOffset: number;
   /** Where the log must end: a write that failed later takes records back. */
   #expectedEnd: number;
 
@@ -73,6 +92,7 @@ export class HostedPartition implements TurnJob {
     this.#turn = turn;
     this.#trace = trace;
     this.#expectedEnd = partition.log.logEndOffset;
+    this.#lastStableOffset = partition.lastStableOffset;
     partition.log.onSettled(() => this.#touch());
   }
 
@@ -98,9 +118,22 @@ export class HostedPartition implements TurnJob {
   }
 
   /** Appends a coordinator's batch; gives its last offset. */
-  appendOwn(batch: Uint8Array, nowMs: number): number {
+  appendOwn(batch: Uint8Array, options: OwnOptions): number {
     this.#failLost();
-    const lastOffset = this.partition.appendOwn(batch, nowMs);
+    const lastOffset = this.partition.appendOwn(batch, options);
+    this.#grew(batch.length);
+    return lastOffset;
+  }
+
+  /** Ends a transaction here; gives the marker's offset. */
+  appendMarker(marker: TxnMarker, nowMs: number): number {
+    this.#failLost();
+    const { transactionVersion } = marker;
+    const batch = markerBatch(marker, nowMs);
+    const lastOffset = this.partition.appendMarker(batch, {
+      nowMs,
+      transactionVersion,
+    });
     this.#grew(batch.length);
     return lastOffset;
   }
@@ -164,14 +197,25 @@ export class HostedPartition implements TurnJob {
     if (this.partition.advance()) {
       const { highWatermark } = this.partition;
       for (const fn of this.#commitListeners) fn(highWatermark);
-      const bytes = this.#newBytes;
-      this.#newBytes = 0;
-      this.#wakeFetches((wait) => wait.onProgress(bytes));
+      const progress = this.#progress();
+      this.#wakeFetches((wait) => wait.onProgress(progress));
     }
     const { highWatermark } = this.partition;
     this.#endProduceWaits(({ offset, needsCommit }) =>
       !needsCommit || offset < highWatermark ? "done" : undefined
     );
+  }
+
+  /** Readers of committed records go on when the last stable offset moves. */
+  #progress(): Progress {
+    const uncommitted = this.#newBytes;
+    this.#newBytes = 0;
+    const { lastStableOffset, highWatermark } = this.partition;
+    const bytes = this.#unstableBytes + uncommitted;
+    const hasMoved = lastStableOffset !== this.#lastStableOffset;
+    this.#lastStableOffset = lastStableOffset;
+    this.#unstableBytes = lastStableOffset === highWatermark ? 0 : bytes;
+    return { uncommitted, committed: hasMoved ? bytes : 0 };
   }
 
   #grew(bytes: number): void {

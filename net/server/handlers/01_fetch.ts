@@ -26,7 +26,11 @@ import {
   Later,
   type RequestContext,
 } from "../handler.ts";
-import type { FetchWait, HostedPartition } from "../hosted_partition.ts";
+import type {
+  FetchWait,
+  HostedPartition,
+  Progress,
+} from "../hosted_partition.ts";
 import { findPartition, type Services } from "../services.ts";
 import type { Traffic } from "../stats.ts";
 
@@ -95,7 +99,7 @@ function readOne(
     highWatermark: partition.highWatermark,
     lastStableOffset: partition.lastStableOffset,
     logStartOffset: partition.log.logStartOffset,
-    abortedTransactions: asked.isolation === "read_committed" ? [] : null,
+    abortedTransactions: null,
   };
   const diverging = divergence(hosted, target);
   if (diverging !== undefined) {
@@ -116,7 +120,9 @@ function readOne(
   if (asked.context.apiVersion < ZSTD_VERSION && holdsZstd(records)) {
     return refused(target, "UNSUPPORTED_COMPRESSION_TYPE");
   }
-  return { ...base, records };
+  if (asked.isolation !== "read_committed") return { ...base, records };
+  const abortedTransactions = partition.abortedIn(records, target.fetchOffset);
+  return { ...base, abortedTransactions, records };
 }
 
 function holdsZstd(records: Uint8Array): boolean {
@@ -207,8 +213,10 @@ class ParkedFetch implements FetchWait {
     this.#deadline = services.deadlines.add(maxWaitMs, () => this.#answer());
   }
 
-  onProgress(bytes: number): void {
-    this.#missingBytes -= bytes;
+  onProgress({ committed, uncommitted }: Progress): void {
+    this.#missingBytes -= this.#asked.isolation === "read_committed"
+      ? committed
+      : uncommitted;
     if (this.#missingBytes <= 0 || this.#asked.context.isClosed()) {
       this.#answer();
     }
