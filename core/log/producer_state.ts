@@ -269,7 +269,7 @@ export class ProducerStates {
    */
   update(
     batch: BatchView,
-    marker: EndTransactionMarker | undefined,
+    marker?: EndTransactionMarker,
   ): CompletedTransaction | undefined {
     const { producerId, producerEpoch } = batch;
     if (producerId < 0) return undefined;
