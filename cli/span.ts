@@ -85,6 +85,8 @@ export class Span {
   /** Partitions that went. */
   revoked(partitions: readonly TopicPartition[]): void {
     for (const at of partitions) this.#held.delete(keyOf(at));
+    // Others come, or the consumer says that there is nothing for it.
+    if (this.#held.size === 0) this.#hasAssignment = false;
   }
 
   /** The offset that records of `batch` must lie below. */
@@ -92,10 +94,18 @@ export class Span {
     return this.#ends.get(keyOf(batch)) ?? Infinity;
   }
 
+  /** Whether it ends by itself, and waits to be told what to read. */
+  get lacksAssignment(): boolean {
+    return this.#isEnding && !this.#hasAssignment;
+  }
+
+  get #isEnding(): boolean {
+    return this.#isEndedAtEnd || this.#to !== undefined;
+  }
+
   /** Whether every partition held has been read to its end. */
   async isDone(): Promise<boolean> {
-    if (!this.#hasAssignment) return false;
-    if (!this.#isEndedAtEnd && this.#to === undefined) return false;
+    if (!this.#hasAssignment || !this.#isEnding) return false;
     for (const at of this.#held.values()) {
       if (await this.#isUnread(at)) return false;
     }

@@ -298,6 +298,7 @@ async function read(
     const now = monoMs();
     if (batches.length > 0) lastRecordMs = now;
     else if (now - lastRecordMs >= wish.idleTimeoutMs) return;
+    else if (span.lacksAssignment && await consumer.isSurplus()) return;
     progress.records = delivery.records;
     progress.bytes = delivery.bytes;
     progress.tick();

@@ -254,6 +254,19 @@ export class Consumer {
     );
   }
 
+  /**
+   * Whether the group, as it is divided now, has nothing for this member. False
+   * while it joins, and while others have yet to give up what it shall have.
+   */
+  async isSurplus(): Promise<boolean> {
+    const member = this.#requireGroup();
+    if (!this.#topics || this.#positions.all().length > 0) return false;
+    if (member instanceof ConsumerGroupMember) return await member.isSurplus();
+    const isPattern = this.#topics instanceof RegExp;
+    if (isPattern && this.#wantedTopics().length === 0) return !this.#isStale;
+    return !this.#joining && !member.needsJoin;
+  }
+
   /** Committed offsets; partitions without one are left out. */
   async committed(
     partitions: readonly TopicPartition[],

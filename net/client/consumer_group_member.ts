@@ -16,6 +16,7 @@ import type { ConsumerValues } from "../../core/config/client_keys.ts";
 import type { Cancel } from "../../core/env/env.ts";
 import { ERRORS, KafkaError } from "../../core/errors.ts";
 import { CONSUMER_GROUP_HEARTBEAT } from "../wire/68_consumer_group_heartbeat.ts";
+import { CONSUMER_GROUP_DESCRIBE } from "../wire/69_consumer_group_describe.ts";
 import { type Cluster, isTransient, kafkaError } from "./cluster.ts";
 import { Coordinator } from "./coordinator.ts";
 import type { ConsumerGroupMetadata } from "./types.ts";
@@ -96,6 +97,32 @@ export class ConsumerGroupMember {
         memberEpoch: this.#membership.committedEpoch,
       }
       : undefined;
+  }
+
+  /** Whether it is in, and its target is to have nothing. */
+  async isSurplus(): Promise<boolean> {
+    if (this.#membership.state !== "member") return false;
+    const { groupId } = this.#options;
+    try {
+      const { groups } = await this.#cluster.ask(
+        await this.coordinator(),
+        CONSUMER_GROUP_DESCRIBE,
+        { groupIds: [groupId], includeAuthorizedOperations: false },
+        { lane: "group" },
+      );
+      const [group] = groups;
+      const own = group?.members.find(({ memberId }) =>
+        memberId === this.#memberId
+      );
+      // Until then the target is of another group than this one is by now.
+      return group?.assignmentEpoch === group?.groupEpoch &&
+        own?.targetAssignment.topicPartitions.length === 0;
+    } catch (error) {
+      if (!(error instanceof KafkaError)) throw error;
+      this.noteError(error);
+      if (isTransient(error)) return false;
+      throw error;
+    }
   }
 
   /** The coordinator's node id, looked up when unknown. */

@@ -345,3 +345,36 @@ Deno.test("--timeout bounds a server that takes connections and says nothing", a
   listener.close();
   await accepting;
 });
+
+Deno.test("a member for whom there is no partition ends with -e, whoever divides them", async () => {
+  await using bench = await startBench();
+  done(await bench.kf("produce t", { stdin: "1\n2\n" }));
+  for (const protocol of ["classic", "consumer"]) {
+    const line = `consume t -g ${protocol} --group-protocol ${protocol}`;
+    const [program, ...args] = kfCommand(
+      ...line.split(" "),
+      "-b",
+      bench.address,
+    );
+    const owner = new Deno.Command(program!, {
+      args,
+      stdin: "null",
+      stdout: "piped",
+      stderr: "null",
+    }).spawn();
+    const reader = owner.stdout.getReader();
+    await reader.read();
+    const spare = await bench.kf(`${line} -e --idle-timeout 30s`, {
+      timeoutMs: 25_000,
+    });
+    owner.kill("SIGTERM");
+    await reader.cancel();
+    assertEquals((await owner.status).code, 0);
+    assertEquals([spare.code, spare.stdout, spare.stderr], [0, "", ""]);
+    const none = await bench.kf(
+      `consume -r no.such.* -g ${protocol}-r -e --group-protocol ${protocol}`,
+      { timeoutMs: 25_000 },
+    );
+    assertEquals([none.code, none.stdout, none.stderr], [0, "", ""]);
+  }
+});
