@@ -196,6 +196,43 @@ const GROUP_KEYS = {
   }),
 } as const;
 
+const TRANSACTION_KEYS = {
+  "transaction.abort.timed.out.transaction.cleanup.interval.ms": int(10000, {
+    min: 1,
+    doc: "How often transactions that take too long are looked for.",
+  }),
+  "transaction.max.timeout.ms": int(900000, {
+    min: 1,
+    doc: "Longest timeout of a transaction that a producer may ask for.",
+  }),
+  "transaction.remove.expired.transaction.cleanup.interval.ms": int(3600000, {
+    min: 1,
+    doc: "How often expired transactional ids are looked for.",
+  }),
+  "transaction.state.log.min.isr": int(1, {
+    min: 1,
+    doc: "min.insync.replicas of __transaction_state, when it is created. " +
+      "Kafka's default is 2.",
+  }),
+  "transaction.state.log.num.partitions": int(50, {
+    min: 1,
+    doc: "Partitions of __transaction_state, when it is created.",
+  }),
+  "transaction.state.log.replication.factor": short(1, {
+    min: 1,
+    doc: "Replicas of __transaction_state, when it is created. Kafka's " +
+      "default is 3.",
+  }),
+  "transaction.state.log.segment.bytes": int(104857600, {
+    min: 1048576,
+    doc: "segment.bytes of __transaction_state, when it is created.",
+  }),
+  "transactional.id.expiration.ms": int(604800000, {
+    min: 1,
+    doc: "How long a transactional id that nobody uses is remembered.",
+  }),
+} as const;
+
 const LOG_KEYS = {
   "compression.gzip.level": int(-1, {
     min: -1,
@@ -344,6 +381,7 @@ const LOG_KEYS = {
 export const BROKER_KEYS = {
   ...SERVER_KEYS,
   ...GROUP_KEYS,
+  ...TRANSACTION_KEYS,
   ...LOG_KEYS,
 } as const;
 
@@ -363,7 +401,8 @@ export const REFUSED_KEYS: readonly (readonly [RegExp, string])[] = [
   [/^(inter\.broker|early\.start)\.|^listener\.|^security\./, ONE_NODE],
   [/^replica\./, ONE_NODE],
   [/^socket\.(send|receive)\.buffer\./, "the system sizes socket buffers"],
-  [/^(transaction|transactional)\./, "transactions are not served"],
+  [/^transaction\.two\.phase\./, "two-phase commit is not served"],
+  [/^transaction\.state\.log\.load\./, "a state log is read in one go"],
   [
     /^share\.|^group\.(share|streams)\./,
     "only classic and consumer groups are served",

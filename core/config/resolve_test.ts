@@ -106,7 +106,7 @@ Deno.test("what Kafka's own server.properties asks in vain is refused with the r
       "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT",
       "num.network.threads": "3",
       "socket.send.buffer.bytes": "102400",
-      "transaction.state.log.min.isr": "1",
+      "transaction.two.phase.commit.enable": "true",
       "log.retention.hours": "168",
     }))
   );

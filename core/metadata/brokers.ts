@@ -13,6 +13,7 @@ import type {
 import {
   INITIAL_GROUP_VERSION,
   INITIAL_METADATA_VERSION,
+  INITIAL_TRANSACTION_VERSION,
   supportedFeatures,
 } from "./features.ts";
 import type { BrokerImage, MetadataImage } from "./image.ts";
@@ -35,6 +36,10 @@ export function bootstrap({ image }: ControllerState): ControllerDecision {
     metadataRecord("FeatureLevel", {
       name: "group.version",
       featureLevel: INITIAL_GROUP_VERSION,
+    }),
+    metadataRecord("FeatureLevel", {
+      name: "transaction.version",
+      featureLevel: INITIAL_TRANSACTION_VERSION,
     }),
     metadataRecord("EndTransaction", {}),
   ];

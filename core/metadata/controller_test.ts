@@ -153,6 +153,7 @@ Deno.test("bootstrap writes the features once", () => {
   assertEquals([...cluster.image.features], [
     ["metadata.version", 27],
     ["group.version", 1],
+    ["transaction.version", 2],
   ]);
   const { offset } = cluster;
   cluster.run({ type: "bootstrap" });

@@ -25,7 +25,7 @@ interface Levels {
 export const FEATURES: Readonly<Record<string, Levels>> = {
   "metadata.version": { min: 7, max: 29 },
   "group.version": { min: 0, max: 1 },
-  "transaction.version": { min: 0, max: 0 },
+  "transaction.version": { min: 0, max: 2 },
 };
 
 /** `metadata.version` of a new cluster: 4.1-IV1. */
@@ -33,6 +33,9 @@ export const INITIAL_METADATA_VERSION = 27;
 
 /** `group.version` of a new cluster: with consumer groups (KIP-848). */
 export const INITIAL_GROUP_VERSION = 1;
+
+/** `transaction.version` of a new cluster: epochs per transaction (KIP-890). */
+export const INITIAL_TRANSACTION_VERSION = 2;
 
 /** Levels of `metadata.version` that brought records or fields of records. */
 const METADATA_CHANGES = [8, 11, 13, 14, 15, 17, 23] as const;

@@ -8,32 +8,17 @@
 import type { ErrorName } from "../../core/errors.ts";
 import type { CreatedTopic, NewTopic } from "../../core/metadata/controller.ts";
 import { topicNameProblem } from "../../core/metadata/topics.ts";
+import { internalTopic } from "./coordinator_topic.ts";
 import type { Services } from "./services.ts";
-
-const OFFSETS_TOPIC = "__consumer_offsets";
 
 /** `name` with the broker's defaults, or with those of an internal topic. */
 function defaultsOf(name: string, { config }: Services): NewTopic {
-  if (name !== OFFSETS_TOPIC) {
-    return {
-      name,
-      numPartitions: -1,
-      replicationFactor: -1,
-      assignments: [],
-      configs: [],
-    };
-  }
-  const segmentBytes = config["offsets.topic.segment.bytes"];
-  return {
+  return internalTopic(name, config) ?? {
     name,
-    numPartitions: config["offsets.topic.num.partitions"],
-    replicationFactor: config["offsets.topic.replication.factor"],
+    numPartitions: -1,
+    replicationFactor: -1,
     assignments: [],
-    configs: [
-      { name: "cleanup.policy", value: "compact" },
-      { name: "compression.type", value: "producer" },
-      { name: "segment.bytes", value: String(segmentBytes) },
-    ],
+    configs: [],
   };
 }
 

@@ -48,6 +48,7 @@ import { metricsOf, type Serving } from "./metrics.ts";
 import { ProducerIds } from "./producer_ids.ts";
 import type { Services } from "./services.ts";
 import { BrokerStats } from "./stats.ts";
+import { Transactions } from "./transactions.ts";
 import { Turn } from "./turn.ts";
 
 /** What a broker is made of. */
@@ -224,8 +225,14 @@ export class Broker {
     const services = this.#services({ metadata, hosting, brokerEpoch });
     const groups = new Groups(services);
     this.#undo.push(() => groups.close());
-    hosting.onTopicsRemoved((topics) => groups.topicsDeleted(topics));
+    const { transactions } = services;
+    this.#undo.push(() => transactions.close());
+    hosting.onTopicsRemoved((topics) => {
+      groups.topicsDeleted(topics);
+      transactions.topicsDeleted(topics);
+    });
     groups.start();
+    transactions.start();
     this.#startChores({ folder, hosting, metadata });
     const acceptor = this.#accept({ listener, services, groups, turn });
     this.#serving = () => ({
@@ -233,6 +240,7 @@ export class Broker {
       image: metadata.image,
       hosting,
       groups,
+      transactions,
       acceptor,
       partitionsMax: this.#config["kf.metrics.partitions.max"],
     });
@@ -366,7 +374,7 @@ export class Broker {
     const deadlines = new Deadlines(env.clock);
     this.#undo.push(() => deadlines.endAll());
     const currentConfig = () => this.#config;
-    return {
+    const services: Services = {
       env,
       nodeId,
       clusterId,
@@ -394,9 +402,14 @@ export class Broker {
         invariant(reply.type === "allocateProducerIds", "a reply fits");
         return reply;
       }),
+      get transactions() {
+        return transactions;
+      },
       control: (input) => metadata.control(input),
       endpointOf: (id, local) => this.#endpointOf(id, local, metadata),
     };
+    const transactions = new Transactions(services);
+    return services;
   }
 
   #endpointOf(
@@ -500,6 +513,7 @@ export class Broker {
     this.#undo.push(() =>
       acceptor.stop(() => {
         groups.close();
+        services.transactions.close();
         services.deadlines.endAll();
       })
     );

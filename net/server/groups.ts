@@ -6,12 +6,9 @@
  * @module
  */
 import { type GROUP_KEYS, groupValue } from "../../core/config/group_keys.ts";
-import {
-  CoordinatorHost,
-  type CoordinatorLog,
-} from "../../core/coordinator/host.ts";
+import { CoordinatorHost } from "../../core/coordinator/host.ts";
 import type { Cancel } from "../../core/env/env.ts";
-import { type ErrorName, KafkaError } from "../../core/errors.ts";
+import { KafkaError } from "../../core/errors.ts";
 import type {
   GroupChange,
   GroupConfig,
@@ -33,17 +30,19 @@ import {
   type GroupRecord,
 } from "../../core/group/records.ts";
 import type { GroupTopics } from "../../core/group/topics.ts";
-import { coordinatorPartition } from "../../core/ids.ts";
 import { RESOURCE_TYPE } from "../../core/metadata/image.ts";
-import { batchesOf } from "../../core/record/batch.ts";
 import { decodeRecords } from "../../core/record/record.ts";
+import {
+  batchesIn,
+  coordinatorLog,
+  CoordinatorTopic,
+  errorNameOf,
+  notCoordinator,
+  OFFSETS_TOPIC,
+} from "./coordinator_topic.ts";
 import type { HostedPartition } from "./hosted_partition.ts";
 import type { Services } from "./services.ts";
 
-/** The topic that groups and offsets live in. */
-export const OFFSETS_TOPIC = "__consumer_offsets";
-
-const LOAD_BYTES = 1024 * 1024;
 /** `setTimeout` counts in 32 bits. */
 const TIMER_MS_MAX = 2 ** 31 - 1;
 
@@ -80,7 +79,7 @@ class GroupCoordinator {
     this.#services = services;
     this.#hosted = hosted;
     this.#host = new CoordinatorHost({
-      log: logOf(hosted, services),
+      log: coordinatorLog(hosted, services),
       clock: services.env.clock,
       create: () =>
         this.#machine = new GroupMachine(
@@ -193,12 +192,13 @@ class GroupCoordinator {
 export class Groups {
   readonly #services: Needs;
   readonly #coordinators = new Map<number, GroupCoordinator>();
-  #creating: Promise<void> | undefined;
+  readonly #topic: CoordinatorTopic;
   #cancelExpiry: Cancel | undefined;
   #isClosed = false;
 
   constructor(services: Needs) {
     this.#services = services;
+    this.#topic = new CoordinatorTopic(services, OFFSETS_TOPIC);
   }
 
   /** Loads what is hosted, and looks for expired offsets from now on. */
@@ -262,65 +262,13 @@ export class Groups {
   }
 
   /** The broker that coordinates `groupId`; creates the topic when needed. */
-  async coordinatorOf(groupId: string): Promise<number | undefined> {
-    const { image } = this.#services;
-    if (image.topic(OFFSETS_TOPIC) === undefined) {
-      this.#creating ??= this.#createTopic().finally(() => {
-        this.#creating = undefined;
-      });
-      await this.#creating;
-    }
-    const partitions = image.topic(OFFSETS_TOPIC)?.partitions;
-    if (partitions === undefined) return undefined;
-    const leader = partitions[coordinatorPartition(groupId, partitions.length)]!
-      .leader;
-    return leader === -1 ? undefined : leader;
-  }
-
-  async #createTopic(): Promise<void> {
-    const { config, env } = this.#services;
-    const reply = await this.#services.control({
-      type: "createTopics",
-      validateOnly: false,
-      topics: [{
-        name: OFFSETS_TOPIC,
-        numPartitions: config["offsets.topic.num.partitions"],
-        replicationFactor: config["offsets.topic.replication.factor"],
-        assignments: [],
-        configs: [
-          { name: "cleanup.policy", value: "compact" },
-          { name: "compression.type", value: "producer" },
-          {
-            name: "segment.bytes",
-            value: String(config["offsets.topic.segment.bytes"]),
-          },
-        ],
-      }],
-    });
-    if (reply.type !== "createTopics") return;
-    const { error, message } = reply.topics[0]!;
-    if (error !== "NONE" && error !== "TOPIC_ALREADY_EXISTS") {
-      env.trace("warn", `${OFFSETS_TOPIC} could not be created`, {
-        error,
-        message,
-      });
-    }
+  coordinatorOf(groupId: string): Promise<number | undefined> {
+    return this.#topic.coordinatorOf(groupId);
   }
 
   #of(groupId: string): GroupCoordinator {
-    const topic = this.#services.image.topic(OFFSETS_TOPIC);
-    if (topic === undefined) {
-      throw new KafkaError(
-        "COORDINATOR_NOT_AVAILABLE",
-        `Cannot coordinate "${groupId}": ${OFFSETS_TOPIC} does not exist yet`,
-      );
-    }
-    const index = coordinatorPartition(groupId, topic.partitions.length);
-    const hosted = this.#services.partitions.get(OFFSETS_TOPIC, index);
-    if (hosted === undefined || this.#isClosed) {
-      throw notCoordinator(`partition ${index} is not led here`);
-    }
-    return this.#at(hosted);
+    if (this.#isClosed) throw notCoordinator("the broker stops");
+    return this.#at(this.#topic.partitionOf(groupId));
   }
 
   #at(hosted: HostedPartition): GroupCoordinator {
@@ -369,44 +317,6 @@ export class Groups {
   }
 }
 
-function notCoordinator(why: string): KafkaError {
-  return new KafkaError("NOT_COORDINATOR", `Cannot coordinate: ${why}`);
-}
-
-/** What a client is told of a failure to store its group. */
-function errorNameOf(error: unknown): ErrorName {
-  if (!(error instanceof Error)) return "UNKNOWN_SERVER_ERROR";
-  if (error.name === "DiskError") return "NOT_COORDINATOR";
-  if (!(error instanceof KafkaError)) return "UNKNOWN_SERVER_ERROR";
-  switch (error.error) {
-    case "UNKNOWN_TOPIC_OR_PARTITION":
-    case "NOT_ENOUGH_REPLICAS":
-    case "REQUEST_TIMED_OUT":
-      return "COORDINATOR_NOT_AVAILABLE";
-    case "NOT_LEADER_OR_FOLLOWER":
-    case "KAFKA_STORAGE_ERROR":
-      return "NOT_COORDINATOR";
-    case "MESSAGE_TOO_LARGE":
-    case "RECORD_LIST_TOO_LARGE":
-      return "UNKNOWN_SERVER_ERROR";
-    default:
-      return error.error;
-  }
-}
-
-function logOf(hosted: HostedPartition, { env }: Needs): CoordinatorLog {
-  const { partition } = hosted;
-  return {
-    get logEndOffset() {
-      return partition.log.logEndOffset;
-    },
-    get highWatermark() {
-      return partition.highWatermark;
-    },
-    append: (batch) => hosted.appendOwn(batch, { nowMs: env.clock.wallMs() }),
-  };
-}
-
 /** The image as groups see it. */
 function topicsOf(services: Needs): GroupTopics {
   const { image } = services;
@@ -421,25 +331,13 @@ function topicsOf(services: Needs): GroupTopics {
 }
 
 /** Every record of the partition that is understood, oldest first. */
-function* recordsOf({ partition }: HostedPartition): Generator<GroupRecord> {
-  const { log } = partition;
-  let offset = log.logStartOffset;
-  while (offset < log.logEndOffset) {
-    const bytes = partition.read(offset, {
-      maxBytes: LOAD_BYTES,
-      isolation: "log_end",
-      minOneBatch: true,
-    });
-    const before = offset;
-    for (const view of batchesOf(bytes)) {
-      offset = view.nextOffset;
-      if (view.isControl) continue;
-      for (const stored of decodeRecords(view)) {
-        const record = decodeGroupRecord(stored);
-        if (record.type !== "Unknown") yield record;
-      }
+function* recordsOf(hosted: HostedPartition): Generator<GroupRecord> {
+  for (const view of batchesIn(hosted)) {
+    if (view.isControl) continue;
+    for (const stored of decodeRecords(view)) {
+      const record = decodeGroupRecord(stored);
+      if (record.type !== "Unknown") yield record;
     }
-    if (offset === before) return;
   }
 }
 

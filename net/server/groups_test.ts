@@ -191,18 +191,3 @@ Deno.test("a parked join is answered when the broker stops", async () => {
   const [reply] = await Promise.all([parked, broker.stop()]);
   assertEquals(reply.errorCode, ERRORS.NOT_COORDINATOR);
 });
-
-Deno.test("a coordinator of transactions is refused for good", async () => {
-  using folder = temporaryFolder();
-  const broker = await start(folder.path);
-  try {
-    using client = await RawClient.connect(broker.port);
-    const found = await client.call({ api: FIND_COORDINATOR, version: 4 }, {
-      keyType: 1,
-      coordinatorKeys: ["x"],
-    });
-    assertEquals(found.coordinators[0]!.errorCode, ERRORS.INVALID_REQUEST);
-  } finally {
-    await broker.stop();
-  }
-});

@@ -16,6 +16,9 @@ import { deleteTopicsHandler } from "./handlers/20_delete_topics.ts";
 import { deleteRecordsHandler } from "./handlers/21_delete_records.ts";
 import { initProducerIdHandler } from "./handlers/22_init_producer_id.ts";
 import { offsetForLeaderEpochHandler } from "./handlers/23_offset_for_leader_epoch.ts";
+import { addPartitionsToTxnHandler } from "./handlers/24_add_partitions_to_txn.ts";
+import { addOffsetsToTxnHandler } from "./handlers/25_add_offsets_to_txn.ts";
+import { endTxnHandler } from "./handlers/26_end_txn.ts";
 import { writeTxnMarkersHandler } from "./handlers/27_write_txn_markers.ts";
 import { describeConfigsHandler } from "./handlers/32_describe_configs.ts";
 import { alterConfigsHandler } from "./handlers/33_alter_configs.ts";
@@ -33,6 +36,8 @@ import { describeQuorumHandler } from "./handlers/55_describe_quorum.ts";
 import { updateFeaturesHandler } from "./handlers/57_update_features.ts";
 import { describeClusterHandler } from "./handlers/60_describe_cluster.ts";
 import { describeProducersHandler } from "./handlers/61_describe_producers.ts";
+import { describeTransactionsHandler } from "./handlers/65_describe_transactions.ts";
+import { listTransactionsHandler } from "./handlers/66_list_transactions.ts";
 import { listConfigResourcesHandler } from "./handlers/74_list_config_resources.ts";
 import { describeTopicPartitionsHandler } from "./handlers/75_describe_topic_partitions.ts";
 import { groupHandlers } from "./group_handlers.ts";
@@ -59,6 +64,9 @@ export function handlerTable(
     deleteRecordsHandler(services),
     initProducerIdHandler(services),
     offsetForLeaderEpochHandler(services),
+    addPartitionsToTxnHandler(services),
+    addOffsetsToTxnHandler(services),
+    endTxnHandler(services),
     writeTxnMarkersHandler(services),
     describeConfigsHandler(services),
     alterConfigsHandler(services),
@@ -76,6 +84,8 @@ export function handlerTable(
     updateFeaturesHandler(services),
     describeClusterHandler(services),
     describeProducersHandler(services),
+    describeTransactionsHandler(services),
+    listTransactionsHandler(services),
     listConfigResourcesHandler(services),
     describeTopicPartitionsHandler(services),
   ];

@@ -10,6 +10,7 @@ import type { ProcessUsage } from "../../core/env/env.ts";
 import type { ConsumerGroupState } from "../../core/group/consumer_group.ts";
 import type { GroupState } from "../../core/group/group.ts";
 import type { MetadataImage } from "../../core/metadata/image.ts";
+import type { TxnState } from "../../core/txn/transaction.ts";
 import type { Labels, Metric, Sample } from "../http/exposition.ts";
 import { FETCH } from "../wire/01_fetch.ts";
 import type { Acceptor } from "./acceptor.ts";
@@ -23,6 +24,7 @@ import {
   LATENCY_BOUNDS_MS,
   type Traffic,
 } from "./stats.ts";
+import type { Transactions } from "./transactions.ts";
 
 /** What can be asked of a broker once its logs are open. */
 export interface Serving {
@@ -30,6 +32,7 @@ export interface Serving {
   readonly image: MetadataImage;
   readonly hosting: Hosting;
   readonly groups: Groups;
+  readonly transactions: Transactions;
   readonly acceptor: Acceptor;
   /** Up to so many partitions each topic and partition has series of its own. */
   readonly partitionsMax: number;
@@ -86,6 +89,15 @@ const CONSUMER_STATES: readonly ConsumerGroupState[] = [
   "Assigning",
   "Reconciling",
   "Stable",
+];
+
+const TXN_STATES: readonly TxnState[] = [
+  "Empty",
+  "Ongoing",
+  "PrepareCommit",
+  "PrepareAbort",
+  "CompleteCommit",
+  "CompleteAbort",
 ];
 
 /** Everything that `broker` measures. */
@@ -237,6 +249,7 @@ function servingMetrics(serving: Serving): Metric[] {
     ...replicaMetrics(serving),
     ...clusterMetrics(serving),
     ...groupMetrics(serving.groups),
+    transactionMetric(serving.transactions),
     ...connectionMetrics(serving.acceptor),
     ...logMetrics(serving),
   ];
@@ -330,6 +343,17 @@ function groupMetrics(groups: Groups): Metric[] {
       )
     ),
   ];
+}
+
+function transactionMetric(transactions: Transactions): Metric {
+  const counts = transactions.countStates();
+  return gauge(
+    ["kf_transactional_ids", "Transactional ids by what they are doing."],
+    TXN_STATES.map((state) => ({
+      labels: { state },
+      value: counts.get(state) ?? 0,
+    })),
+  );
 }
 
 function connectionMetrics({ openCount, acceptedCount }: Acceptor): Metric[] {

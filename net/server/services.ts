@@ -19,6 +19,7 @@ import type { FetchSessions } from "./fetch_sessions.ts";
 import type { HostedPartition } from "./hosted_partition.ts";
 import type { ProducerIds } from "./producer_ids.ts";
 import type { BrokerStats } from "./stats.ts";
+import type { Transactions } from "./transactions.ts";
 
 /** The broker, as handlers see it. */
 export interface Services {
@@ -40,6 +41,7 @@ export interface Services {
   readonly sessions: FetchSessions;
   readonly deadlines: Deadlines;
   readonly producerIds: ProducerIds;
+  readonly transactions: Transactions;
   readonly stats: BrokerStats;
   /** Asks the controller; resolves when its answer is committed and applied. */
   control(input: ControllerInput): Promise<ControllerReply>;
@@ -64,6 +66,11 @@ export function withGroupOperations<
 ): A {
   if (answer.errorCode !== ERRORS.NONE) return answer;
   return { ...answer, authorizedOperations: GROUP_OPERATIONS };
+}
+
+/** The cluster's level of the feature `transaction.version`. */
+export function transactionVersionOf({ features }: MetadataImage): number {
+  return features.get("transaction.version") ?? 0;
 }
 
 /** Whether the cluster's features include consumer groups (KIP-848). */

@@ -322,7 +322,7 @@ export class ConsumerSimulation {
   /** The log alone tells what is known live, however far it is compacted. */
   #checkReplay(): void {
     const live = this.#group;
-    const records = [...this.#world.log.records()];
+    const records = [...this.#world.records()];
     const cuts = Array.from(
       { length: 4 },
       () => Math.floor(this.#random() * records.length),

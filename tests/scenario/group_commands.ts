@@ -164,7 +164,7 @@ export class GroupCommands {
 
   #printLog(from: number): void {
     let offset = 0;
-    for (const { type, key, value } of this.#world.log.records()) {
+    for (const { type, key, value } of this.#world.records()) {
       if (offset++ < from) continue;
       const name = `${offset - 1} ${type} ${Object.values(key).join("/")}`;
       if (value === null) this.#lines.push(`${name} tombstone`);

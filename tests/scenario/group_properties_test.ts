@@ -78,7 +78,7 @@ class RandomGroup {
   /** The log alone must say what is known live. */
   checkReplay(): void {
     const replayed = new GroupMachine(DEFAULTS, this.world.topics);
-    for (const record of this.world.log.records()) replayed.apply(record);
+    for (const record of this.world.records()) replayed.apply(record);
     const live = this.world.machine.group("g");
     assertEquals(
       replayed.offset("g", T0),

@@ -4,10 +4,7 @@
  *
  * @module
  */
-import {
-  CoordinatorHost,
-  type CoordinatorLog,
-} from "../../core/coordinator/host.ts";
+import { CoordinatorHost } from "../../core/coordinator/host.ts";
 import { KafkaError } from "../../core/errors.ts";
 import type {
   GroupChange,
@@ -24,9 +21,8 @@ import {
   decodeGroupRecord,
   type GroupRecord,
 } from "../../core/group/records.ts";
-import { batchesOf, BatchView } from "../../core/record/batch.ts";
-import { decodeRecords } from "../../core/record/record.ts";
 import { ScenarioTopics } from "./consumer_words.ts";
+import { MemoryLog } from "./memory_log.ts";
 
 const START_MS = 1_700_000_000_000;
 
@@ -47,36 +43,6 @@ export const DEFAULTS: GroupConfig = {
     heartbeatIntervalMs: () => 5000,
   },
 };
-
-/** A log that commits at once, unless it is held. */
-class MemoryLog implements CoordinatorLog {
-  readonly batches: Uint8Array[] = [];
-  logEndOffset = 0;
-  highWatermark = 0;
-  isHeld = false;
-  failure: Error | undefined;
-
-  append(batch: Uint8Array): number {
-    if (this.failure !== undefined) throw this.failure;
-    const view = new BatchView(batch);
-    view.setBaseOffset(this.logEndOffset);
-    this.batches.push(batch);
-    this.logEndOffset += view.recordCount;
-    if (!this.isHeld) this.highWatermark = this.logEndOffset;
-    return this.logEndOffset - 1;
-  }
-
-  *records(): Generator<GroupRecord> {
-    for (const bytes of this.batches) {
-      for (const view of batchesOf(bytes)) {
-        for (const stored of decodeRecords(view)) {
-          const record = decodeGroupRecord(stored);
-          if (record.type !== "Unknown") yield record;
-        }
-      }
-    }
-  }
-}
 
 /** One coordinator and everything around it. */
 export class GroupWorld {
@@ -164,6 +130,14 @@ export class GroupWorld {
     this.nowMs = endMs;
   }
 
+  /** Every record of the log that is understood, oldest first. */
+  *records(): Generator<GroupRecord> {
+    for (const stored of this.log.stored()) {
+      const record = decodeGroupRecord(stored);
+      if (record.type !== "Unknown") yield record;
+    }
+  }
+
   /** Everything appended is committed from now on, or nothing more is. */
   hold(isHeld: boolean): void {
     this.log.isHeld = isHeld;
@@ -177,7 +151,7 @@ export class GroupWorld {
     this.#host.fail(
       new KafkaError("NOT_COORDINATOR", "The coordinator restarts"),
     );
-    this.#host.load(this.log.records());
+    this.#host.load(this.records());
     this.submit({ type: "Loaded" }, () => {});
   }
 

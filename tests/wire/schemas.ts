@@ -21,6 +21,10 @@ import {
   RAFT_CONTROL_RECORDS,
 } from "../../core/raft/records.ts";
 import type { Message } from "../../core/schema/schema.ts";
+import {
+  TRANSACTION_LOG_KEY,
+  TRANSACTION_LOG_VALUE,
+} from "../../core/txn/records.ts";
 import { APIS } from "../../net/wire/api_keys.ts";
 import { REQUEST_HEADER, RESPONSE_HEADER } from "../../net/wire/headers.ts";
 
@@ -40,6 +44,8 @@ export const OTHERS: readonly Message[] = [
   OFFSET_COMMIT_VALUE,
   ...Object.values(CONSUMER_GROUP_RECORDS)
     .flatMap(({ key, value }) => [key, value]),
+  TRANSACTION_LOG_KEY,
+  TRANSACTION_LOG_VALUE,
   QUORUM_STATE_DATA,
   ...Object.values(METADATA_RECORDS).map(({ schema }) => schema),
   ...Object.values(RAFT_CONTROL_RECORDS).map(({ schema }) => schema),

@@ -1,7 +1,7 @@
 /**
- * FindCoordinator: which broker coordinates a group. Creates the topic that
- * groups live in when it is asked for first. Other kinds of keys are refused
- * with an error that clients don't retry.
+ * FindCoordinator: which broker coordinates a group or a transactional id.
+ * Creates the topic that they live in when it is asked for first. Other kinds
+ * of keys are refused with an error that clients don't retry.
  *
  * @module
  */
@@ -38,7 +38,7 @@ function refused(key: string, error: ErrorName, message: string): Coordinator {
 
 /** The handler of FindCoordinator. */
 export function findCoordinatorHandler(
-  { endpointOf }: Pick<Services, "endpointOf">,
+  { endpointOf, transactions }: Pick<Services, "endpointOf" | "transactions">,
   groups: Groups,
 ): HandlerEntry {
   async function find(
@@ -46,22 +46,19 @@ export function findCoordinatorHandler(
     keyType: number,
     { local }: RequestContext,
   ): Promise<Coordinator> {
-    if (keyType === TRANSACTION_KEY) {
-      // COORDINATOR_NOT_AVAILABLE would let producers retry until a time-out.
-      return refused(
-        key,
-        "INVALID_REQUEST",
-        `Cannot coordinate "${key}": transactions are not served`,
-      );
-    }
-    if (keyType !== GROUP_KEY) {
+    if (keyType !== GROUP_KEY && keyType !== TRANSACTION_KEY) {
       return refused(
         key,
         "INVALID_REQUEST",
         `Cannot coordinate "${key}": key type ${keyType} is not served`,
       );
     }
-    const nodeId = await groups.coordinatorOf(key);
+    if (keyType === TRANSACTION_KEY && key === "") {
+      const why = "Cannot coordinate an empty transactional id";
+      return refused(key, "INVALID_REQUEST", why);
+    }
+    const coordinators = keyType === GROUP_KEY ? groups : transactions;
+    const nodeId = await coordinators.coordinatorOf(key);
     if (nodeId === undefined) {
       return refused(
         key,

@@ -1,8 +1,7 @@
 /**
- * InitProducerId: a fresh producer id for idempotent producers. Transactions
- * are not served: a transactional id is answered TRANSACTIONAL_ID_AUTHORIZATION_FAILED,
- * which every client takes as final instead of retrying, and the id is traced
- * by name because the answer has no room for a message.
+ * InitProducerId: a fresh producer id for idempotent producers, the next epoch
+ * of its transactional id for a transactional one. Owns the request's shape;
+ * who is fenced is the coordinator's to say.
  *
  * @module
  */
@@ -14,33 +13,52 @@ import {
 } from "../../wire/22_init_producer_id.ts";
 import { type HandlerEntry, handles, type RequestContext } from "../handler.ts";
 import type { Services } from "../services.ts";
+import { txnErrorCode } from "../transactions.ts";
+
+/** First version that tells fencing apart from an invalid epoch. */
+const FENCED_VERSION = 4;
+const NONE = -1;
 
 /** The handler of InitProducerId. */
-export function initProducerIdHandler(services: Services): HandlerEntry {
+export function initProducerIdHandler(
+  { producerIds, transactions }: Pick<Services, "producerIds" | "transactions">,
+): HandlerEntry {
   async function handle(
-    { transactionalId }: InitProducerIdRequest,
-    { clientId }: RequestContext,
+    request: InitProducerIdRequest,
+    { apiVersion }: RequestContext,
   ): Promise<InitProducerIdResponse> {
+    const { transactionalId, transactionTimeoutMs: timeoutMs } = request;
+    const { producerId, producerEpoch } = request;
     if (transactionalId === null) {
       return {
         errorCode: ERRORS.NONE,
-        producerId: await services.producerIds.take(),
+        producerId: await producerIds.take(),
         producerEpoch: 0,
       };
     }
-    services.env.trace(
-      "warn",
-      `Refused transactional.id "${transactionalId}": transactions are not served; leave it out for an idempotent producer`,
-      { clientId },
-    );
-    return {
-      errorCode: transactionalId === ""
-        ? ERRORS.INVALID_REQUEST
-        : ERRORS.TRANSACTIONAL_ID_AUTHORIZATION_FAILED,
-      producerId: -1,
-      producerEpoch: -1,
-    };
+    const isHalf = (producerId === NONE) !== (producerEpoch === NONE);
+    if (transactionalId === "" || isHalf) {
+      return refused(ERRORS.INVALID_REQUEST);
+    }
+    const { error, ...producer } = await transactions.ask({
+      type: "InitProducerId",
+      transactionalId,
+      timeoutMs,
+      ...(producerId === NONE
+        ? undefined
+        : { expected: { producerId, producerEpoch } }),
+    });
+    const knowsFencing = apiVersion >= FENCED_VERSION;
+    return { errorCode: txnErrorCode(error, { knowsFencing }), ...producer };
   }
 
-  return handles(INIT_PRODUCER_ID, handle);
+  return handles(
+    INIT_PRODUCER_ID,
+    handle,
+    (_request, errorCode) => refused(errorCode),
+  );
+}
+
+function refused(errorCode: number): InitProducerIdResponse {
+  return { errorCode, producerId: NONE, producerEpoch: NONE };
 }
