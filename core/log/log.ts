@@ -7,7 +7,14 @@
  * @module
  */
 import type { Uuid } from "../bytes/uuid.ts";
-import type { Cancel, Clock, Disk, DiskFile, Trace } from "../env/env.ts";
+import {
+  type Cancel,
+  type Clock,
+  type Disk,
+  DiskError,
+  type DiskFile,
+  type Trace,
+} from "../env/env.ts";
 import { KafkaError } from "../errors.ts";
 import { javaHash, partitionName } from "../ids.ts";
 import { invariant } from "../invariant.ts";
@@ -172,6 +179,8 @@ export class Log {
     this.#writtenOffset = opened.logEndOffset;
     this.#snapshotOffset = opened.snapshotOffset;
     this.#flusher = new Flusher(this.#flushable(), opened.recoveryPoint);
+    // What a crash left unflushed settles without waiting for an append.
+    this.#scheduleFlush();
   }
 
   get config(): LogConfig {
@@ -300,28 +309,14 @@ export class Log {
     }
     if (offset >= Math.min(upperOffset, this.#logEndOffset)) return EMPTY;
     const from = this.#segmentIndexOf(offset);
-    return this.#reader.read(this.#segments, { ...options, offset, from });
+    return this.#reading(() =>
+      this.#reader.read(this.#segments, { ...options, offset, from })
+    );
   }
 
   /** The first record at or after `timestamp`. */
   offsetForTimestamp(timestamp: number): TimedOffset | undefined {
-    this.writeStaged();
-    for (const segment of this.#segments) {
-      if (segment.maxTimestamp < timestamp) continue;
-      const batch = segment.batchForTimestamp(
-        timestamp,
-        this.#logStartOffset,
-      );
-      if (batch === undefined) continue;
-      for (const record of decodeRecords(batch)) {
-        if (
-          record.timestamp >= timestamp && record.offset >= this.#logStartOffset
-        ) {
-          return { offset: record.offset, timestamp: record.timestamp };
-        }
-      }
-    }
-    return undefined;
+    return this.#reading(() => this.#offsetForTimestamp(timestamp));
   }
 
   /** The first record with the largest timestamp. */
@@ -409,25 +404,15 @@ export class Log {
   /** Deletes whole segments that are too old or too many. */
   applyRetention(bounds: RetentionBounds): void {
     this.writeStaged();
-    const { highWatermark, nowMs } = bounds;
-    const active = this.#active;
-    if (
-      this.#config.cleanupPolicy.delete && active.size > 0 &&
-      this.#config.retentionMs >= 0 && highWatermark >= this.#logEndOffset &&
-      nowMs - active.maxTimestamp > this.#config.retentionMs &&
-      active.maxTimestamp >= 0
-    ) {
-      this.#roll();
+    let refusal: unknown;
+    try {
+      if (this.#isActiveTooOld(bounds)) this.#roll();
+    } catch (error) {
+      // A full disk has no room for a new segment before old ones are gone.
+      refusal = error;
     }
-    const count = deletableSegments(this.#segments, {
-      ...bounds,
-      config: this.#config,
-    });
-    if (count === 0) return;
-    const start = this.#segments[count]!.baseOffset;
-    this.#logStartOffset = Math.max(this.#logStartOffset, start);
-    this.#epochs.truncateFromStart(this.#logStartOffset);
-    this.#deleteSegments(count);
+    this.#deleteOld(bounds);
+    if (refusal !== undefined) throw refusal;
   }
 
   /** The producers whose batches are still known. */
@@ -465,6 +450,36 @@ export class Log {
   releaseIdle(): void {
     if (this.#staging.pendingBytes === 0) this.#staging.release();
     for (const segment of this.#segments) segment.release();
+  }
+
+  /** What the disk refuses is told in Kafka's terms. */
+  #reading<T>(read: () => T): T {
+    try {
+      return read();
+    } catch (error) {
+      if (!(error instanceof DiskError)) throw error;
+      throw storageError(`Cannot read ${this.name}`, error);
+    }
+  }
+
+  #offsetForTimestamp(timestamp: number): TimedOffset | undefined {
+    this.writeStaged();
+    for (const segment of this.#segments) {
+      if (segment.maxTimestamp < timestamp) continue;
+      const batch = segment.batchForTimestamp(
+        timestamp,
+        this.#logStartOffset,
+      );
+      if (batch === undefined) continue;
+      for (const record of decodeRecords(batch)) {
+        if (
+          record.timestamp >= timestamp && record.offset >= this.#logStartOffset
+        ) {
+          return { offset: record.offset, timestamp: record.timestamp };
+        }
+      }
+    }
+    return undefined;
   }
 
   get #active(): Segment {
@@ -519,10 +534,10 @@ export class Log {
     const error = storageError(`Cannot append to ${this.name}`, cause);
     this.#staging.clear();
     this.#reader.forget();
+    this.#logEndOffset = this.#writtenOffset;
     try {
       const active = this.#active;
       active.truncate(active.size, this.#writtenOffset);
-      this.#logEndOffset = this.#writtenOffset;
       this.#snapshotOffset = rebuildProducers(this.#producers, {
         disk: this.#env.disk,
         folder: this.folder,
@@ -583,10 +598,15 @@ export class Log {
   #startSegment(baseOffset: number): void {
     const { disk } = this.#env;
     const next = new Segment(disk, this.folder, baseOffset);
-    next.writer.truncate(0);
-    next.size = 0;
-    next.resetIndexes();
-    disk.syncDirectory(this.folder);
+    try {
+      next.writer.truncate(0);
+      next.size = 0;
+      next.resetIndexes();
+      disk.syncDirectory(this.folder);
+    } catch (error) {
+      next.close();
+      throw error;
+    }
     this.#segments.push(next);
   }
 
@@ -650,6 +670,26 @@ export class Log {
         for (const listener of this.#settledListeners) listener();
       },
     };
+  }
+
+  #isActiveTooOld({ highWatermark, nowMs }: RetentionBounds): boolean {
+    const { cleanupPolicy, retentionMs } = this.#config;
+    const { size, maxTimestamp } = this.#active;
+    return cleanupPolicy.delete && size > 0 && retentionMs >= 0 &&
+      highWatermark >= this.#logEndOffset && maxTimestamp >= 0 &&
+      nowMs - maxTimestamp > retentionMs;
+  }
+
+  #deleteOld(bounds: RetentionBounds): void {
+    const count = deletableSegments(this.#segments, {
+      ...bounds,
+      config: this.#config,
+    });
+    if (count === 0) return;
+    const start = this.#segments[count]!.baseOffset;
+    this.#logStartOffset = Math.max(this.#logStartOffset, start);
+    this.#epochs.truncateFromStart(this.#logStartOffset);
+    this.#deleteSegments(count);
   }
 
   #segmentIndexOf(offset: number): number {

@@ -312,14 +312,14 @@ export class LogFolder {
     },
   ): Promise<void> {
     try {
-      const closing = [...this.#logs.values()].map((log) =>
-        log.close({ clean })
-      );
+      const logs = [...this.#logs.values()];
+      const closing = logs.map((log) => log.close({ clean }));
       const failed = (await Promise.allSettled(closing))
         .find((result) => result.status === "rejected");
       await this.#checkpointing;
       if (failed) throw failed.reason;
-      if (!clean) return;
+      // What a failed log has on the disk only a scan can tell.
+      if (!clean || logs.some(({ isOffline }) => isOffline)) return;
       this.checkpoint(highWatermarks);
       replaceFile(this.#env.disk, {
         folder: this.path,

@@ -4,11 +4,13 @@
  * @module
  */
 import { assert, assertEquals, assertThrows } from "@std/assert";
+import { faultyEnv } from "../../tests/faulty_disk.ts";
 import { denoEnv } from "../env/deno_env.ts";
+import { DiskError } from "../env/env.ts";
 import { KafkaError } from "../errors.ts";
 import { BatchView } from "../record/batch.ts";
 import { buildBatch } from "../record/builder.ts";
-import { Log, type LogConfig } from "./log.ts";
+import { Log, type LogConfig, type LogEnv } from "./log.ts";
 
 const CONFIG: LogConfig = {
   segmentBytes: 1_000_000,
@@ -23,23 +25,27 @@ const CONFIG: LogConfig = {
   fileDeleteDelayMs: 60_000,
   cleanupPolicy: { compact: false, delete: true },
 };
-const env = denoEnv({ traceLevel: "error" });
+const PLACE = {
+  topic: "t",
+  partition: 0,
+  topicId: "Gmd94rMBRdCEC5P7ytJnvA",
+  recoveryPoint: 0,
+  logStartOffset: 0,
+};
+const ENV = denoEnv({ traceLevel: "error" });
 
 /** Opens a log in a folder of its own, runs `test`, closes and removes it. */
 async function withLog(
   config: Partial<LogConfig>,
   test: (log: Log, folder: string) => Promise<void> | void,
+  env: LogEnv = ENV,
 ): Promise<void> {
   const folder = Deno.makeTempDirSync({ prefix: "kf-log-" });
   const log = Log.open({
+    ...PLACE,
     env,
     folder,
-    topic: "t",
-    partition: 0,
-    topicId: "Gmd94rMBRdCEC5P7ytJnvA",
     config: { ...CONFIG, ...config },
-    recoveryPoint: 0,
-    logStartOffset: 0,
     wasClean: true,
   });
   log.assignEpoch(0);
@@ -198,4 +204,48 @@ Deno.test("a clean close leaves the file of an index without entries, as Kafka's
     const files = [...Deno.readDirSync(folder)].map(({ name }) => name);
     assert(files.some((name) => name.endsWith(".index")), `${files}`);
   });
+});
+
+Deno.test("retention deletes what is old even where there is no room to roll", async () => {
+  let isFull = false;
+  const env = faultyEnv((call, path) =>
+    isFull && call === "write" && path.includes(".snapshot")
+      ? "NoSpace"
+      : undefined
+  );
+  await withLog({ segmentBytes: 500, retentionMs: 1000 }, (log, folder) => {
+    for (let i = 0; i < 10; i++) append(log, i * 100);
+    const segments = baseOffsets(folder).length;
+    isFull = true;
+    const retain = () =>
+      log.applyRetention({ nowMs: 1e9, highWatermark: log.logEndOffset });
+    assertThrows(retain, DiskError, "NoSpace");
+    assert(segments > 2 && baseOffsets(folder).length === 1);
+    isFull = false;
+    retain();
+    assertEquals([log.logStartOffset, log.logEndOffset], [10, 10]);
+  }, env);
+});
+
+Deno.test("what a crash left unflushed settles without another append", async () => {
+  const folder = Deno.makeTempDirSync({ prefix: "kf-log-" });
+  const config = { ...CONFIG, flushMessages: 1 };
+  const open = () =>
+    Log.open({ ...PLACE, folder, config, wasClean: false, env: ENV });
+  try {
+    const killed = open();
+    killed.assignEpoch(0);
+    append(killed, 1);
+    killed.writeStaged();
+    await killed.close({ clean: false });
+    const log = open();
+    assertEquals([log.settledOffset, log.logEndOffset], [0, 1]);
+    const settled = Promise.withResolvers<void>();
+    log.onSettled(settled.resolve);
+    await settled.promise;
+    assertEquals(log.settledOffset, 1);
+    await log.close({ clean: true });
+  } finally {
+    Deno.removeSync(folder, { recursive: true });
+  }
 });

@@ -21,48 +21,10 @@ import {
   start,
 } from "../../tests/raw_broker.ts";
 import { RawClient } from "../../tests/raw_client.ts";
+import { mount, onDisk } from "../../tests/small_disk.ts";
 import { METADATA } from "../wire/03_metadata.ts";
 
 const MEGABYTE = "x".repeat(1_000_000);
-
-function mount(...args: string[]): boolean {
-  try {
-    return new Deno.Command("mount", { args, stderr: "null" })
-      .outputSync().success;
-  } catch {
-    return false;
-  }
-}
-
-/** A disk of its own, or the reason why there is none. */
-function smallDisk(size: string): ({ path: string } & Disposable) | string {
-  const { path } = temporaryFolder();
-  if (!mount("-t", "tmpfs", "-o", `size=${size}`, "kf-test", path)) {
-    Deno.removeSync(path);
-    return "mounting a tmpfs needs root";
-  }
-  return {
-    path,
-    [Symbol.dispose]() {
-      new Deno.Command("umount", { args: ["-l", path] }).outputSync();
-      Deno.removeSync(path, { recursive: true });
-    },
-  };
-}
-
-/** Runs `fn` on a disk of `size`, or prints why not. */
-async function onDisk(
-  size: string,
-  fn: (path: string) => Promise<void>,
-): Promise<void> {
-  const made = smallDisk(size);
-  if (typeof made === "string") {
-    console.log(`skipped: ${made}`);
-    return;
-  }
-  using disk = made;
-  await fn(disk.path);
-}
 
 /** Fills what is left of the disk; gives the file that does. */
 function fill(path: string): string {

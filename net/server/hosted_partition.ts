@@ -72,6 +72,8 @@ export class HostedPartition implements TurnJob {
   #newWaits: ProduceWait[] = [];
   #isTouched = false;
   #isGone = false;
+  #isOffline = false;
+  #readFailure: string | undefined;
   #newBytes = 0;
   /** Bytes behind the last stable offset, or as many as were since it moved. */
   #unstableBytes = 0;
@@ -168,6 +170,13 @@ export class HostedPartition implements TurnJob {
     this.#failureListeners.push(fn);
   }
 
+  /** A read failed: told to operators, again only when it fails otherwise. */
+  readFailed({ message }: Error): void {
+    if (message === this.#readFailure) return;
+    this.#readFailure = message;
+    this.#trace("error", message);
+  }
+
   /** Records before the log's start are gone: whoever waits should look again. */
   startMoved(): void {
     this.#wakeFetches((wait) => wait.onFailure());
@@ -194,6 +203,7 @@ export class HostedPartition implements TurnJob {
       });
     }
     this.#failLost();
+    this.#failOffline();
     if (this.partition.advance()) {
       const { highWatermark } = this.partition;
       for (const fn of this.#commitListeners) fn(highWatermark);
@@ -241,6 +251,20 @@ export class HostedPartition implements TurnJob {
     for (const fn of this.#failureListeners) fn(error);
     this.#endProduceWaits(({ offset }) =>
       offset >= logEndOffset ? "storage" : undefined
+    );
+  }
+
+  /** A log that the disk failed for good commits nothing more. */
+  #failOffline(): void {
+    const { log, highWatermark } = this.partition;
+    if (!log.isOffline) return;
+    if (!this.#isOffline) {
+      this.#isOffline = true;
+      const error = new Error(`${this.partition.name} is offline`);
+      for (const fn of this.#failureListeners) fn(error);
+    }
+    this.#endProduceWaits(({ offset }) =>
+      offset >= highWatermark ? "storage" : undefined
     );
   }
 

@@ -138,7 +138,12 @@ export class Hosting {
     const expirationMs = this.#options.config()["producer.id.expiration.ms"];
     for (const { partition } of this.partitions.all()) {
       const { log, highWatermark } = partition;
-      log.applyRetention({ nowMs, highWatermark });
+      try {
+        log.applyRetention({ nowMs, highWatermark });
+      } catch (error) {
+        const { trace } = this.#options.env;
+        trace("error", `Cannot apply retention to ${log.name}`, { error });
+      }
       log.expireProducers(nowMs, expirationMs);
       log.releaseIdle();
     }

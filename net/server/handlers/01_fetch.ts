@@ -5,7 +5,7 @@
  *
  * @module
  */
-import { type ErrorName, ERRORS } from "../../../core/errors.ts";
+import { type ErrorName, ERRORS, KafkaError } from "../../../core/errors.ts";
 import { LIMITS } from "../../../core/limits.ts";
 import type { Isolation } from "../../../core/partition/partition.ts";
 import {
@@ -81,14 +81,32 @@ function divergence(
   return isShared ? undefined : found;
 }
 
+/** How one partition is read. */
+interface ReadLimits {
+  readonly asked: Asked;
+  readonly bytesLeft: number;
+  readonly minOneBatch: boolean;
+}
+
+/** A partition that the disk fails is refused; the others are read. */
+function tryToRead(
+  hosted: HostedPartition,
+  target: FetchTarget,
+  limits: ReadLimits,
+): PartitionAnswer {
+  try {
+    return readOne(hosted, target, limits);
+  } catch (error) {
+    if (!(error instanceof KafkaError)) throw error;
+    hosted.readFailed(error);
+    return refused(target, error.error);
+  }
+}
+
 function readOne(
   hosted: HostedPartition,
   target: FetchTarget,
-  { asked, bytesLeft, minOneBatch }: {
-    readonly asked: Asked;
-    readonly bytesLeft: number;
-    readonly minOneBatch: boolean;
-  },
+  { asked, bytesLeft, minOneBatch }: ReadLimits,
 ): PartitionAnswer {
   const { partition } = hosted;
   const epochError = partition.epochError(target.currentLeaderEpoch);
@@ -144,7 +162,7 @@ function readAll(asked: Asked, services: Services): Reading {
       ? refused(target, found)
       : isFollower
       ? refused(target, "UNKNOWN_LEADER_EPOCH")
-      : readOne(found, target, {
+      : tryToRead(found, target, {
         asked,
         bytesLeft: asked.maxBytes - bytes,
         minOneBatch: bytes === 0,

@@ -6,7 +6,7 @@
  * @module
  */
 import { ZERO_UUID } from "../../../core/bytes/uuid.ts";
-import { ERRORS } from "../../../core/errors.ts";
+import { ERRORS, KafkaError } from "../../../core/errors.ts";
 import type { Isolation } from "../../../core/partition/partition.ts";
 import {
   LIST_OFFSETS,
@@ -88,13 +88,19 @@ export function listOffsetsHandler(services: Services): HandlerEntry {
     const isUnknown = timestamp < EARLIEST_PENDING_UPLOAD ||
       version < (MIN_VERSION[timestamp] ?? 0);
     if (isUnknown) return refused(ERRORS.UNSUPPORTED_VERSION);
-    const { offset, timestamp: time, leaderEpoch } = lookUp(
-      found,
-      timestamp,
-      isolation,
-    );
-    const answer = { partitionIndex, errorCode: 0, timestamp: time, offset };
-    return version >= 4 ? { ...answer, leaderEpoch } : answer;
+    try {
+      const { offset, timestamp: time, leaderEpoch } = lookUp(
+        found,
+        timestamp,
+        isolation,
+      );
+      const answer = { partitionIndex, errorCode: 0, timestamp: time, offset };
+      return version >= 4 ? { ...answer, leaderEpoch } : answer;
+    } catch (error) {
+      if (!(error instanceof KafkaError)) throw error;
+      found.readFailed(error);
+      return refused(error.code);
+    }
   }
 
   function handle(

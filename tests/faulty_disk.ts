@@ -1,0 +1,75 @@
+/**
+ * The real seams over a disk that fails when it is told to. Owns where a fault
+ * comes in between; which call fails on which file is the test's.
+ *
+ * @module
+ */
+import { denoEnv } from "../core/env/deno_env.ts";
+import {
+  DiskError,
+  type DiskErrorCode,
+  type DiskFile,
+  type Env,
+} from "../core/env/env.ts";
+
+/** A call that can fail. */
+export type FaultyCall = "open" | "read" | "write" | "truncate" | "sync";
+
+/** Why `call` fails on `path`; undefined when it doesn't. */
+export type Fault = (
+  call: FaultyCall,
+  path: string,
+) => DiskErrorCode | undefined;
+
+/** Real seams, of which the disk asks `fault` before each call. */
+export function faultyEnv(fault: Fault): Env {
+  const real = denoEnv({ trace: () => {} });
+  const check = (call: FaultyCall, path: string) => {
+    const code = fault(call, path);
+    if (code === undefined) return;
+    throw new DiskError(code, `Cannot ${call} "${path}": injected ${code}`);
+  };
+  return {
+    ...real,
+    disk: {
+      ...real.disk,
+      open(path, mode) {
+        check("open", path);
+        return faultyFile(real.disk.open(path, mode), check);
+      },
+    },
+  };
+}
+
+function faultyFile(
+  file: DiskFile,
+  check: (call: FaultyCall, path: string) => void,
+): DiskFile {
+  const { path } = file;
+  return {
+    path,
+    pread(into, position) {
+      check("read", path);
+      return file.pread(into, position);
+    },
+    pwriteAll(bytes, position) {
+      check("write", path);
+      file.pwriteAll(bytes, position);
+    },
+    // deno-lint-ignore require-await -- a check that throws must reject
+    async syncData() {
+      check("sync", path);
+      return file.syncData();
+    },
+    syncDataSync() {
+      check("sync", path);
+      file.syncDataSync();
+    },
+    truncate(size) {
+      check("truncate", path);
+      file.truncate(size);
+    },
+    size: () => file.size(),
+    close: () => file.close(),
+  };
+}
