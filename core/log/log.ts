@@ -29,10 +29,12 @@ import type {
   ProducerStates,
   VerificationGuard,
 } from "./producer_state.ts";
+import type { RecoveredLog } from "./recovery_report.ts";
 import { LogReader, type LogReadOptions } from "./log_reader.ts";
 import {
   type OpenedLog,
   openLog,
+  openSteps,
   rebuildProducers,
   takeIn,
 } from "./recovery.ts";
@@ -94,6 +96,8 @@ export interface LogOptions {
   readonly wasClean: boolean;
   /** Told how long a sync took. */
   readonly onSynced?: ((ms: number) => void) | undefined;
+  /** Told what a scan found. */
+  readonly onRecovered?: ((recovered: RecoveredLog) => void) | undefined;
 }
 
 /** How a batch is appended where the partition is led. */
@@ -160,6 +164,19 @@ export class Log {
   /** Opens the log in `options.folder`, or begins one there. */
   static open(options: LogOptions): Log {
     return new Log(options, openLog(options));
+  }
+
+  /** The same, but `onStep` is awaited whenever a scan has read some bytes. */
+  static async openLater(
+    options: LogOptions,
+    onStep: (bytes: number) => Promise<void> | undefined,
+  ): Promise<Log> {
+    const steps = openSteps(options);
+    for (;;) {
+      const { done, value } = steps.next();
+      if (done) return new Log(options, value);
+      await onStep(value);
+    }
   }
 
   private constructor(options: LogOptions, opened: OpenedLog) {

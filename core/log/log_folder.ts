@@ -17,7 +17,8 @@ import {
   replaceFile,
   replaceFileLater,
 } from "./checkpoint.ts";
-import { Log, type LogConfig } from "./log.ts";
+import { Log, type LogConfig, type LogOptions } from "./log.ts";
+import { type RecoveredLog, traceRecovery } from "./recovery_report.ts";
 
 const META = "meta.properties";
 const CLEAN = ".kafka_cleanshutdown";
@@ -76,6 +77,8 @@ export class LogFolder {
   readonly #onSynced: ((ms: number) => void) | undefined;
   readonly #lock: { release(): void };
   readonly #logs = new Map<string, Log>();
+  /** Logs that were scanned and not told of. */
+  readonly #recovered: RecoveredLog[] = [];
   readonly #recoveryPoints: Map<string, number>;
   readonly #startOffsets: Map<string, number>;
   readonly #highWatermarks: Map<string, number>;
@@ -170,10 +173,35 @@ export class LogFolder {
 
   /** Opens the partition's log, or begins it; a folder of a topic's namesake is set aside. */
   openLog(place: LogPlace): Log {
+    const open = this.#logs.get(partitionName(place.topic, place.partition));
+    return open ?? this.#opened(Log.open(this.#prepare(place)));
+  }
+
+  /** The same, but `onStep` is awaited whenever a scan has read some bytes. */
+  async openLogLater(
+    place: LogPlace,
+    onStep: (bytes: number) => Promise<void> | undefined,
+  ): Promise<Log> {
+    const open = this.#logs.get(partitionName(place.topic, place.partition));
+    if (open !== undefined) return open;
+    return this.#opened(await Log.openLater(this.#prepare(place), onStep));
+  }
+
+  /** Tells operators what was scanned since this was asked last. */
+  traceRecovery(): void {
+    const why = this.wasClean ? "damage to indexes" : "an unclean stop";
+    traceRecovery(this.#env.trace, this.#recovered.splice(0), why);
+  }
+
+  #opened(log: Log): Log {
+    this.#logs.set(log.name, log);
+    return log;
+  }
+
+  /** Makes the folder ready for the partition's log. */
+  #prepare(place: LogPlace): LogOptions {
     const { topic, partition, topicId, config } = place;
     const name = partitionName(topic, partition);
-    const open = this.#logs.get(name);
-    if (open !== undefined) return open;
     this.#unmark();
     const folder = `${this.path}/${name}`;
     const { disk } = this.#env;
@@ -186,7 +214,7 @@ export class LogFolder {
       this.#strikeOut(place);
       this.#begin(folder, topicId);
     }
-    const log = Log.open({
+    return {
       env: this.#env,
       folder,
       topic,
@@ -197,9 +225,8 @@ export class LogFolder {
       logStartOffset: isKnown ? this.#startOffsets.get(name) ?? 0 : 0,
       wasClean: this.wasClean || !isKnown,
       onSynced: this.#onSynced,
-    });
-    this.#logs.set(name, log);
-    return log;
+      onRecovered: (recovered) => this.#recovered.push(recovered),
+    };
   }
 
   /** Closes the partition's log and deletes its folder. */

@@ -13,6 +13,7 @@ import { type EndTransactionMarker, markerOf } from "../record/control.ts";
 import { LeaderEpochCache } from "./leader_epoch_cache.ts";
 import type { LogOptions } from "./log.ts";
 import { ProducerStates } from "./producer_state.ts";
+import type { Cut } from "./recovery_report.ts";
 import { walkBatches } from "./scan.ts";
 import { Segment, SEGMENT_SUFFIXES } from "./segment.ts";
 import { snapshotOffsets, snapshotPath } from "./snapshots.ts";
@@ -29,8 +30,22 @@ export interface OpenedLog {
   readonly snapshotOffset: number;
 }
 
-/** Opens or begins the log in `options.folder`. */
+/** How much is scanned before somebody else may have a turn. */
+const STEP_BYTES = 4 * 1024 * 1024;
+
+/** Opens or begins the log in `options.folder`, however long that takes. */
 export function openLog(options: LogOptions): OpenedLog {
+  const steps = openSteps(options);
+  for (;;) {
+    const { done, value } = steps.next();
+    if (done) return value;
+  }
+}
+
+/** The same in steps that take no longer than others can wait: gives bytes scanned. */
+export function* openSteps(
+  options: LogOptions,
+): Generator<number, OpenedLog> {
   const { disk } = options.env;
   const { folder } = options;
   disk.mkdir(folder);
@@ -51,7 +66,12 @@ export function openLog(options: LogOptions): OpenedLog {
   const sources = { disk, folder, segments, snapshots };
   const { logEndOffset, snapshotOffset } = options.wasClean && isSane
     ? openClean(producers, sources)
-    : recover(options, { ...sources, epochs, producers, recoveryPoint });
+    : yield* recover(options, {
+      ...sources,
+      epochs,
+      producers,
+      recoveryPoint,
+    });
   epochs.truncateFromEnd(logEndOffset + 1);
   for (const segment of segments) segment.release();
   const logStartOffset = Math.min(
@@ -156,10 +176,13 @@ interface Recovering extends ProducerSources {
   readonly recoveryPoint: number;
 }
 
-/** Scans from the recovery point; gives the log's end and says what it did. */
-function recover(options: LogOptions, recovering: Recovering) {
+/** Scans from the recovery point on, and cuts what isn't good. */
+function* recover(
+  options: LogOptions,
+  recovering: Recovering,
+): Generator<number, { logEndOffset: number; snapshotOffset: number }> {
   const { segments, epochs, producers, recoveryPoint } = recovering;
-  const { clock, disk, trace } = options.env;
+  const { clock, disk } = options.env;
   const began = clock.monoMs();
   const first = Math.max(
     0,
@@ -171,15 +194,18 @@ function recover(options: LogOptions, recovering: Recovering) {
     end: next,
   });
   let scannedBytes = 0;
-  let cutBytes = 0;
-  for (let i = first; i < segments.length; i++) {
+  let cut: Cut | undefined;
+  for (let i = first; i < segments.length && cut === undefined; i++) {
     const segment = segments[i]!;
-    const size = segment.size;
+    const { size } = segment;
+    const at = { offset: next, path: `${segment.path}.log` };
     if (segment.baseOffset < next) {
-      cutBytes += drop(disk, segments, i);
+      const why =
+        `it begins at ${segment.baseOffset}, before the end of the one before`;
+      cut = { ...at, position: 0, why, bytes: drop(disk, segments, i) };
       break;
     }
-    const scan = scanSegment(segment, {
+    const scan = yield* scanSegment(segment, {
       expected: segment.baseOffset,
       epochs,
       producers,
@@ -187,29 +213,30 @@ function recover(options: LogOptions, recovering: Recovering) {
     });
     next = scan.nextOffset;
     scannedBytes += scan.goodBytes;
-    if (scan.goodBytes === size) continue;
-    cutBytes += size - scan.goodBytes + drop(disk, segments, i + 1);
+    if (scan.why === undefined) continue;
+    cut = {
+      ...at,
+      offset: next,
+      position: scan.goodBytes,
+      why: scan.why,
+      bytes: size - scan.goodBytes + drop(disk, segments, i + 1),
+    };
     segment.truncate(scan.goodBytes, next);
-    break;
   }
   const frozen = segments.slice(first, -1);
   for (const segment of frozen) segment.freeze();
   if (frozen.length > 0) disk.syncDirectory(options.folder);
   segments.at(-1)!.saveIndexes();
   removeSnapshotsAfter(next, recovering);
-  if (scannedBytes + cutBytes > 0) {
-    trace(
-      "info",
-      `Recovered ${partitionName(options.topic, options.partition)}`,
-      {
-        fromOffset: segments[first]!.baseOffset,
-        scannedBytes,
-        cutBytes,
-        logEndOffset: next,
-        ms: Math.round(clock.monoMs() - began),
-      },
-    );
-  }
+  const name = partitionName(options.topic, options.partition);
+  options.onRecovered?.({
+    name,
+    scannedBytes,
+    firstOffset: segments[0]!.baseOffset,
+    logEndOffset: next,
+    ms: clock.monoMs() - began,
+    cut,
+  });
   return { logEndOffset: next, snapshotOffset };
 }
 
@@ -229,10 +256,12 @@ function drop(disk: Disk, segments: Segment[], from: number): number {
 interface Scan {
   readonly goodBytes: number;
   readonly nextOffset: number;
+  /** Why it ends before the segment does. */
+  readonly why: string | undefined;
 }
 
 /** Reads a whole segment, indexing its good batches, up to the first bad one. */
-function scanSegment(
+function* scanSegment(
   segment: Segment,
   { expected, epochs, producers, indexIntervalBytes }: {
     readonly expected: number;
@@ -240,20 +269,29 @@ function scanSegment(
     readonly producers: ProducerStates;
     readonly indexIntervalBytes: number;
   },
-): Scan {
+): Generator<number, Scan> {
   segment.resetIndexes();
   let nextOffset = expected;
   let goodBytes = 0;
+  let toldBytes = 0;
   const walk = walkBatches(segment, { size: segment.size });
-  for (const { position, batch } of walk) {
-    if (!isGood(batch, nextOffset)) break;
+  for (;;) {
+    const { done, value } = walk.next();
+    const why = done ? value.why : whyBad(value.batch, nextOffset);
+    if (done || why !== undefined) {
+      yield goodBytes - toldBytes;
+      return { goodBytes, nextOffset, why };
+    }
+    const { position, batch } = value;
     epochs.assign(batch.partitionLeaderEpoch, batch.baseOffset);
     segment.index(batch, position, indexIntervalBytes);
     takeIn(batch, { producers, segment, marker: markerOf(batch) });
     nextOffset = batch.nextOffset;
     goodBytes = position + batch.sizeInBytes;
+    if (goodBytes - toldBytes < STEP_BYTES) continue;
+    yield goodBytes - toldBytes;
+    toldBytes = goodBytes;
   }
-  return { goodBytes, nextOffset };
 }
 
 /**
@@ -280,15 +318,17 @@ export function takeIn(
   });
 }
 
-function isGood(view: BatchView, expected: number): boolean {
+/** Why a batch can't be the next one of a log that ends at `expected`. */
+function whyBad(view: BatchView, expected: number): string | undefined {
   try {
-    if (
-      view.baseOffset < expected || view.lastOffsetDelta < 0 ||
-      !view.isCrcValid()
-    ) return false;
+    if (view.baseOffset < expected) {
+      return `its offset is ${view.baseOffset}, and ${expected} is due`;
+    }
+    if (!view.isCrcValid()) return "the batch fails its CRC";
+    if (view.lastOffsetDelta < 0) return "the batch ends before it begins";
     markerOf(view);
-    return true;
-  } catch {
-    return false;
+    return undefined;
+  } catch (error) {
+    return error instanceof Error ? error.message : String(error);
   }
 }

@@ -84,7 +84,7 @@ Deno.test("a broker that recovers its logs is healthy, and not ready until it ha
     },
   );
   assertEquals(ready[0], 503);
-  assertMatch(ready[1], /^Not ready: \d partitions are opened so far\n$/);
+  assertMatch(ready[1], /^Not ready: \d of \d partitions are opened\n$/);
   assertEquals(await get(port, "/healthz"), [200, "ok\n"]);
   const [status, metrics] = await get(port, "/metrics");
   assertEquals(status, 200);

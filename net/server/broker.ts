@@ -214,9 +214,7 @@ export class Broker {
       traffic: this.#stats.traffic,
     });
     metadata.follow((delta) => this.#onChange(delta, { metadata, hosting }));
-    await hosting.hostAll((done) =>
-      this.#notReady = `${done} partitions are opened so far`
-    );
+    await hosting.hostAll((progress) => this.#notReady = progress);
     folder.removeStrays((topic, partition) =>
       metadata.image.topic(topic)?.partitions[partition] !== undefined
     );

@@ -11,7 +11,8 @@ import {
   type TopicConfig,
 } from "../../core/config/resolve.ts";
 import type { Env, TraceLevel } from "../../core/env/env.ts";
-import type { LogFolder } from "../../core/log/log_folder.ts";
+import type { Log } from "../../core/log/log.ts";
+import type { LogFolder, LogPlace } from "../../core/log/log_folder.ts";
 import type { MetadataDelta } from "../../core/metadata/delta.ts";
 import {
   type MetadataImage,
@@ -26,6 +27,8 @@ import type { Turn } from "./turn.ts";
 
 /** How long opening logs may keep everybody else waiting. */
 const BUSY_MS_MAX = 50;
+/** How often operators are told how far a start is. */
+const PROGRESS_MS = 5_000;
 
 /** What {@linkcode Hosting} is made of. */
 export interface HostingOptions {
@@ -90,20 +93,38 @@ export class Hosting {
    * Hosts everything of the image that is ours: once, at the start. Recovery
    * may take long: others get a turn now and then, and `onProgress` is called.
    */
-  async hostAll(onProgress: (done: number) => void): Promise<void> {
-    const { image, folder, env: { clock } } = this.#options;
+  async hostAll(onProgress: (progress: string) => void): Promise<void> {
+    const { image, folder, env: { clock, trace } } = this.#options;
+    const topics = [...image.topics.values()];
+    const all = topics.reduce((sum, topic) => sum + topic.partitions.length, 0);
     let done = 0;
+    let scannedBytes = 0;
     let sinceMs = clock.monoMs();
-    for (const topic of image.topics.values()) {
+    let toldMs = sinceMs;
+    const pace = (bytes: number): Promise<void> | undefined => {
+      scannedBytes += bytes;
+      const nowMs = clock.monoMs();
+      if (nowMs - sinceMs < BUSY_MS_MAX) return undefined;
+      sinceMs = nowMs;
+      const progress = `${done} of ${all} partitions are opened`;
+      onProgress(progress);
+      if (nowMs - toldMs >= PROGRESS_MS) {
+        toldMs = nowMs;
+        trace("info", `The broker starts: ${progress}`, { scannedBytes });
+      }
+      return clock.sleep(0);
+    };
+    for (const topic of topics) {
       for (const index of topic.partitions.keys()) {
-        this.#host(topic, index);
+        const place = this.#placeOf(topic, index);
+        if (place !== undefined) {
+          this.#add(topic, await folder.openLogLater(place, pace));
+        }
         done++;
-        if (clock.monoMs() - sinceMs < BUSY_MS_MAX) continue;
-        onProgress(done);
-        await clock.sleep(0);
-        sinceMs = clock.monoMs();
+        await pace(0);
       }
     }
+    folder.traceRecovery();
     folder.removeStrays((topic, index) =>
       this.partitions.get(topic, index) !== undefined
     );
@@ -162,6 +183,7 @@ export class Hosting {
   #tryHost(topic: TopicImage, index: number, level: TraceLevel): void {
     try {
       this.#host(topic, index);
+      this.#options.folder.traceRecovery();
     } catch (error) {
       const { name } = topic;
       const waiting = this.#unopened.get(name) ?? new Set();
@@ -174,29 +196,39 @@ export class Hosting {
   }
 
   #host(topic: TopicImage, index: number): void {
-    const { env, turn, nodeId, folder } = this.#options;
+    const place = this.#placeOf(topic, index);
+    if (place === undefined) return;
+    this.#add(topic, this.#options.folder.openLog(place));
+  }
+
+  /** Where a partition's log is to be opened; undefined when it needn't be. */
+  #placeOf(topic: TopicImage, index: number): LogPlace | undefined {
     const { replicas, isr, leaderEpoch } = topic.partitions[index]!;
-    if (!replicas.includes(nodeId)) return;
+    if (!replicas.includes(this.#options.nodeId)) return undefined;
     const known = this.partitions.get(topic.name, index);
     if (known !== undefined) {
       known.partition.update({ leaderEpoch, replicas, isr });
-      return;
+      return undefined;
     }
-    const config = this.topicConfig(topic.name);
-    const log = folder.openLog({
+    return {
       topic: topic.name,
       partition: index,
       topicId: topic.id,
-      config,
-    });
+      config: this.topicConfig(topic.name),
+    };
+  }
+
+  #add(topic: TopicImage, log: Log): void {
+    const { env, turn, folder } = this.#options;
+    const { replicas, isr, leaderEpoch } = topic.partitions[log.partition]!;
     const partition = new Partition({
       log,
       topicId: topic.id,
-      config,
+      config: this.topicConfig(topic.name),
       replicas,
       isr,
       leaderEpoch,
-      highWatermark: folder.highWatermark(topic.name, index),
+      highWatermark: folder.highWatermark(topic.name, log.partition),
     });
     const traffic = this.#trafficOf(topic.name);
     this.partitions.add(
