@@ -205,6 +205,11 @@ const TRANSACTION_KEYS = {
     min: 1,
     doc: "Longest timeout of a transaction that a producer may ask for.",
   }),
+  "transaction.partition.verification.enable": bool(true, {
+    update: "cluster-wide",
+    doc: "Whether a transaction's coordinator is asked before its first " +
+      "record in a partition is taken.",
+  }),
   "transaction.remove.expired.transaction.cleanup.interval.ms": int(3600000, {
     min: 1,
     doc: "How often expired transactional ids are looked for.",

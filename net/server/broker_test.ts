@@ -297,7 +297,7 @@ const REFUSED: Readonly<
       producerEpoch: 0,
       baseSequence: 0,
     }),
-    "INVALID_TXN_STATE",
+    "TRANSACTIONAL_ID_AUTHORIZATION_FAILED",
   ],
   "a bomb of gzip": [
     buildBatch(records("\0".repeat(80_000_000)), { codec: "gzip" }),

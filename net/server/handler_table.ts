@@ -43,6 +43,7 @@ import { describeTopicPartitionsHandler } from "./handlers/75_describe_topic_par
 import { groupHandlers } from "./group_handlers.ts";
 import type { Groups } from "./groups.ts";
 import type { Services } from "./services.ts";
+import { Verification } from "./verification.ts";
 
 /** All handlers; `served` lists the APIs once they are in dispatch. */
 export function handlerTable(
@@ -52,8 +53,9 @@ export function handlerTable(
   },
   served: () => readonly Api[],
 ): HandlerEntry[] {
+  const verification = new Verification(services);
   return [
-    produceHandler(services),
+    produceHandler(services, verification),
     fetchHandler(services),
     listOffsetsHandler(services),
     metadataHandler(services),

@@ -6,7 +6,8 @@
  * @module
  */
 import { ZERO_UUID } from "../../../core/bytes/uuid.ts";
-import { type ErrorName, ERRORS } from "../../../core/errors.ts";
+import { type ErrorName, ERRORS, KafkaError } from "../../../core/errors.ts";
+import { AT, ATTRIBUTE, BatchView } from "../../../core/record/batch.ts";
 import { payloadFault } from "../../../core/record/validate.ts";
 import {
   PRODUCE,
@@ -22,15 +23,24 @@ import {
   NO_RESPONSE,
   type RequestContext,
 } from "../handler.ts";
-import type {
-  HostedPartition,
-  ProduceWait,
-  WaitEnd,
+import {
+  ERROR_OF_END,
+  type HostedPartition,
+  type ProduceWait,
+  type WaitEnd,
 } from "../hosted_partition.ts";
 import { findPartition, isInternalTopic, type Services } from "../services.ts";
+import {
+  type Admission,
+  isOfTransaction,
+  type TxnBatch,
+  type TxnProducerRef,
+  type Verification,
+} from "../verification.ts";
 
 type TopicAnswer = NonNullable<ProduceResponse["responses"]>[number];
 type PartitionAnswer = NonNullable<TopicAnswer["partitionResponses"]>[number];
+type ProduceAnswer = Answer<ProduceResponse> | Later<ProduceResponse>;
 type Mutable<T> = { -readonly [Key in keyof T]: T[Key] };
 type TopicData = ProduceRequest["topicData"][number];
 type PartitionData = TopicData["partitionData"][number];
@@ -38,11 +48,10 @@ type PartitionData = TopicData["partitionData"][number];
 /** A client that may write internal topics: Kafka's own tools. */
 const ADMIN_CLIENT_ID = "__admin_client";
 
-const ERROR_OF: Readonly<Record<WaitEnd, ErrorName | undefined>> = {
-  done: undefined,
-  storage: "KAFKA_STORAGE_ERROR",
-  gone: "UNKNOWN_TOPIC_OR_PARTITION",
-};
+/** First version whose clients know TRANSACTION_ABORTABLE. */
+const ABORTABLE_VERSION = 11;
+/** First version whose clients leave it to us to add partitions (KIP-890). */
+const IMPLICIT_ADD_VERSION = 12;
 
 /**
  * A request whose batches are appended and wait.
@@ -108,7 +117,7 @@ class Appended implements ProduceWait {
   }
 
   onEnd(how: WaitEnd): void {
-    this.#end(ERROR_OF[how]);
+    this.#end(ERROR_OF_END[how]);
   }
 
   onParked(): void {
@@ -119,10 +128,10 @@ class Appended implements ProduceWait {
     });
   }
 
-  #end(error: ErrorName | undefined): void {
+  #end(error: ErrorName): void {
     const { deadlines } = this.#waiting!;
     if (this.#deadline !== undefined) deadlines.cancel(this.#deadline);
-    if (error !== undefined) {
+    if (error !== "NONE") {
       this.#hosted.traffic.lost();
       this.#answer.errorCode = ERRORS[error];
       this.#answer.baseOffset = -1;
@@ -139,113 +148,269 @@ function refused(
   return { index, errorCode: ERRORS[error], baseOffset: -1, errorMessage };
 }
 
-/** A payload that is not one batch spoils its whole request, as in Kafka. */
-function shapeFault({ topicData }: ProduceRequest): string | undefined {
+/** What spoils a whole request, as in Kafka. */
+function faultOf(
+  { topicData, transactionalId }: ProduceRequest,
+): [ErrorName, string] | undefined {
   for (const { partitionData } of topicData) {
     for (const { records } of partitionData) {
       const fault = payloadFault(records);
-      if (fault !== undefined) return fault;
+      if (fault !== undefined) return ["INVALID_RECORD", fault];
+      if (transactionalId === null && isTransactional(records)) {
+        return [
+          "TRANSACTIONAL_ID_AUTHORIZATION_FAILED",
+          "a batch is transactional, and the request has no transactional id",
+        ];
+      }
     }
   }
   return undefined;
+}
+
+function isTransactional(records: Uint8Array | null): boolean {
+  const attributes = records?.[AT.attributes + 1] ?? 0;
+  return (attributes & ATTRIBUTE.transactional) !== 0;
 }
 
 function refusalOf(
   request: ProduceRequest,
   { clientId }: RequestContext,
 ): (topic: string) => [ErrorName, string] | undefined {
-  const { acks, transactionalId } = request;
+  const { acks } = request;
   if (acks !== -1 && acks !== 0 && acks !== 1) {
     return () => ["INVALID_REQUIRED_ACKS", `acks is ${acks}: not -1, 0 or 1`];
   }
-  if (transactionalId !== null) {
-    return () => ["INVALID_TXN_STATE", "Transactions are not served"];
-  }
-  const fault = shapeFault(request);
-  if (fault !== undefined) return () => ["INVALID_RECORD", fault];
+  const fault = faultOf(request);
+  if (fault !== undefined) return () => fault;
   return (topic) =>
     isInternalTopic(topic) && clientId !== ADMIN_CLIENT_ID
       ? ["INVALID_TOPIC_EXCEPTION", `Clients may not write "${topic}"`]
       : undefined;
 }
 
-/** Appends one partition's batch; what was appended joins `appended`. */
-function append(
-  hosted: HostedPartition,
-  { index, records }: PartitionData,
-  { request, context, appended }: {
-    readonly request: ProduceRequest;
-    readonly context: RequestContext;
-    readonly appended: Appended[];
-  },
-): Mutable<PartitionAnswer> {
-  const produced = hosted.produce(records, {
-    acks: request.acks,
-    nowMs: context.nowMs,
-    produceVersion: context.apiVersion,
-  });
-  if (!produced.ok) {
-    return {
-      ...refused(index, produced.error, produced.message),
-      recordErrors: (produced.recordErrors ?? []).map((
-        { batchIndex, message },
-      ) => ({ batchIndex, batchIndexErrorMessage: message })),
-    };
+/** The one producer of a request's transactional batches, if there are any. */
+function txnProducerOf(
+  { topicData, transactionalId }: ProduceRequest,
+  version: number,
+): TxnProducerRef | undefined {
+  if (transactionalId === null) return undefined;
+  let found: TxnProducerRef | undefined;
+  for (const { partitionData } of topicData) {
+    for (const { records } of partitionData) {
+      if (!isOfTransaction(records)) continue;
+      const { producerId, producerEpoch } = new BatchView(records);
+      found ??= {
+        transactionalId,
+        producerId,
+        producerEpoch,
+        bumpsEpoch: version >= IMPLICIT_ADD_VERSION,
+      };
+      const isSame = found.producerId === producerId &&
+        found.producerEpoch === producerEpoch;
+      if (isSame) continue;
+      throw new KafkaError(
+        "INVALID_PRODUCER_ID_MAPPING",
+        `Cannot produce: producers ${found.producerId} and ${producerId} share a request`,
+      );
+    }
   }
-  const answer: Mutable<PartitionAnswer> = {
-    index,
-    errorCode: 0,
-    baseOffset: produced.baseOffset,
-    logAppendTimeMs: produced.logAppendTimeMs,
-    logStartOffset: hosted.partition.log.logStartOffset,
-  };
-  appended.push(new Appended(hosted, produced.lastOffset, answer));
-  return answer;
+  return found;
 }
 
-/** The handler of Produce. */
-export function produceHandler(services: Services): HandlerEntry {
-  function handle(
+/** What clients of `version` do the right thing with. */
+function txnErrorOf(error: ErrorName, version: number): ErrorName {
+  switch (error) {
+    case "PRODUCER_FENCED":
+      return "INVALID_PRODUCER_EPOCH";
+    case "INVALID_TXN_STATE":
+    case "TRANSACTION_ABORTABLE":
+      return version >= ABORTABLE_VERSION
+        ? "TRANSACTION_ABORTABLE"
+        : "INVALID_TXN_STATE";
+    case "CONCURRENT_TRANSACTIONS":
+      return version >= IMPLICIT_ADD_VERSION ? error : "NOT_ENOUGH_REPLICAS";
+    case "COORDINATOR_LOAD_IN_PROGRESS":
+    case "COORDINATOR_NOT_AVAILABLE":
+    case "NOT_COORDINATOR":
+      // Retried by all; the error itself would send some to a coordinator.
+      return "NOT_ENOUGH_REPLICAS";
+    default:
+      return error;
+  }
+}
+
+/** One request while its batches are appended. */
+class Producing {
+  readonly #services: Services;
+  readonly #request: ProduceRequest;
+  readonly #context: RequestContext;
+  readonly #refusal: (topic: string) => [ErrorName, string] | undefined;
+  readonly #appended: Appended[] = [];
+  #problem: PartitionAnswer | undefined;
+
+  constructor(
+    services: Services,
     request: ProduceRequest,
     context: RequestContext,
-  ): Answer<ProduceResponse> | Later<ProduceResponse> {
-    const refusal = refusalOf(request, context);
-    const appended: Appended[] = [];
-    let problem: PartitionAnswer | undefined;
-    const appendTo = (topic: TopicData, data: PartitionData) => {
-      const found = findPartition(services, topic, data.index);
-      const name = typeof found === "string" ? topic.name : found.topic;
-      const refusedBy = refusal(name);
-      const answer = refusedBy !== undefined
-        ? refused(data.index, ...refusedBy)
-        : typeof found === "string"
-        ? refused(data.index, found)
-        : append(found, data, { request, context, appended });
-      if (answer.errorCode !== 0) {
-        problem ??= answer;
-        (typeof found === "string" ? services.stats : found).traffic.refused();
-      }
-      return answer;
+  ) {
+    this.#services = services;
+    this.#request = request;
+    this.#context = context;
+    this.#refusal = refusalOf(request, context);
+  }
+
+  /** Where the partition's batch may go, or why it goes nowhere. */
+  target(
+    topic: TopicData,
+    { index }: PartitionData,
+  ): HostedPartition | [ErrorName, string | null] {
+    const found = findPartition(this.#services, topic, index);
+    const isFound = typeof found !== "string";
+    return this.#refusal(isFound ? found.topic : topic.name) ??
+      (isFound ? found : [found, null]);
+  }
+
+  /** Appends one partition's batch, unless it may not be. */
+  append(
+    topic: TopicData,
+    data: PartitionData,
+    admission?: Admission,
+  ): Mutable<PartitionAnswer> {
+    const target = this.target(topic, data);
+    const answer = Array.isArray(target)
+      ? refused(data.index, ...target)
+      : this.#appendTo(target, data, admission);
+    if (answer.errorCode !== 0) {
+      this.#problem ??= answer;
+      (Array.isArray(target) ? this.#services.stats : target).traffic.refused();
+    }
+    return answer;
+  }
+
+  #appendTo(
+    hosted: HostedPartition,
+    { index, records }: PartitionData,
+    admission: Admission | undefined,
+  ): Mutable<PartitionAnswer> {
+    const { apiVersion, nowMs } = this.#context;
+    if (admission !== undefined && "error" in admission) {
+      const message = `The transaction's coordinator says ${admission.error}`;
+      return refused(index, txnErrorOf(admission.error, apiVersion), message);
+    }
+    const produced = hosted.produce(records, {
+      acks: this.#request.acks,
+      nowMs,
+      produceVersion: apiVersion,
+      guard: admission?.guard,
+    });
+    if (!produced.ok) {
+      const error = admission === undefined
+        ? produced.error
+        : txnErrorOf(produced.error, apiVersion);
+      return {
+        ...refused(index, error, produced.message),
+        recordErrors: (produced.recordErrors ?? []).map((
+          { batchIndex, message },
+        ) => ({ batchIndex, batchIndexErrorMessage: message })),
+      };
+    }
+    const answer: Mutable<PartitionAnswer> = {
+      index,
+      errorCode: 0,
+      baseOffset: produced.baseOffset,
+      logAppendTimeMs: produced.logAppendTimeMs,
+      logStartOffset: hosted.partition.log.logStartOffset,
     };
-    const responses = request.topicData.map((topic) => ({
-      name: topic.name,
-      topicId: topic.topicId,
-      partitionResponses: topic.partitionData.map((data) =>
-        appendTo(topic, data)
-      ),
-    }));
+    this.#appended.push(new Appended(hosted, produced.lastOffset, answer));
+    return answer;
+  }
+
+  /** Answers once the batches have ended that were appended. */
+  finish(
+    responses: TopicAnswer[],
+  ): ProduceAnswer {
+    const request = this.#request;
     if (request.acks === 0) {
       // Without an answer, closing is the only way to tell of an error.
-      if (problem !== undefined) {
-        context.disconnect(
-          `a produce with acks=0 failed: ${problem.errorCode}`,
+      if (this.#problem !== undefined) {
+        this.#context.disconnect(
+          `a produce with acks=0 failed: ${this.#problem.errorCode}`,
         );
       }
       return NO_RESPONSE;
     }
     const response: ProduceResponse = { responses };
-    if (appended.length === 0) return response;
-    return new Waiting(request, response, services).begin(appended);
+    if (this.#appended.length === 0) return response;
+    return new Waiting(request, response, this.#services)
+      .begin(this.#appended);
+  }
+}
+
+function settled<T, L>(answer: T | Later<L>): T | Promise<L> {
+  if (!(answer instanceof Later)) return answer;
+  return new Promise((resolve) => answer.onSet(resolve));
+}
+
+/** Appends what is of a transaction once its coordinator confirms it. */
+function produceVerified(
+  producing: Producing,
+  { request, producer, verification }: {
+    readonly request: ProduceRequest;
+    readonly producer: TxnProducerRef;
+    readonly verification: Verification;
+  },
+): ProduceAnswer | Promise<Answer<ProduceResponse>> {
+  const batches: TxnBatch[] = [];
+  const appends: ((bytes: Uint8Array, admission: Admission) => void)[] = [];
+  const responses = request.topicData.map((topic) => {
+    const partitionResponses: PartitionAnswer[] = [];
+    for (const [at, data] of topic.partitionData.entries()) {
+      const hosted = producing.target(topic, data);
+      const { index, records: bytes } = data;
+      if (Array.isArray(hosted) || !isOfTransaction(bytes)) {
+        partitionResponses[at] = producing.append(topic, data);
+        continue;
+      }
+      partitionResponses[at] = refused(index, "NONE");
+      batches.push({ hosted, bytes });
+      appends.push((records, admission) => {
+        const known = { ...data, records };
+        partitionResponses[at] = producing.append(topic, known, admission);
+      });
+    }
+    return { name: topic.name, topicId: topic.topicId, partitionResponses };
+  });
+  const pending = verification.admit(
+    producer,
+    batches,
+    (i, bytes, admission) => appends[i]!(bytes, admission),
+  );
+  return pending === undefined
+    ? producing.finish(responses)
+    : pending.then(() => settled(producing.finish(responses)));
+}
+
+/** The handler of Produce. */
+export function produceHandler(
+  services: Services,
+  verification: Verification,
+): HandlerEntry {
+  function handle(
+    request: ProduceRequest,
+    context: RequestContext,
+  ): ProduceAnswer | Promise<Answer<ProduceResponse>> {
+    const producer = txnProducerOf(request, context.apiVersion);
+    const producing = new Producing(services, request, context);
+    if (producer !== undefined) {
+      return produceVerified(producing, { request, producer, verification });
+    }
+    return producing.finish(request.topicData.map((topic) => ({
+      name: topic.name,
+      topicId: topic.topicId,
+      partitionResponses: topic.partitionData.map((data) =>
+        producing.append(topic, data)
+      ),
+    })));
   }
 
   return handles(PRODUCE, handle, (request, errorCode) => ({
