@@ -62,7 +62,10 @@ export const TOOLS = {
     "elect the preferred replica",
   ),
   FeatureCommand: told("kafka-features", "describe, upgrade, downgrade"),
-  TransactionsCommand: told("kafka-transactions", "describe producers"),
+  TransactionsCommand: told(
+    "kafka-transactions",
+    "list, describe, describe producers, find hanging, abort",
+  ),
   ReassignPartitionsCommand: told(
     "kafka-reassign-partitions",
     "execute, verify, cancel",

@@ -1,0 +1,215 @@
+/**
+ * Apache Kafka's tools and brokers about the transactions of a kf broker: what
+ * `kafka-transactions` lists, describes and aborts, and `__transaction_state`
+ * as files that both can go on with. Skipped, saying why, without the jars.
+ *
+ * @module
+ */
+import { assertEquals, assertMatch, assertNotMatch } from "@std/assert";
+import { buildBatch } from "../../core/record/builder.ts";
+import { PRODUCE } from "../../net/wire/00_produce.ts";
+import { FIND_COORDINATOR } from "../../net/wire/10_find_coordinator.ts";
+import { INIT_PRODUCER_ID } from "../../net/wire/22_init_producer_id.ts";
+import { ADD_PARTITIONS_TO_TXN } from "../../net/wire/24_add_partitions_to_txn.ts";
+import { END_TXN } from "../../net/wire/26_end_txn.ts";
+import { DESCRIBE_TRANSACTIONS } from "../../net/wire/65_describe_transactions.ts";
+import {
+  type BrokerProcess,
+  run,
+  startBrokerProcess,
+  temporaryFolder,
+  until,
+} from "../fixtures.ts";
+import { create, latest, records } from "../raw_broker.ts";
+import { RawClient } from "../raw_client.ts";
+import { apacheKafkaJars, kafkaTool } from "./apache_kafka.ts";
+
+const jars = await apacheKafkaJars();
+const isMissing = "reason" in jars;
+// deno-lint-ignore no-console
+if (isMissing) console.warn(`skipped: transactions: ${jars.reason}`);
+
+const ONE_STATE = ["-X", "transaction.state.log.num.partitions=1"];
+
+function connect({ address }: BrokerProcess): Promise<RawClient> {
+  return RawClient.connect(Number(address.split(":").at(-1)));
+}
+
+/** A producer of `transactionalId` that has begun a transaction in `t`. */
+async function begin(client: RawClient, transactionalId: string) {
+  const { coordinators } = await client.call(latest(FIND_COORDINATOR), {
+    keyType: 1,
+    coordinatorKeys: [transactionalId],
+  });
+  assertEquals(coordinators[0]!.errorCode, 0);
+  const { producerId, producerEpoch } = await client.call(
+    latest(INIT_PRODUCER_ID),
+    { transactionalId, transactionTimeoutMs: 60_000 },
+  );
+  const producer = { transactionalId, producerId, producerEpoch };
+  await client.call(latest(ADD_PARTITIONS_TO_TXN), {
+    transactions: [{ ...producer, topics: [{ name: "t", partitions: [0] }] }],
+  });
+  return producer;
+}
+
+async function stateOf(
+  client: RawClient,
+  transactionalId: string,
+): Promise<string> {
+  const { transactionStates: [found] } = await client.call(
+    latest(DESCRIBE_TRANSACTIONS),
+    { transactionalIds: [transactionalId] },
+  );
+  return found!.transactionState;
+}
+
+/** Runs `kafka-transactions` to its good end. */
+async function transactions(
+  { address }: BrokerProcess,
+  line: string,
+): Promise<string> {
+  const folder = "folder" in jars ? jars.folder : "";
+  const words = `--bootstrap-server ${address} ${line}`.split(" ");
+  const done = await run(kafkaTool(folder, "TransactionsCommand", words));
+  assertEquals(done.code, 0, `${line}: ${done.stdout}${done.stderr}`);
+  return done.stdout;
+}
+
+Deno.test({
+  name: "kafka-transactions lists and describes what a kf broker coordinates",
+  ignore: isMissing,
+  async fn() {
+    using folder = temporaryFolder();
+    await using broker = await startBrokerProcess({ data: folder.path });
+    using client = await connect(broker);
+    await create(client, "t");
+    await begin(client, "open");
+    const ended = await begin(client, "ended");
+    await client.call(latest(END_TXN), { ...ended, committed: true });
+    await until(
+      "the markers are written",
+      async () => await stateOf(client, "ended") === "CompleteCommit",
+    );
+    const all = await transactions(broker, "list");
+    assertMatch(all, /^open\s+1\s+\d+\s+Ongoing/m);
+    assertMatch(all, /^ended\s+1\s+\d+\s+CompleteCommit/m);
+    const some = await transactions(
+      broker,
+      "list --transactional-id-pattern op.* --duration-filter 0",
+    );
+    assertMatch(some, /^open\s/m);
+    assertNotMatch(some, /^ended\s/m);
+    assertMatch(
+      await transactions(broker, "describe --transactional-id open"),
+      /\sOngoing\s+60000\s+\d{13}\s+\d+\s+t-0/,
+    );
+  },
+});
+
+Deno.test({
+  name: "kafka-transactions finds a transaction that hangs, and aborts it",
+  ignore: isMissing,
+  async fn() {
+    using folder = temporaryFolder();
+    await using broker = await startBrokerProcess({
+      data: folder.path,
+      args: ["-X", "transaction.partition.verification.enable=false"],
+    });
+    using client = await connect(broker);
+    await create(client, "t");
+    const { transactionalId, ...producer } = await begin(client, "hanging");
+    await client.call(latest(END_TXN), {
+      transactionalId,
+      ...producer,
+      committed: false,
+    });
+    await until(
+      "its coordinator knows of no open one",
+      async () => await stateOf(client, transactionalId) === "CompleteAbort",
+    );
+    // A record of the transaction that comes after its end.
+    const batch = buildBatch(records("late"), {
+      producerId: producer.producerId,
+      producerEpoch: producer.producerEpoch + 1,
+      baseSequence: 0,
+      isTransactional: true,
+    });
+    const { responses } = await client.call({ api: PRODUCE, version: 11 }, {
+      transactionalId,
+      acks: -1,
+      timeoutMs: 5000,
+      topicData: [{ name: "t", partitionData: [{ index: 0, records: batch }] }],
+    });
+    const { errorCode, baseOffset } = responses[0]!.partitionResponses[0]!;
+    assertEquals(errorCode, 0);
+    const hanging = "find-hanging --broker-id 1 --max-transaction-timeout 0";
+    const row = new RegExp(
+      `^t\\s+0\\s+\\d+\\s+1\\s+\\S+\\s+${baseOffset}\\s`,
+      "m",
+    );
+    assertMatch(await transactions(broker, hanging), row);
+    const at = "--topic t --partition 0";
+    assertMatch(
+      await transactions(broker, `describe-producers ${at}`),
+      new RegExp(`^\\d+\\s+1\\s.*\\s${baseOffset}\\s*$`, "m"),
+    );
+    await transactions(broker, `abort ${at} --start-offset ${baseOffset}`);
+    assertMatch(
+      await transactions(broker, `describe-producers ${at}`),
+      /^\d+\s+1\s.*\sNone\s*$/m,
+    );
+    assertNotMatch(await transactions(broker, hanging), /^t\s+0\s/m);
+  },
+});
+
+Deno.test({
+  name: "Kafka's DumpLogSegments decodes __transaction_state",
+  ignore: isMissing,
+  async fn() {
+    using folder = temporaryFolder();
+    const data = `${folder.path}/data`;
+    await using broker = await startBrokerProcess({ data, args: ONE_STATE });
+    {
+      using client = await connect(broker);
+      await create(client, "t");
+      const producer = await begin(client, "x");
+      await client.call(latest(END_TXN), { ...producer, committed: true });
+      await until(
+        "the markers are written",
+        async () => await stateOf(client, "x") === "CompleteCommit",
+      );
+    }
+    assertEquals(await broker.end("SIGTERM"), 0);
+    const dumped = await run(kafkaTool(
+      "folder" in jars ? jars.folder : "",
+      "DumpLogSegments",
+      [
+        "--transaction-log-decoder",
+        "--files",
+        `${data}/__transaction_state-0/${"0".repeat(20)}.log`,
+      ],
+    ));
+    assertEquals(dumped.code, 0, dumped.stderr);
+    assertNotMatch(dumped.stdout, /isvalid: false/);
+    const states = [...dumped.stdout.matchAll(
+      /key: (\{.*\}) payload: (\{.*\})$/gm,
+    )].map(([, key, payload]) => {
+      assertEquals(JSON.parse(key!).data, { transactionalId: "x" });
+      const { version, data } = JSON.parse(payload!);
+      assertEquals(version, "1");
+      return [
+        data.transactionStatus,
+        data.producerEpoch,
+        data.transactionPartitions,
+      ];
+    });
+    const partitions = [{ topic: "t", partitionIds: [0] }];
+    assertEquals(states, [
+      ["Empty", 0, null],
+      ["Ongoing", 0, partitions],
+      ["PrepareCommit", 1, partitions],
+      ["CompleteCommit", 1, []],
+    ]);
+  },
+});
