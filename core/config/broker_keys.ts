@@ -10,6 +10,7 @@ import {
   bool,
   choice,
   type ConfigValues,
+  double,
   int,
   list,
   long,
@@ -263,6 +264,47 @@ const LOG_KEYS = {
     update: "cluster-wide",
     doc: "Default of the topic key compression.zstd.level.",
   }),
+  "log.cleaner.backoff.ms": long(15000, {
+    min: 0,
+    update: "cluster-wide",
+    doc: "How often the cleaner looks for logs to compact.",
+  }),
+  "log.cleaner.dedupe.buffer.size": long(134217728, {
+    min: 0,
+    update: "cluster-wide",
+    doc: "Bytes for the keys of one compaction; when they are used up, the " +
+      "rest of the log is left to the next one.",
+  }),
+  "log.cleaner.delete.retention.ms": long(86400000, {
+    min: 0,
+    update: "cluster-wide",
+    doc: "Default of the topic key delete.retention.ms.",
+  }),
+  "log.cleaner.enable": bool(true, {
+    doc: "Whether topics with cleanup.policy=compact are compacted; without " +
+      "it __consumer_offsets grows for ever.",
+  }),
+  "log.cleaner.io.max.bytes.per.second": double(Number.MAX_VALUE, {
+    min: 1,
+    update: "cluster-wide",
+    doc: "Bytes that compactions read and write per second at most.",
+  }),
+  "log.cleaner.max.compaction.lag.ms": long(Infinity, {
+    min: 1,
+    update: "cluster-wide",
+    doc: "Default of the topic key max.compaction.lag.ms.",
+  }),
+  "log.cleaner.min.cleanable.ratio": double(0.5, {
+    min: 0,
+    max: 1,
+    update: "cluster-wide",
+    doc: "Default of the topic key min.cleanable.dirty.ratio.",
+  }),
+  "log.cleaner.min.compaction.lag.ms": long(0, {
+    min: 0,
+    update: "cluster-wide",
+    doc: "Default of the topic key min.compaction.lag.ms.",
+  }),
   "log.cleanup.policy": list(["delete"], {
     valid: ["compact", "delete"],
     check: checkCleanupPolicy,
@@ -401,6 +443,7 @@ const ONE_NODE = "this version runs as one node, broker and controller in one";
  * would honour, with the reason that a refusal gives.
  */
 export const REFUSED_KEYS: readonly (readonly [RegExp, string])[] = [
+  [/^log\.cleaner\.(threads|io\.buffer\.)/, ONE_LOOP],
   [/^num\.(network|io|recovery|replica)\..*|^background\.threads$/, ONE_LOOP],
   [/^process\.roles$|^broker\.id|^controller\.|^zookeeper\./, ONE_NODE],
   [/^(inter\.broker|early\.start)\.|^listener\.|^security\./, ONE_NODE],

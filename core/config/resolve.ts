@@ -47,20 +47,25 @@ export interface TopicConfig {
   readonly compressionGzipLevel: number;
   readonly compressionLz4Level: number;
   readonly compressionZstdLevel: number;
+  readonly deleteRetentionMs: number;
   readonly fileDeleteDelayMs: number;
   readonly flushMessages: number;
   readonly flushMs: number;
   readonly indexIntervalBytes: number;
+  readonly maxCompactionLagMs: number;
   readonly maxMessageBytes: number;
   readonly messageTimestampAfterMaxMs: number;
   readonly messageTimestampBeforeMaxMs: number;
   readonly messageTimestampType: TopicValues["message.timestamp.type"];
+  readonly minCleanableDirtyRatio: number;
+  readonly minCompactionLagMs: number;
   readonly minInsyncReplicas: number;
   readonly retentionBytes: number;
   readonly retentionMs: number;
   readonly segmentBytes: number;
   readonly segmentIndexBytes: number;
   readonly segmentJitterMs: number;
+  /** A compacted topic's is `max.compaction.lag.ms` at most. */
   readonly segmentMs: number;
 }
 
@@ -121,6 +126,7 @@ export function resolveTopicConfig(
   };
   const number = (name: keyof typeof TOPIC_KEYS) => get(name) as number;
   const policy = get("cleanup.policy") as readonly string[];
+  const maxCompactionLagMs = number("max.compaction.lag.ms");
   return Object.freeze<TopicConfig>({
     cleanupPolicy: {
       compact: policy.includes("compact"),
@@ -130,23 +136,29 @@ export function resolveTopicConfig(
     compressionGzipLevel: number("compression.gzip.level"),
     compressionLz4Level: number("compression.lz4.level"),
     compressionZstdLevel: number("compression.zstd.level"),
+    deleteRetentionMs: number("delete.retention.ms"),
     fileDeleteDelayMs: number("file.delete.delay.ms"),
     flushMessages: number("flush.messages"),
     flushMs: number("flush.ms"),
     indexIntervalBytes: number("index.interval.bytes"),
+    maxCompactionLagMs,
     maxMessageBytes: number("max.message.bytes"),
     messageTimestampAfterMaxMs: number("message.timestamp.after.max.ms"),
     messageTimestampBeforeMaxMs: number("message.timestamp.before.max.ms"),
     messageTimestampType: get(
       "message.timestamp.type",
     ) as TopicConfig["messageTimestampType"],
+    minCleanableDirtyRatio: number("min.cleanable.dirty.ratio"),
+    minCompactionLagMs: number("min.compaction.lag.ms"),
     minInsyncReplicas: number("min.insync.replicas"),
     retentionBytes: number("retention.bytes"),
     retentionMs: number("retention.ms"),
     segmentBytes: number("segment.bytes"),
     segmentIndexBytes: number("segment.index.bytes"),
     segmentJitterMs: number("segment.jitter.ms"),
-    segmentMs: number("segment.ms"),
+    segmentMs: policy.includes("compact")
+      ? Math.min(number("segment.ms"), maxCompactionLagMs)
+      : number("segment.ms"),
   });
 }
 

@@ -8,6 +8,7 @@
 import {
   choice,
   type ConfigValues,
+  double,
   int,
   list,
   long,
@@ -74,6 +75,11 @@ export const TOPIC_KEYS = {
     synonyms: by("compression.zstd.level"),
     doc: "Level used when compression.type is zstd.",
   }),
+  "delete.retention.ms": long(86400000, {
+    min: 0,
+    synonyms: by("log.cleaner.delete.retention.ms"),
+    doc: "How long a compaction keeps tombstones and transaction markers.",
+  }),
   "file.delete.delay.ms": long(60000, {
     min: 0,
     synonyms: by("log.segment.delete.delay.ms"),
@@ -95,6 +101,12 @@ export const TOPIC_KEYS = {
     synonyms: by("log.index.interval.bytes"),
     doc: "Bytes of records between two entries of the offset index.",
   }),
+  "max.compaction.lag.ms": long(Infinity, {
+    min: 1,
+    synonyms: by("log.cleaner.max.compaction.lag.ms"),
+    doc: "Age at which a record is compacted at the latest, however clean " +
+      "the log is.",
+  }),
   "max.message.bytes": int(1048588, {
     min: 0,
     synonyms: by("message.max.bytes"),
@@ -114,6 +126,18 @@ export const TOPIC_KEYS = {
     valid: ["CreateTime", "LogAppendTime"],
     synonyms: by("log.message.timestamp.type"),
     doc: "Whose time a record carries: the producer's or the broker's.",
+  }),
+  "min.cleanable.dirty.ratio": double(0.5, {
+    min: 0,
+    max: 1,
+    synonyms: by("log.cleaner.min.cleanable.ratio"),
+    doc: "Part of a log that must be new since its last compaction before " +
+      "the next one.",
+  }),
+  "min.compaction.lag.ms": long(0, {
+    min: 0,
+    synonyms: by("log.cleaner.min.compaction.lag.ms"),
+    doc: "Age below which records are not compacted.",
   }),
   "min.insync.replicas": int(1, {
     min: 1,

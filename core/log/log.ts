@@ -21,16 +21,19 @@ import { invariant } from "../invariant.ts";
 import { batchesOf, BatchView } from "../record/batch.ts";
 import { markerOf } from "../record/control.ts";
 import { decodeRecords } from "../record/record.ts";
+import { Deletions } from "./deletions.ts";
 import { Flusher } from "./flusher.ts";
 import type { LeaderEpochCache } from "./leader_epoch_cache.ts";
+import { swapIn } from "./cleaner/swap.ts";
+import { LogReader, type LogReadOptions } from "./log_reader.ts";
 import type {
   ActiveProducer,
   CheckOptions,
+  LastDataBatch,
   ProducerStates,
   VerificationGuard,
 } from "./producer_state.ts";
 import type { RecoveredLog } from "./recovery_report.ts";
-import { LogReader, type LogReadOptions } from "./log_reader.ts";
 import {
   type OpenedLog,
   openLog,
@@ -41,6 +44,7 @@ import {
 import {
   deletableSegments,
   firstSegmentToKeep,
+  isActiveTooOld,
   type RetentionBounds,
 } from "./retention.ts";
 import { Segment } from "./segment.ts";
@@ -92,6 +96,8 @@ export interface LogOptions {
   /** Everything below is known to be durable. */
   readonly recoveryPoint: number;
   readonly logStartOffset: number;
+  /** Everything below was compacted; undefined when nothing is known. */
+  readonly cleanedOffset?: number | undefined;
   /** Whether the last stop was clean: then nothing is scanned. */
   readonly wasClean: boolean;
   /** Told how long a sync took. */
@@ -152,9 +158,9 @@ export class Log {
   #writtenOffset: number;
   /** Up to which a snapshot in the folder knows all producers. */
   #snapshotOffset: number;
+  #cleanedOffset: number | undefined;
   #failure: KafkaError | undefined;
-  /** Deleted segments whose files are still there for slow readers. */
-  readonly #deletions = new Set<() => void>();
+  readonly #deletions: Deletions;
   /** Ends when the handles of deleted segments are closed. */
   #closing = Promise.resolve();
   #isTurnEndDue = false;
@@ -186,6 +192,7 @@ export class Log {
     this.folder = options.folder;
     this.name = partitionName(options.topic, options.partition);
     this.#env = options.env;
+    this.#deletions = new Deletions(options.env);
     this.#config = options.config;
     this.#onSynced = options.onSynced;
     this.#segments = opened.segments;
@@ -195,6 +202,11 @@ export class Log {
     this.#logEndOffset = opened.logEndOffset;
     this.#writtenOffset = opened.logEndOffset;
     this.#snapshotOffset = opened.snapshotOffset;
+    const { cleanedOffset = Infinity } = options;
+    // Recovery may have cut off what was cleaned: others come in its place.
+    if (cleanedOffset <= opened.logEndOffset) {
+      this.#cleanedOffset = cleanedOffset;
+    }
     this.#flusher = new Flusher(this.#flushable(), opened.recoveryPoint);
     // What a crash left unflushed settles without waiting for an append.
     this.#scheduleFlush();
@@ -411,6 +423,7 @@ export class Log {
     this.#closeWhenSynced(gone);
     this.#epochs.clear();
     this.#producers.clear();
+    this.#cleanedOffset = undefined;
     this.#logStartOffset = offset;
     this.#logEndOffset = offset;
     this.#writtenOffset = offset;
@@ -423,13 +436,61 @@ export class Log {
     this.writeStaged();
     let refusal: unknown;
     try {
-      if (this.#isActiveTooOld(bounds)) this.#roll();
+      const retained = { ...bounds, config: this.#config };
+      const isSettled = bounds.highWatermark >= this.#logEndOffset;
+      if (isSettled && isActiveTooOld(this.#active, retained)) this.#roll();
     } catch (error) {
       // A full disk has no room for a new segment before old ones are gone.
       refusal = error;
     }
     this.#deleteOld(bounds);
     if (refusal !== undefined) throw refusal;
+  }
+
+  /** The segments, oldest first; the last one is active. */
+  get segments(): readonly Segment[] {
+    return this.#segments;
+  }
+
+  /** Everything below was compacted; undefined before the first time. */
+  get cleanedOffset(): number | undefined {
+    return this.#cleanedOffset;
+  }
+
+  /** Everything below `offset` is compacted, on the disk, too. */
+  markCleaned(offset: number): void {
+    this.#cleanedOffset = offset;
+  }
+
+  /** Whether `segments` are still a part of the log that may be replaced. */
+  canReplace(segments: readonly Segment[]): boolean {
+    return !this.#isClosed && !this.isOffline &&
+      segments.every((segment) => this.#segments.includes(segment));
+  }
+
+  /**
+   * Puts the cleaned files into the place of `old`, which are neighbours. When
+   * the disk refuses it half-way, only a start can tell what counts.
+   */
+  replaceSegments(old: readonly Segment[]): void {
+    const { folder } = this;
+    const { baseOffset } = old[0]!;
+    this.#reader.forget();
+    try {
+      const files = swapIn(this.#env.disk, folder, old);
+      const cleaned = new Segment(this.#env.disk, { folder, baseOffset });
+      const at = this.#segments.indexOf(old[0]!);
+      this.#segments.splice(at, old.length, cleaned);
+      this.#closeWhenSynced(old);
+      this.#deletions.removeLater(files, this.#config.fileDeleteDelayMs);
+    } catch (error) {
+      throw this.#takeOffline("swap", error);
+    }
+  }
+
+  /** The last data batch of each producer that is still known. */
+  lastDataBatches(): ReadonlyMap<number, LastDataBatch> {
+    return this.#producers.lastDataBatches();
   }
 
   /** The producers whose batches are still known. */
@@ -457,7 +518,7 @@ export class Log {
       this.#isClosed = true;
       await this.#flusher.idle();
       await this.#closing;
-      for (const remove of [...this.#deletions]) remove();
+      this.#deletions.removeNow();
       this.#staging.release();
       for (const segment of this.#segments) segment.close();
     }
@@ -614,7 +675,7 @@ export class Log {
 
   #startSegment(baseOffset: number): void {
     const { disk } = this.#env;
-    const next = new Segment(disk, this.folder, baseOffset);
+    const next = new Segment(disk, { folder: this.folder, baseOffset });
     try {
       next.writer.truncate(0);
       next.size = 0;
@@ -681,20 +742,8 @@ export class Log {
         }
         for (const listener of this.#settledListeners) listener();
       },
-      onSyncFailed: (error: unknown) => {
-        this.#failure = storageError(`Cannot flush ${this.name}`, error);
-        this.#env.trace("error", `${this.name} is offline`, { error });
-        for (const listener of this.#settledListeners) listener();
-      },
+      onSyncFailed: (error: unknown) => this.#takeOffline("flush", error),
     };
-  }
-
-  #isActiveTooOld({ highWatermark, nowMs }: RetentionBounds): boolean {
-    const { cleanupPolicy, retentionMs } = this.#config;
-    const { size, maxTimestamp } = this.#active;
-    return cleanupPolicy.delete && size > 0 && retentionMs >= 0 &&
-      highWatermark >= this.#logEndOffset && maxTimestamp >= 0 &&
-      nowMs - maxTimestamp > retentionMs;
   }
 
   #deleteOld(bounds: RetentionBounds): void {
@@ -707,6 +756,14 @@ export class Log {
     this.#logStartOffset = Math.max(this.#logStartOffset, start);
     this.#epochs.truncateFromStart(this.#logStartOffset);
     this.#deleteSegments(count);
+  }
+
+  /** Nothing more is appended, or told to be durable. */
+  #takeOffline(what: string, cause: unknown): KafkaError {
+    this.#failure = storageError(`Cannot ${what} ${this.name}`, cause);
+    this.#env.trace("error", `${this.name} is offline`, { error: cause });
+    for (const listener of this.#settledListeners) listener();
+    return this.#failure;
   }
 
   #segmentIndexOf(offset: number): number {
@@ -726,24 +783,12 @@ export class Log {
   #deleteSegments(count: number): void {
     if (count === 0) return;
     this.#reader.forget();
-    const { clock, disk, trace } = this.#env;
+    const { disk } = this.#env;
     const gone = this.#segments.splice(0, count);
     const files = gone.flatMap((segment) => segment.markDeleted());
     this.#closeWhenSynced(gone);
     removeSnapshotsBefore(disk, this.folder, this.#segments[0]!.baseOffset);
-    const remove = () => {
-      this.#deletions.delete(remove);
-      cancel();
-      for (const file of files) {
-        try {
-          disk.unlink(file);
-        } catch (error) {
-          trace("warn", `Cannot delete ${file}`, { error });
-        }
-      }
-    };
-    const cancel = clock.timer(this.#config.fileDeleteDelayMs, remove);
-    this.#deletions.add(remove);
+    this.#deletions.removeLater(files, this.#config.fileDeleteDelayMs);
   }
 }
 

@@ -25,10 +25,11 @@ const CLEAN = ".kafka_cleanshutdown";
 const RECOVERY = "recovery-point-offset-checkpoint";
 const REPLICATION = "replication-offset-checkpoint";
 const START = "log-start-offset-checkpoint";
+const CLEANER = "cleaner-offset-checkpoint";
 const METADATA_TOPIC = "__cluster_metadata";
 /** What file systems take. */
 const FILE_NAME_BYTES_MAX = 255;
-const CHECKPOINTS = ["recovery", "start", "replication"] as const;
+const CHECKPOINTS = ["recovery", "start", "replication", "cleaner"] as const;
 /** One of the offset checkpoints of a data folder. */
 type Checkpoint = typeof CHECKPOINTS[number];
 
@@ -82,6 +83,7 @@ export class LogFolder {
   readonly #recoveryPoints: Map<string, number>;
   readonly #startOffsets: Map<string, number>;
   readonly #highWatermarks: Map<string, number>;
+  readonly #cleanedOffsets: Map<string, number>;
   readonly #written = new Map<string, string>();
   /** Partitions that a checkpoint on the disk may name. */
   readonly #named: Set<string>;
@@ -142,10 +144,15 @@ export class LogFolder {
     this.#recoveryPoints = readOffsets(disk, `${path}/${RECOVERY}`);
     this.#startOffsets = readOffsets(disk, `${path}/${START}`);
     this.#highWatermarks = readOffsets(disk, `${path}/${REPLICATION}`);
+    this.#cleanedOffsets = readOffsets(disk, `${path}/${CLEANER}`);
+    if (this.#cleanedOffsets.size === 0) {
+      this.#written.set(CLEANER, offsetsText([]));
+    }
     this.#named = new Set([
       ...this.#recoveryPoints.keys(),
       ...this.#startOffsets.keys(),
       ...this.#highWatermarks.keys(),
+      ...this.#cleanedOffsets.keys(),
     ]);
     for (const { name, isDirectory } of disk.list(path)) {
       if (isDirectory && name.endsWith("-delete")) {
@@ -223,6 +230,7 @@ export class LogFolder {
       config,
       recoveryPoint: isKnown ? this.#recoveryPoints.get(name) ?? 0 : 0,
       logStartOffset: isKnown ? this.#startOffsets.get(name) ?? 0 : 0,
+      cleanedOffset: isKnown ? this.#cleanedOffsets.get(name) : undefined,
       wasClean: this.wasClean || !isKnown,
       onSynced: this.#onSynced,
       onRecovered: (recovered) => this.#recovered.push(recovered),
@@ -252,7 +260,7 @@ export class LogFolder {
     }
   }
 
-  /** Writes recovery points, log starts and high watermarks that changed. */
+  /** Writes recovery points, log starts, high watermarks and what was cleaned. */
   checkpoint(
     highWatermarks: ReadonlyMap<string, number>,
     which: readonly Checkpoint[] = CHECKPOINTS,
@@ -327,6 +335,9 @@ export class LogFolder {
     if (which.includes("replication")) {
       add(REPLICATION, ({ name }) => highWatermarks.get(name));
     }
+    if (which.includes("cleaner")) {
+      add(CLEANER, ({ cleanedOffset }) => cleanedOffset);
+    }
     return contents;
   }
 
@@ -338,8 +349,8 @@ export class LogFolder {
       readonly highWatermarks: ReadonlyMap<string, number>;
     },
   ): Promise<void> {
+    const logs = [...this.#logs.values()];
     try {
-      const logs = [...this.#logs.values()];
       const closing = logs.map((log) => log.close({ clean }));
       const failed = (await Promise.allSettled(closing))
         .find((result) => result.status === "rejected");
@@ -382,7 +393,7 @@ export class LogFolder {
     if (!this.#named.delete(own)) return;
     this.#strikes++;
     const { disk } = this.#env;
-    for (const name of [RECOVERY, START, REPLICATION]) {
+    for (const name of [RECOVERY, START, REPLICATION, CLEANER]) {
       const text = readText(disk, `${this.path}/${name}`);
       if (text === undefined) continue;
       const [version, , ...lines] = text.split("\n");
@@ -399,6 +410,7 @@ export class LogFolder {
         this.#recoveryPoints,
         this.#startOffsets,
         this.#highWatermarks,
+        this.#cleanedOffsets,
       ]
     ) offsets.delete(own);
   }

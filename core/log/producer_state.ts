@@ -97,6 +97,13 @@ export interface ActiveProducer {
   readonly currentTxnStartOffset: number;
 }
 
+/** What a cleaning must leave of a producer, so that it stays known. */
+export interface LastDataBatch {
+  readonly producerEpoch: number;
+  /** −1 when only the producer's epoch is known. */
+  readonly lastOffset: number;
+}
+
 /** The producers of one partition. */
 export class ProducerStates {
   #entries = new Map<number, ProducerEntry>();
@@ -123,6 +130,16 @@ export class ProducerStates {
         currentTxnStartOffset: this.#open.get(producerId) ?? -1,
       };
     }
+  }
+
+  /** The last data batch of every producer, by producer id. */
+  lastDataBatches(): Map<number, LastDataBatch> {
+    const batches = new Map<number, LastDataBatch>();
+    for (const [producerId, { epoch, batches: known }] of this.#entries) {
+      const lastOffset = known.at(-1)?.lastOffset ?? -1;
+      batches.set(producerId, { producerEpoch: epoch, lastOffset });
+    }
+    return batches;
   }
 
   /**

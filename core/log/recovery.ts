@@ -10,6 +10,7 @@ import type { Disk } from "../env/env.ts";
 import { partitionName } from "../ids.ts";
 import type { BatchView } from "../record/batch.ts";
 import { type EndTransactionMarker, markerOf } from "../record/control.ts";
+import { finishSwaps } from "./cleaner/swap.ts";
 import { LeaderEpochCache } from "./leader_epoch_cache.ts";
 import type { LogOptions } from "./log.ts";
 import { ProducerStates } from "./producer_state.ts";
@@ -53,7 +54,7 @@ export function* openSteps(
   const epochs = new LeaderEpochCache(disk, folder);
   const start = options.logStartOffset;
   const segments = (baseOffsets.length === 0 ? [start] : baseOffsets)
-    .map((base) => new Segment(disk, folder, base));
+    .map((baseOffset) => new Segment(disk, { folder, baseOffset }));
   const isSane = segments.every((segment) =>
     segment.offsetIndex.isSane(segment.size) &&
     (!aborting.has(segment.baseOffset) ||
@@ -156,9 +157,9 @@ function tidyFiles(disk: Disk, folder: string) {
   const baseOffsets: number[] = [];
   /** Base offsets of segments that hold markers of aborted transactions. */
   const aborting = new Set<number>();
-  const names = disk.list(folder).map(({ name }) => name);
+  const names = finishSwaps(disk, folder);
   for (const name of names) {
-    if (/\.(deleted|tmp|cleaned)$/.test(name)) disk.unlink(`${folder}/${name}`);
+    if (/\.(deleted|tmp)$/.test(name)) disk.unlink(`${folder}/${name}`);
     else if (/^\d{20}\.log$/.test(name)) {
       baseOffsets.push(Number(name.slice(0, 20)));
     } else if (/^\d{20}\.txnindex$/.test(name)) {

@@ -53,6 +53,16 @@ export function deletableSegments(
   return count;
 }
 
+/** Whether the active segment should be rolled, so that it can go. */
+export function isActiveTooOld(
+  { size, maxTimestamp }: Segment,
+  { nowMs, config }: RetentionBounds & { readonly config: LogConfig },
+): boolean {
+  const { cleanupPolicy, retentionMs } = config;
+  return cleanupPolicy.delete && size > 0 && retentionMs >= 0 &&
+    maxTimestamp >= 0 && nowMs - maxTimestamp > retentionMs;
+}
+
 function ageFrom(segment: Segment): number {
   return segment.maxTimestamp >= 0 ? segment.maxTimestamp : segment.mtimeMs;
 }

@@ -51,17 +51,27 @@ export class Segment {
   #firstTimestamp: number | undefined;
   #bytesSinceIndex = 0;
   readonly #disk: Disk;
+  readonly #suffix: string;
   #writer: DiskFile | undefined;
   #reader: DiskFile | undefined;
 
-  constructor(disk: Disk, folder: string, baseOffset: number) {
+  /** `suffix` stands behind the names of files that are not the log's yet. */
+  constructor(
+    disk: Disk,
+    { folder, baseOffset, suffix = "" }: {
+      readonly folder: string;
+      readonly baseOffset: number;
+      readonly suffix?: string;
+    },
+  ) {
     this.#disk = disk;
+    this.#suffix = suffix;
     this.baseOffset = baseOffset;
     this.path = `${folder}/${segmentName(baseOffset)}`;
-    this.size = disk.stat(`${this.path}.log`)?.size ?? 0;
-    this.offsetIndex = new OffsetIndex(disk, `${this.path}.index`);
-    this.timeIndex = new TimeIndex(disk, `${this.path}.timeindex`);
-    this.txnIndex = new TxnIndex(disk, `${this.path}.txnindex`);
+    this.size = disk.stat(this.#logPath)?.size ?? 0;
+    this.offsetIndex = new OffsetIndex(disk, `${this.path}.index${suffix}`);
+    this.timeIndex = new TimeIndex(disk, `${this.path}.timeindex${suffix}`);
+    this.txnIndex = new TxnIndex(disk, `${this.path}.txnindex${suffix}`);
     const last = this.timeIndex.last();
     this.maxTimestamp = last.timestamp;
     this.#maxTimestampOffset = last.relativeOffset;
@@ -69,7 +79,11 @@ export class Segment {
 
   /** The handle that appends and syncs go through. */
   get writer(): DiskFile {
-    return this.#writer ??= this.#disk.open(`${this.path}.log`, "create");
+    return this.#writer ??= this.#disk.open(this.#logPath, "create");
+  }
+
+  get #logPath(): string {
+    return `${this.path}.log${this.#suffix}`;
   }
 
   /** Whether a read handle is held. */
@@ -79,16 +93,13 @@ export class Segment {
 
   /** Last change of the file, for segments without timestamps. */
   get mtimeMs(): number {
-    return this.#disk.stat(`${this.path}.log`)?.mtimeMs ?? 0;
+    return this.#disk.stat(this.#logPath)?.mtimeMs ?? 0;
   }
 
   /** Notes a batch at `position` in the indexes; bytes are written apart. */
   index(batch: BatchView, position: number, intervalBytes: number): void {
     const relative = batch.lastOffset - this.baseOffset;
-    if (batch.maxTimestamp > this.maxTimestamp && !batch.isControl) {
-      this.maxTimestamp = batch.maxTimestamp;
-      this.#maxTimestampOffset = relative;
-    }
+    this.#noteTimestamp(batch);
     if (this.#bytesSinceIndex > intervalBytes) {
       this.offsetIndex.append(relative, position);
       this.timeIndex.maybeAppend(this.maxTimestamp, this.#maxTimestampOffset);
@@ -117,7 +128,7 @@ export class Segment {
   pread(into: Uint8Array, position: number): number {
     const room = Math.min(into.length, this.size - position);
     if (room <= 0) return 0;
-    this.#reader ??= this.#disk.open(`${this.path}.log`, "read");
+    this.#reader ??= this.#disk.open(this.#logPath, "read");
     const view = room < into.length ? into.subarray(0, room) : into;
     return this.#reader.pread(view, position);
   }
@@ -140,7 +151,7 @@ export class Segment {
     ) {
       throw new KafkaError(
         "CORRUPT_MESSAGE",
-        `Cannot read "${this.path}.log" at ${position}: no batch begins there`,
+        `Cannot read "${this.#logPath}" at ${position}: no batch begins there`,
       );
     }
   }
@@ -187,7 +198,7 @@ export class Segment {
     for (const located of this.batchesFrom(from)) {
       const { batch } = located;
       if (batch.maxTimestamp < timestamp || batch.isControl) continue;
-      if (batch.lastOffset < startOffset) continue;
+      if (batch.lastOffset < startOffset || batch.recordCount === 0) continue;
       return this.wholeBatch(located);
     }
     return undefined;
@@ -207,12 +218,17 @@ export class Segment {
       const { batch } of this.batchesFrom(this.offsetIndex.lastPosition())
     ) {
       next = batch.nextOffset;
-      if (batch.maxTimestamp > this.maxTimestamp && !batch.isControl) {
-        this.maxTimestamp = batch.maxTimestamp;
-        this.#maxTimestampOffset = batch.lastOffset - this.baseOffset;
-      }
+      this.#noteTimestamp(batch);
     }
     return next;
+  }
+
+  /** Markers and batches that a cleaning emptied tell the time of nothing. */
+  #noteTimestamp(batch: BatchView): void {
+    if (batch.maxTimestamp <= this.maxTimestamp) return;
+    if (batch.isControl || batch.recordCount === 0) return;
+    this.maxTimestamp = batch.maxTimestamp;
+    this.#maxTimestampOffset = batch.lastOffset - this.baseOffset;
   }
 
   /** Cuts file and indexes at `position`, before which `nextOffset` ends. */
@@ -246,6 +262,24 @@ export class Segment {
     this.offsetIndex.file.freeze();
     this.timeIndex.file.freeze();
     this.txnIndex.freeze();
+  }
+
+  /** The same, records too, without keeping anybody waiting for the disk. */
+  async freezeLater(): Promise<void> {
+    this.timeIndex.maybeAppend(this.maxTimestamp, this.#maxTimestampOffset);
+    this.saveIndexes();
+    await this.writer.syncData();
+    const parts = [".index", ".timeindex", ".txnindex"];
+    for (const part of parts) {
+      const path = `${this.path}${part}${this.#suffix}`;
+      if (this.#disk.stat(path) === undefined) continue;
+      const file = this.#disk.open(path, "write");
+      try {
+        await file.syncData();
+      } finally {
+        file.close();
+      }
+    }
   }
 
   /** Writes gathered index entries to their files. */

@@ -19,6 +19,7 @@ import {
 import type { Env, ProcessUsage } from "../../core/env/env.ts";
 import { invariant } from "../../core/invariant.ts";
 import { LIMITS } from "../../core/limits.ts";
+import { LogCleaner } from "../../core/log/cleaner/log_cleaner.ts";
 import { LogFolder, LogFolderError } from "../../core/log/log_folder.ts";
 import { withOpenFilesMax } from "../../core/log/open_files.ts";
 import type { MetadataDelta } from "../../core/metadata/delta.ts";
@@ -225,13 +226,14 @@ export class Broker {
     this.#undo.push(() => groups.close());
     const { transactions } = services;
     this.#undo.push(() => transactions.close());
+    const cleaner = this.#startCleaner(folder, hosting);
     hosting.onTopicsRemoved((topics) => {
       groups.topicsDeleted(topics);
       transactions.topicsDeleted(topics);
     });
     groups.start();
     transactions.start();
-    this.#startChores({ folder, hosting, metadata });
+    this.#startChores({ folder, hosting, metadata, cleaner });
     const acceptor = this.#accept({ listener, services, groups, turn });
     this.#serving = () => ({
       nodeId: this.nodeId,
@@ -421,11 +423,24 @@ export class Broker {
     return { host: endpoint?.host ?? "", port: endpoint?.port ?? -1 };
   }
 
+  #startCleaner(folder: LogFolder, hosting: Hosting): LogCleaner {
+    const cleaner = new LogCleaner({
+      env: this.#options.env,
+      config: () => this.#config,
+      partitions: () => hosting.openPartitions(),
+      onCleaned: () =>
+        folder.checkpointLater(() => hosting.highWatermarks(), ["cleaner"]),
+    });
+    this.#undo.push(() => cleaner.stop());
+    return cleaner;
+  }
+
   #startChores(
-    { folder, hosting, metadata }: {
+    { folder, hosting, metadata, cleaner }: {
       readonly folder: LogFolder;
       readonly hosting: Hosting;
       readonly metadata: MetadataLog;
+      readonly cleaner: LogCleaner;
     },
   ): void {
     const config = () => this.#config;
@@ -436,6 +451,11 @@ export class Broker {
         name: "retention",
         everyMs: () => config()["log.retention.check.interval.ms"],
         round: (nowMs) => hosting.applyRetention(nowMs),
+      },
+      {
+        name: "compaction",
+        everyMs: () => config()["log.cleaner.backoff.ms"],
+        round: () => cleaner.round(),
       },
       {
         name: "partitions that could not be opened",

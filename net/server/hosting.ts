@@ -82,6 +82,11 @@ export class Hosting {
     return count;
   }
 
+  /** Every partition whose log is open. */
+  *openPartitions(): Generator<Partition> {
+    for (const { partition } of this.partitions.all()) yield partition;
+  }
+
   /** The config of a topic's logs as it counts now. */
   topicConfig(topic: string): TopicConfig {
     const { image, config } = this.#options;
