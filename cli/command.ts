@@ -66,6 +66,8 @@ export interface CommandSpec {
   readonly arguments?: ArgumentSpec;
   /** Its own flags. */
   readonly flags: readonly FlagSpec[];
+  /** What flags and examples can't say. */
+  readonly more?: string;
   /** At least one. */
   readonly examples: readonly Example[];
   /** Keys of its JSON answer, by `--format json`. */

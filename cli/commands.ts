@@ -9,6 +9,7 @@ import { CLUSTER } from "./table/cluster.ts";
 import { FILES } from "./table/files.ts";
 import { GROUPS } from "./table/groups.ts";
 import { LOCAL, PROFILES } from "./table/local.ts";
+import { PIPES } from "./table/pipes.ts";
 import { CONSUME, PRODUCE } from "./table/records.ts";
 import { SERVERS } from "./table/servers.ts";
 import { TOOLS } from "./table/tools.ts";
@@ -64,6 +65,7 @@ export const COMMANDS: readonly CommandSpec[] = [
   ...SERVERS,
   PRODUCE,
   CONSUME,
+  ...PIPES,
   ...TOPICS,
   ...GROUPS,
   ...CLUSTER,

@@ -130,6 +130,7 @@ function commandHelp(spec: CommandSpec): Part[] {
   if (spec.flags.length > 0) {
     parts.push("\nFlags:\n", spec.flags.map(flagRow));
   }
+  if (spec.more !== undefined) parts.push(`\n${spec.more}\n`);
   if (spec.path === "consume") {
     parts.push(`\n${FORMAT_HELP}`, `\n${EXPRESSION_HELP}`);
   }

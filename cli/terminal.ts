@@ -77,7 +77,10 @@ export function printOut(text: string): void {
 
 /** Writes text to stderr; a closed stderr is no reason to fail. */
 export function printErr(text: string): void {
-  const bytes = encoder.encode(text);
+  writeErr(encoder.encode(text));
+}
+
+function writeErr(bytes: Uint8Array): void {
   let at = 0;
   try {
     while (at < bytes.length) at += Deno.stderr.writeSync(bytes.subarray(at));
@@ -404,6 +407,105 @@ export function startKf(given: readonly string[]): Child {
       code,
       stderr: await stderr,
     })),
+  };
+}
+
+/** A running command of the user's. */
+export interface RunningCommand {
+  /** Writes all of `bytes` to its stdin; false when it reads no more. */
+  write(bytes: Uint8Array): Promise<boolean>;
+  /** Ends its stdin. */
+  endInput(): Promise<void>;
+  /** Its stdout. */
+  readonly output: Source;
+  /** The last of what it has said on stderr, which goes to ours as well. */
+  stderrTail(): string;
+  /** Ends it at once. */
+  kill(): void;
+  /** How it ended, once all of its stderr has been read. */
+  readonly ended: Promise<{ code: number; signal: string | null }>;
+}
+
+const STDERR_TAIL_BYTES = 2048;
+
+/** Starts a command of the user's; throws when there is no such program. */
+export function startCommand(words: readonly string[]): RunningCommand {
+  const child = spawn(words);
+  const writer = child.stdin.getWriter();
+  const ignoreGone = (error: unknown) => {
+    if (error instanceof Deno.errors.BrokenPipe) return false;
+    throw error;
+  };
+  let tail = new Uint8Array(0);
+  const saying = (async () => {
+    for await (const chunk of child.stderr) {
+      writeErr(chunk);
+      const all = new Uint8Array(tail.length + chunk.length);
+      all.set(tail);
+      all.set(chunk, tail.length);
+      tail = all.slice(-STDERR_TAIL_BYTES);
+    }
+  })();
+  return {
+    write: (bytes) =>
+      writer.write(bytes as Uint8Array<ArrayBuffer>).then(
+        () => true,
+        ignoreGone,
+      ),
+    endInput: () =>
+      writer.close().then(() => {}, (error) => {
+        ignoreGone(error);
+      }),
+    output: sourceOf(child.stdout.getReader()),
+    stderrTail: () => new TextDecoder().decode(tail),
+    kill() {
+      try {
+        child.kill("SIGKILL");
+      } catch (error) {
+        // It has ended already.
+        if (!(error instanceof TypeError)) throw error;
+      }
+    },
+    ended: Promise.all([child.status, saying]).then(([{ code, signal }]) => ({
+      code,
+      signal,
+    })),
+  };
+}
+
+function spawn([program, ...given]: readonly string[]) {
+  try {
+    return new Deno.Command(program!, {
+      args: given,
+      stdin: "piped",
+      stdout: "piped",
+      stderr: "piped",
+    }).spawn();
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
+    throw new Error(`Cannot run "${program}": there is no such command`);
+  }
+}
+
+function sourceOf(
+  reader: ReadableStreamDefaultReader<Uint8Array<ArrayBuffer>>,
+): Source {
+  let left: Uint8Array | undefined;
+  return {
+    async read(into) {
+      while (left === undefined || left.length === 0) {
+        const { value, done } = await reader.read();
+        if (done) return null;
+        left = value;
+      }
+      const count = Math.min(left.length, into.length);
+      into.set(left.subarray(0, count));
+      left = left.subarray(count);
+      return count;
+    },
+    close() {
+      reader.cancel().catch(() => {});
+    },
   };
 }
 

@@ -55,6 +55,9 @@ export async function run(call: Call): Promise<void> {
     "allow.auto.create.topics":
       settings.properties["allow.auto.create.topics"] ?? true,
     "auto.offset.reset": resetOf(flags, wish),
+    "isolation.level": flags.has("read-committed")
+      ? "read_committed"
+      : undefined,
   });
   const interrupts = takeInterrupts();
   const holds = isHeld(wish);

@@ -43,6 +43,9 @@ function commandLines(spec: CommandSpec): string[] {
   }
   if (given !== undefined) lines.push(...itemLines(given.name, given.brief));
   lines.push(...spec.flags.flatMap(flagLines));
+  if (spec.more !== undefined) {
+    lines.push(".PP", ".nf", ...spec.more.split("\n").map(text), ".fi");
+  }
   if (spec.json !== undefined) {
     // A shape is one long word: it may break behind each comma.
     const shape = text(`JSON: ${spec.json}`).replaceAll(",", ",\\:");

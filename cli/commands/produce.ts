@@ -7,7 +7,7 @@
 import type { OnDone, Producer } from "../../net/client.ts";
 import type { Call, Flags } from "../command.ts";
 import { type Enveloped, readEnvelope } from "../envelope.ts";
-import { ItemsFailed, UsageError } from "../failure.ts";
+import { ItemsFailed, sentenceOf, UsageError } from "../failure.ts";
 import { decodeFramed, type Framing, framingOf } from "../framing.ts";
 import { say } from "../output.ts";
 import { Pace, parseRate } from "../pace.ts";
@@ -20,6 +20,7 @@ import {
   type TakeFramed,
 } from "../record_reader.ts";
 import { Failures, isIdempotent, meetTopic, openProducer } from "../sending.ts";
+import type { Settings } from "../settings.ts";
 import {
   isTerminal,
   openSource,
@@ -47,6 +48,9 @@ interface Shape {
   readonly isFilePerRecord: boolean;
 }
 
+/** What brokers allow by default: an input may be long. */
+const TRANSACTION_MS = 15 * 60_000;
+
 /** What an envelope says itself, so that no flag may say otherwise. */
 const ENVELOPED_FLAGS = [
   "key",
@@ -68,6 +72,7 @@ export async function run(call: Call): Promise<void> {
   const { flags, settings } = call;
   const [shape, paths] = readShape(call);
   const delimiter = readDelimiter(flags);
+  const isWhole = flags.text("txn") !== undefined;
   const isTyped = paths.includes("-") && isTerminal.stdin();
   if (isTyped) {
     say(
@@ -79,16 +84,28 @@ export async function run(call: Call): Promise<void> {
     "acks": flags.text("acks"),
     "enable.idempotence": isIdempotent(flags.text("acks")),
     "compression.type": flags.text("compression"),
+    ...(isWhole
+      ? {
+        "transactional.id": flags.text("txn"),
+        "transaction.timeout.ms": TRANSACTION_MS,
+      }
+      : {}),
   });
   const interrupts = takeInterrupts();
-  const { signal } = interrupts;
+  const spoiled = new AbortController();
+  const signal = AbortSignal.any([interrupts.signal, spoiled.signal]);
   const perSecond = flags.parsed("rate", parseRate);
   const intake = new Intake(producer, shape, {
     progress: new Progress("sent", settings),
     pace: perSecond === undefined ? undefined : new Pace(perSecond, signal),
     stop: signal,
+    onFailed: isWhole ? () => spoiled.abort() : () => {},
   });
   try {
+    if (isWhole) {
+      await producer.initTransactions();
+      producer.beginTransaction();
+    }
     // Who types should not do so in vain, and a file is one record at least.
     if (isTyped || shape.isFilePerRecord) await intake.meet();
     for (const path of paths) {
@@ -97,12 +114,37 @@ export async function run(call: Call): Promise<void> {
       await read(path, { shape, delimiter, intake, signal });
     }
     await producer.flush();
+    if (isWhole) await endWhole(producer, signal, settings);
   } finally {
     await producer.close();
     intake.end();
     interrupts.release();
   }
   if (intake.failures.count > 0) throw new ItemsFailed("records failed");
+  if (isWhole && signal.aborted) throw new ItemsFailed("interrupted");
+}
+
+/** Commits all of the input, or gives up what was written of it. */
+async function endWhole(
+  producer: Producer,
+  signal: AbortSignal,
+  settings: Settings,
+): Promise<void> {
+  if (signal.aborted) {
+    await producer.abortTransaction();
+    return say("transaction aborted: none of its records count", settings);
+  }
+  try {
+    await producer.commitTransaction();
+  } catch (error) {
+    if (producer.transactionError !== undefined) throw error;
+    throw new Error(
+      `${
+        sentenceOf(error)
+      }. Whether the transaction was committed is not known`,
+      { cause: error },
+    );
+  }
 }
 
 async function read(
@@ -190,6 +232,7 @@ class Intake {
   readonly #progress: Progress;
   readonly #pace: Pace | undefined;
   readonly #stop: AbortSignal;
+  readonly #onFailed: () => void;
   #isMet = false;
   #line = 0;
   #name = "line";
@@ -203,6 +246,7 @@ class Intake {
       progress: Progress;
       pace: Pace | undefined;
       stop: AbortSignal;
+      onFailed: () => void;
     },
   ) {
     this.#producer = producer;
@@ -210,6 +254,7 @@ class Intake {
     this.#progress = options.progress;
     this.#pace = options.pace;
     this.#stop = options.stop;
+    this.#onFailed = options.onFailed;
   }
 
   /** A new source, whose lines count from 1. */
@@ -289,5 +334,6 @@ class Intake {
   #fail(line: number | undefined, error: unknown, name = this.#name): void {
     const what = this.#shape.isFilePerRecord ? name : `${name} ${line}`;
     this.failures.add(`Cannot write ${what}`, error);
+    this.#onFailed();
   }
 }

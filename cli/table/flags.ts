@@ -4,6 +4,7 @@
  * @module
  */
 import type { FlagSpec } from "../command.ts";
+import { FRAMINGS } from "../framing.ts";
 
 /** The topic by flag or setting. */
 export const TOPIC_FLAG: FlagSpec = {
@@ -13,6 +14,14 @@ export const TOPIC_FLAG: FlagSpec = {
   completes: "topic",
   brief: "the topic, instead of the argument (KF_TOPIC)",
 };
+/** How values stand in a stream. */
+export const FRAMING: FlagSpec = {
+  name: "framing",
+  value: "length|hex|base64",
+  choices: [...FRAMINGS],
+  brief: "values behind 4 bytes of length, or one a line as hex or base64",
+};
+
 /** For what destroys. */
 export const YES: FlagSpec = {
   name: "yes",

@@ -3,16 +3,8 @@
  *
  * @module
  */
-import type { CommandSpec, FlagSpec } from "../command.ts";
-import { FRAMINGS } from "../framing.ts";
-import { TOPIC_FLAG } from "./flags.ts";
-
-const FRAMING: FlagSpec = {
-  name: "framing",
-  value: "length|hex|base64",
-  choices: [...FRAMINGS],
-  brief: "values behind 4 bytes of length, or one a line as hex or base64",
-};
+import type { CommandSpec } from "../command.ts";
+import { FRAMING, TOPIC_FLAG } from "./flags.ts";
 
 /** `kf produce`. */
 export const PRODUCE: CommandSpec = {
@@ -81,6 +73,12 @@ export const PRODUCE: CommandSpec = {
       brief: "whose acknowledgement to wait for (default all)",
     },
     {
+      name: "txn",
+      value: "ID",
+      brief:
+        "all of the input or nothing, as one transaction of this transactional id",
+    },
+    {
       name: "timestamp",
       value: "@TIME",
       brief: "the timestamp of every record (default now)",
@@ -106,6 +104,11 @@ export const PRODUCE: CommandSpec = {
     {
       line: "kf produce --file-per-record images *.png",
       does: "one record per file",
+    },
+    {
+      line: "kf produce --txn nightly-load prices < prices.csv",
+      does:
+        "committed at the end of the input; a record that fails, or Ctrl-C, aborts all",
     },
     {
       line: "kf consume -J a -e | kf produce b --envelope json",
@@ -169,6 +172,11 @@ export const CONSUME: CommandSpec = {
       brief: "end at the end of what is there now",
     },
     { name: "limit", short: "n", value: "N", brief: "end after N records" },
+    {
+      name: "read-committed",
+      brief:
+        "leave out records of open and aborted transactions, and end (-e) before the first open one",
+    },
     {
       name: "regex",
       short: "r",
@@ -243,6 +251,10 @@ export const CONSUME: CommandSpec = {
     {
       line: "kf consume nums -o @-1h -J | jq .value",
       does: "the last hour, as JSON",
+    },
+    {
+      line: "kf consume prices -e --read-committed",
+      does: "what committed transactions wrote, and records outside of any",
     },
     {
       line: "kf consume orders -e --where 'value.total > 80' --order timestamp",

@@ -1,7 +1,8 @@
 /**
  * The admin client: one method per question or change. Owns the translation
  * between the wire's shapes and the public ones; the requests that concern
- * groups are `admin_groups.ts`, those about what lies beneath the topics
+ * groups are `admin_groups.ts`, those about transactions
+ * `admin_transactions.ts`, those about what lies beneath the topics
  * `admin_cluster.ts`. It must never lose one item's answer because
  * another failed.
  *
@@ -21,6 +22,7 @@ import { DESCRIBE_CLUSTER } from "../wire/60_describe_cluster.ts";
 import { APIS } from "../wire/api_keys.ts";
 import { AdminCluster } from "./admin_cluster.ts";
 import { AdminGroups } from "./admin_groups.ts";
+import { AdminTransactions } from "./admin_transactions.ts";
 import type {
   BrokerVersions,
   ClusterDescription,
@@ -32,18 +34,23 @@ import type {
   GroupDescription,
   GroupListing,
   GroupOffset,
+  HangingTransaction,
   ListedOffset,
   LogDirDescription,
   NewTopic,
   OffsetSpec,
   Outcome,
   PartitionOutcome,
+  ProducerDescription,
   QuorumDescription,
   ResourceChange,
   ResourceConfig,
   ResourceType,
   TopicDescription,
   TopicListing,
+  TransactionDescription,
+  TransactionFilter,
+  TransactionListing,
 } from "./admin_types.ts";
 import { Cluster, isTransient, kafkaError } from "./cluster.ts";
 import {
@@ -107,6 +114,7 @@ export class Admin {
   readonly #values: AdminValues;
   readonly #cluster: Cluster;
   readonly #groups: AdminGroups;
+  readonly #transactions: AdminTransactions;
   readonly #beneath: AdminCluster;
 
   /** Use `createAdmin()`. Throws `INVALID_CONFIG` on unknown or bad keys. */
@@ -115,6 +123,7 @@ export class Admin {
     this.#cluster = new Cluster(seams, this.#values);
     const retrying = <T>(attempt: () => Promise<T>) => this.#retrying(attempt);
     this.#groups = new AdminGroups(this.#cluster, retrying);
+    this.#transactions = new AdminTransactions(this.#cluster, retrying);
     this.#beneath = new AdminCluster(this.#cluster, {
       retrying,
       change: (attempt) => this.#change(attempt),
@@ -409,6 +418,41 @@ export class Admin {
     offsets: readonly CommittedOffset[],
   ): Promise<PartitionOutcome[]> {
     return this.#groups.alterOffsets(groupId, offsets);
+  }
+
+  /** Transactional ids of all coordinators. */
+  listTransactions(
+    filter: TransactionFilter = {},
+  ): Promise<TransactionListing[]> {
+    return this.#transactions.list(filter);
+  }
+
+  /** Transactional ids with their transactions, in the order asked. */
+  describeTransactions(
+    transactionalIds: readonly string[],
+  ): Promise<TransactionDescription[]> {
+    return this.#transactions.describe(transactionalIds);
+  }
+
+  /** Producers that the leader of a partition remembers. */
+  describeProducers(at: TopicPartition): Promise<ProducerDescription[]> {
+    return this.#transactions.producers(at);
+  }
+
+  /**
+   * Fences the producers that use these transactional ids; their open
+   * transactions are aborted.
+   */
+  fenceProducers(transactionalIds: readonly string[]): Promise<Outcome[]> {
+    return this.#transactions.fence(transactionalIds);
+  }
+
+  /**
+   * Writes an abort marker into one partition, for a transaction that its
+   * coordinator has forgotten. Never do so while the coordinator knows it.
+   */
+  abortTransaction(hanging: HangingTransaction): Promise<void> {
+    return this.#transactions.abortHanging(hanging);
   }
 
   /** Brokers, controller and id of the cluster. */

@@ -303,3 +303,69 @@ export interface LogDirDescription {
   }[];
   readonly error?: KafkaError;
 }
+
+/** Which transactional ids to list; all without. */
+export interface TransactionFilter {
+  /** In one of these states, e.g. `Ongoing`. */
+  readonly states?: readonly string[];
+  /** With a transaction that runs longer than this. */
+  readonly runningMs?: number;
+  /** Whose whole name this regular expression (RE2) matches. */
+  readonly pattern?: string;
+}
+
+/** A transactional id in a listing. */
+export interface TransactionListing {
+  /** The transactional id. */
+  readonly transactionalId: string;
+  /** Id of the producer that has it. */
+  readonly producerId: number;
+  /** State, e.g. `Ongoing` or `CompleteCommit`. */
+  readonly state: string;
+  /** Node id of the coordinator. */
+  readonly coordinator: number;
+}
+
+/** A transactional id in full; its `name` is the id. */
+export interface TransactionDescription extends Outcome {
+  /** Node id of the coordinator. */
+  readonly coordinator: number;
+  /** State, e.g. `Ongoing` or `CompleteCommit`. */
+  readonly state: string;
+  /** How long a transaction may run, in milliseconds. */
+  readonly timeoutMs: number;
+  /** When the transaction began, in milliseconds since 1970; `null` for none. */
+  readonly startTimestamp: number | null;
+  /** Id of the producer that has it. */
+  readonly producerId: number;
+  /** Epoch of that producer. */
+  readonly producerEpoch: number;
+  /** Partitions in the transaction; while it ends, those without a marker yet. */
+  readonly partitions: readonly TopicPartition[];
+}
+
+/** A producer that a partition remembers. */
+export interface ProducerDescription {
+  /** Producer id. */
+  readonly producerId: number;
+  /** Its epoch. */
+  readonly producerEpoch: number;
+  /** Sequence of its last record; -1 when there is none. */
+  readonly lastSequence: number;
+  /** Time of its last record, in milliseconds since 1970. */
+  readonly lastTimestamp: number;
+  /** Epoch of the coordinator that wrote the last marker; -1 for none. */
+  readonly coordinatorEpoch: number;
+  /** First offset of its open transaction; `null` without one. */
+  readonly transactionStartOffset: number | null;
+}
+
+/** A transaction of one partition that nobody will end. */
+export interface HangingTransaction extends TopicPartition {
+  /** Producer id. */
+  readonly producerId: number;
+  /** Its epoch. */
+  readonly producerEpoch: number;
+  /** Epoch of a coordinator to write the marker as. */
+  readonly coordinatorEpoch: number;
+}

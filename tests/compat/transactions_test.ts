@@ -11,6 +11,7 @@ import {
   kafkaTool,
   startApacheKafka,
 } from "./apache_kafka.ts";
+import { pipeSuite } from "./pipe_suite.ts";
 import { transactionsSuite } from "./transactions_suite.ts";
 
 const jars = await apacheKafkaJars();
@@ -34,6 +35,7 @@ for (const version of [2, 1]) {
       );
       assertEquals(level.code, 0, level.stderr);
       await transactionsSuite(t, kafka.bootstrap);
+      await pipeSuite(t, kafka.bootstrap);
     },
   });
 }
