@@ -20,6 +20,7 @@ import {
   type MetadataValue,
 } from "./metadata/records.ts";
 import { REDACTED, shownCredential } from "./metadata/scram.ts";
+import { decodeQuorumState } from "./raft/records.ts";
 
 export type { DumpOptions } from "./log/dump.ts";
 export {
@@ -88,7 +89,8 @@ export function dumpLog(
 ): Generator<DumpRow> {
   const disk = options.disk ?? denoEnv().disk;
   const files = paths.flatMap((path) => findFiles(disk, path));
-  return withDecoded(dumpFiles(disk, files, options));
+  const checks = { quorumState: decodeQuorumState };
+  return withDecoded(dumpFiles(disk, files, { ...options, checks }));
 }
 
 function* withDecoded(rows: Iterable<FileRow>): Generator<DumpRow> {

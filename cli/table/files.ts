@@ -142,6 +142,7 @@ export const FILES: readonly CommandSpec[] = [{
     '{"file","kind":"epoch","position","epoch","startOffset"}',
     '{"file","kind":"checkpoint","position","topic","partition","offset"}',
     '{"file","kind":"partition","position","topicId"}',
+    '{"file","kind":"property","position","name","value"}',
     '{"file","kind":"problem","position","problem","remedy"}',
     "position: the byte at which it begins, for a record its batch; control: names of control records; decoded: type, key and value of a record of __consumer_offsets or __cluster_metadata. Bytes as by kf consume -J. TSV has the same values in this order, and no header",
   ].join("\n"),

@@ -14,10 +14,13 @@ import {
 } from "./dump_indexes.ts";
 import { type DecodedRow, problemAt, type ProblemRow } from "./dump_rows.ts";
 import {
+  decodeCleanStop,
   decodeEpochCheckpoint,
+  decodeMetaProperties,
   decodeOffsetCheckpoint,
   decodePartitionMetadata,
   decodeProducerSnapshot,
+  decodeQuorumFile,
 } from "./dump_state.ts";
 import type { ByteSource } from "./scan.ts";
 
@@ -52,7 +55,14 @@ export interface DumpFile {
 /** What a file of a log holds. */
 type FileKind = keyof typeof DUMPS;
 
+/** What files of other owners are checked with. */
+export interface DumpChecks {
+  /** Throws a `DecodeError` for a `quorum-state` that can't be loaded. */
+  readonly quorumState: (text: string) => unknown;
+}
+
 interface Dumping extends DumpOptions {
+  readonly checks: DumpChecks;
   readonly disk: Disk;
   readonly path: string;
   /** Offset after the log's segment before this one; 0 when unknown. */
@@ -90,6 +100,10 @@ const DUMPS = {
   epochs: wholeBy(decodeEpochCheckpoint),
   offsets: wholeBy(decodeOffsetCheckpoint),
   partition: wholeBy(decodePartitionMetadata),
+  meta: wholeBy(decodeMetaProperties),
+  cleanStop: wholeBy(decodeCleanStop),
+  quorum: ({ disk, path, checks }) =>
+    decodeQuorumFile(disk.readFile(path), checks.quorumState),
 } satisfies Record<string, Dump>;
 
 const RECOVER =
@@ -110,11 +124,15 @@ const REMEDIES: Readonly<Record<FileKind, string>> = {
   offsets: `${DELETE}: it is made anew from the logs`,
   partition:
     "write it anew as two lines, version: 0 and topic_id: with the topic's id",
+  meta:
+    "take it from a backup, or write it anew with the ids that kf metadata cat shows",
+  cleanStop: `${DELETE}: the next start scans the logs`,
+  quorum: `${DELETE}, if no other controller is there: it elects itself anew`,
 };
 
 const NAMES: readonly (readonly [RegExp, FileKind])[] = [
   [/^\d{20}\.log$/, "log"],
-  [/^\d{20}-\d{10}\.checkpoint$/, "metadataSnapshot"],
+  [/^(\d{20}-\d{10}|bootstrap)\.checkpoint$/, "metadataSnapshot"],
   [/^\d{20}\.index$/, "index"],
   [/^\d{20}\.timeindex$/, "timeindex"],
   [/^\d{20}\.txnindex$/, "txnindex"],
@@ -122,6 +140,9 @@ const NAMES: readonly (readonly [RegExp, FileKind])[] = [
   [/^leader-epoch-checkpoint$/, "epochs"],
   [/^[a-z-]+-offset-checkpoint$/, "offsets"],
   [/^partition\.metadata$/, "partition"],
+  [/^meta\.properties$/, "meta"],
+  [/^\.kafka_cleanshutdown$/, "cleanStop"],
+  [/^quorum-state$/, "quorum"],
 ];
 
 /**
@@ -165,7 +186,7 @@ function* filesBelow(disk: Disk, folder: string): Generator<DumpFile> {
 export function* dumpFiles(
   disk: Disk,
   files: readonly DumpFile[],
-  options: DumpOptions = {},
+  options: DumpOptions & { readonly checks: DumpChecks },
 ): Generator<FileRow> {
   let before = { folder: "", baseOffset: 0, nextOffset: 0 };
   for (const { path, kind } of files) {

@@ -96,6 +96,14 @@ export interface PartitionRow extends Placed {
   readonly topicId: string;
 }
 
+/** A value of `meta.properties`, `quorum-state` or `.kafka_cleanshutdown`. */
+export interface PropertyRow extends Placed {
+  readonly kind: "property";
+  readonly name: string;
+  /** What isn't a number is text, lists as JSON. */
+  readonly value: string | number;
+}
+
 /** Something that isn't as it must be. */
 export interface ProblemRow extends Placed {
   readonly kind: "problem";
@@ -114,6 +122,7 @@ export type DecodedRow =
   | EpochRow
   | CheckpointRow
   | PartitionRow
+  | PropertyRow
   | ProblemRow;
 
 /** A problem at a position. */

@@ -1,7 +1,8 @@
 /**
  * The small files beside segments as rows, with what is wrong with them:
- * producer snapshots, checkpoints, `partition.metadata`. They are decoded
- * whole, by the code that loads them into a broker.
+ * producer snapshots, checkpoints, `partition.metadata`, `meta.properties`,
+ * `quorum-state`, `.kafka_cleanshutdown`. They are decoded whole, by the code
+ * that loads them into a broker.
  *
  * @module
  */
@@ -14,7 +15,9 @@ import {
   problemAt,
   type ProblemRow,
   type ProducerRow,
+  type PropertyRow,
 } from "./dump_rows.ts";
+import { parseCleanStop, parseMeta, propertiesOf } from "./folder_files.ts";
 import { parseEpoch } from "./leader_epoch_cache.ts";
 import {
   decodeSnapshot,
@@ -97,6 +100,70 @@ export function* decodePartitionMetadata(
   yield topicId === undefined
     ? problemAt(0, "no topic id is in it")
     : { kind: "partition", position: 0, topicId };
+}
+
+/** What a `meta.properties` says. */
+export function* decodeMetaProperties(
+  bytes: Uint8Array,
+): Generator<PropertyRow | ProblemRow> {
+  const text = DECODER.decode(bytes);
+  for (const [name, value] of propertiesOf(text)) {
+    const position = ENCODER.encode(text.slice(0, text.indexOf(name))).length;
+    yield { kind: "property", position, name, value };
+  }
+  if (parseMeta(text) === undefined) {
+    yield problemAt(
+      0,
+      "it doesn't say version=1, cluster.id, node.id and directory.id",
+    );
+  }
+}
+
+/** What a `.kafka_cleanshutdown` says. */
+export function* decodeCleanStop(
+  bytes: Uint8Array,
+): Generator<PropertyRow | ProblemRow> {
+  const text = DECODER.decode(bytes);
+  yield* jsonProperties(text);
+  if (parseCleanStop(text) === undefined) {
+    yield problemAt(0, "no broker epoch is in it");
+  }
+}
+
+/** What a `quorum-state` says; `check` throws a `DecodeError` when it is damaged. */
+export function* decodeQuorumFile(
+  bytes: Uint8Array,
+  check: (text: string) => unknown,
+): Generator<PropertyRow | ProblemRow> {
+  const text = DECODER.decode(bytes);
+  yield* jsonProperties(text);
+  try {
+    check(text);
+  } catch (error) {
+    if (!(error instanceof DecodeError)) throw error;
+    yield problemAt(0, error.message);
+  }
+}
+
+/** The fields of a JSON object; none of what isn't one. */
+function* jsonProperties(text: string): Generator<PropertyRow> {
+  let json: unknown;
+  try {
+    json = JSON.parse(text);
+  } catch {
+    return;
+  }
+  if (typeof json !== "object" || json === null) return;
+  for (const [name, value] of Object.entries(json)) {
+    yield {
+      kind: "property",
+      position: ENCODER.encode(text.slice(0, text.indexOf(`"${name}"`))).length,
+      name,
+      value: typeof value === "string" || typeof value === "number"
+        ? value
+        : JSON.stringify(value),
+    };
+  }
 }
 
 interface Line {

@@ -17,6 +17,7 @@ import {
   replaceFile,
   replaceFileLater,
 } from "./checkpoint.ts";
+import { parseCleanStop, parseMeta } from "./folder_files.ts";
 import { Log, type LogConfig, type LogOptions } from "./log.ts";
 import { type RecoveredLog, traceRecovery } from "./recovery_report.ts";
 
@@ -140,7 +141,7 @@ export class LogFolder {
     const clean = readText(disk, `${path}/${CLEAN}`);
     this.wasClean = clean !== undefined;
     this.#isMarkedClean = this.wasClean;
-    this.previousBrokerEpoch = brokerEpochOf(clean);
+    this.previousBrokerEpoch = parseCleanStop(clean ?? "") ?? -1;
     this.#recoveryPoints = readOffsets(disk, `${path}/${RECOVERY}`);
     this.#startOffsets = readOffsets(disk, `${path}/${START}`);
     this.#highWatermarks = readOffsets(disk, `${path}/${REPLICATION}`);
@@ -451,32 +452,23 @@ function readMeta(options: LogFolderOptions): Identity | undefined {
   const { env: { disk }, path, nodeId, clusterId } = options;
   const text = readText(disk, `${path}/${META}`);
   if (text === undefined) return undefined;
-  const properties = new Map(
-    text.split("\n").map((line) => {
-      const at = line.indexOf("=");
-      return [line.slice(0, at).trim(), line.slice(at + 1).trim()] as const;
-    }),
-  );
-  const found = properties.get("cluster.id");
-  const directoryId = properties.get("directory.id");
-  if (properties.get("version") !== "1" || !found || !directoryId) {
+  const meta = parseMeta(text);
+  if (meta === undefined) {
     throw new LogFolderError(
       `Cannot use data folder "${path}": ${META} is damaged or of another version`,
     );
   }
-  if (clusterId !== undefined && found !== clusterId) {
+  if (clusterId !== undefined && meta.clusterId !== clusterId) {
     throw new LogFolderError(
-      `Cannot use data folder "${path}": it belongs to cluster ${found}, not to ${clusterId}`,
+      `Cannot use data folder "${path}": it belongs to cluster ${meta.clusterId}, not to ${clusterId}`,
     );
   }
-  if (properties.get("node.id") !== String(nodeId)) {
+  if (meta.nodeId !== String(nodeId)) {
     throw new LogFolderError(
-      `Cannot use data folder "${path}": it belongs to node ${
-        properties.get("node.id")
-      }, not to node ${nodeId}`,
+      `Cannot use data folder "${path}": it belongs to node ${meta.nodeId}, not to node ${nodeId}`,
     );
   }
-  return { clusterId: found, directoryId };
+  return meta;
 }
 
 function writeMeta(options: LogFolderOptions): Identity {
@@ -495,13 +487,4 @@ function writeMeta(options: LogFolderOptions): Identity {
     ].join("\n"),
   });
   return { clusterId, directoryId };
-}
-
-function brokerEpochOf(text: string | undefined): number {
-  try {
-    const { brokerEpoch } = JSON.parse(text ?? "{}");
-    return Number.isSafeInteger(brokerEpoch) ? brokerEpoch : -1;
-  } catch {
-    return -1;
-  }
 }

@@ -5,6 +5,7 @@
  * @module
  */
 import { assert, assertEquals, assertMatch } from "@std/assert";
+import { encodeSnapshot, snapshotName } from "../../core/raft/snapshot.ts";
 import { createProducer } from "../../net/client.ts";
 import {
   type Finished,
@@ -246,6 +247,63 @@ Deno.test("kf log dump --verify names every damaged file on a line of its own", 
   }
   assertMatch(stderr, new RegExp(`${found.length} problems`));
   assertEquals(found.length, 7, "one for each index, however many entries");
+});
+
+/** An aborted transaction, as a `.txnindex` has it. */
+function txnIndexEntry(): Uint8Array<ArrayBuffer> {
+  const entry = new DataView(new ArrayBuffer(34));
+  for (const [i, value] of [7n, 1n, 3n, 4n].entries()) {
+    entry.setBigInt64(2 + 8 * i, value);
+  }
+  return new Uint8Array(entry.buffer);
+}
+
+Deno.test("kf log dump knows every kind of file, and names the damage in each", async () => {
+  using bench = await startBench();
+  const { data } = bench;
+  Deno.writeFileSync(
+    `${data}/t-0/00000000000000000000.txnindex`,
+    txnIndexEntry(),
+  );
+  const id = { endOffset: 1, epoch: 1 };
+  const checkpoint = `${data}/__cluster_metadata-0/${snapshotName(id)}`;
+  for (const part of encodeSnapshot([], { id, nowMs: 1 })) {
+    Deno.writeFileSync(checkpoint, part, { append: true });
+  }
+  const kinds = {
+    [LOG]: "batch",
+    [INDEX]: "index",
+    "t-0/00000000000000000000.timeindex": "timeindex",
+    "t-0/00000000000000000000.txnindex": "txnindex",
+    "t-0/00000000000000000010.snapshot": "producer",
+    "t-0/leader-epoch-checkpoint": "epoch",
+    "t-0/partition.metadata": "partition",
+    "recovery-point-offset-checkpoint": "checkpoint",
+    "replication-offset-checkpoint": "checkpoint",
+    "meta.properties": "property",
+    ".kafka_cleanshutdown": "property",
+    "__cluster_metadata-0/quorum-state": "property",
+    [`__cluster_metadata-0/${snapshotName(id)}`]: "batch",
+  };
+  const whole = await bench.dump(data, "--verify");
+  assertEquals([whole.code, whole.stdout], [0, ""]);
+  const rows = await bench.rows(data);
+  const text = (await bench.dump(data)).stdout.split("\n\n");
+  for (const [name, kind] of Object.entries(kinds)) {
+    const file = `${data}/${name}`;
+    const own = rows.filter((row) => row.file === file);
+    assert(own.length > 0, name);
+    assertEquals(new Set(own.map((row) => row.kind)), new Set([kind]), name);
+    const lines = text.find((part) => part.startsWith(`${file}\n`))!.trimEnd();
+    assertEquals(lines.split("\n").length, own.length + 1, name);
+    assertMatch(lines, new RegExp(`^  ${kind} position=\\d+ `, "m"));
+    const good = Deno.readFileSync(file);
+    Deno.writeFileSync(file, good.slice().fill(0x5a));
+    const { code, stdout } = await bench.dump(file, "--verify");
+    assertEquals(code, 1, `${name}: ${stdout}`);
+    assert(stdout.startsWith(`${file} at `), stdout);
+    Deno.writeFileSync(file, good);
+  }
 });
 
 Deno.test("kf log dump takes room that was set aside for no damage", async () => {
