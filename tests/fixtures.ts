@@ -118,6 +118,17 @@ export function kf(
   return run(kfCommand(...args), options);
 }
 
+/** A small seeded generator (mulberry32), so that a failing run can be told. */
+export function seeded(seed: number): () => number {
+  let state = seed >>> 0;
+  return () => {
+    state = state + 0x6d2b79f5 >>> 0;
+    let mixed = Math.imul(state ^ state >>> 15, state | 1);
+    mixed ^= mixed + Math.imul(mixed ^ mixed >>> 7, mixed | 61);
+    return ((mixed ^ mixed >>> 14) >>> 0) / 4294967296;
+  };
+}
+
 /** A running `kf broker`. */
 export interface BrokerProcess extends AsyncDisposable {
   readonly address: string;

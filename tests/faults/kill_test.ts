@@ -16,6 +16,7 @@ import {
 } from "../../net/client.ts";
 import {
   type BrokerProcess,
+  seeded,
   startBrokerProcess,
   temporaryFolder,
   until,
@@ -31,17 +32,6 @@ const DECODER = new TextDecoder();
 interface Acknowledged {
   readonly partition: number;
   readonly offset: number;
-}
-
-/** A small seeded generator (mulberry32), so that a failing run can be told. */
-function seeded(seed: number): () => number {
-  let state = seed >>> 0;
-  return () => {
-    state = state + 0x6d2b79f5 >>> 0;
-    let mixed = Math.imul(state ^ state >>> 15, state | 1);
-    mixed ^= mixed + Math.imul(mixed ^ mixed >>> 7, mixed | 61);
-    return ((mixed ^ mixed >>> 14) >>> 0) / 4294967296;
-  };
 }
 
 function pause(ms: number): Promise<void> {
