@@ -12,7 +12,9 @@ import { Broker } from "../net/server/broker.ts";
 import { denoTransport } from "../net/tcp/deno_tcp.ts";
 import { PRODUCE } from "../net/wire/00_produce.ts";
 import { FETCH } from "../net/wire/01_fetch.ts";
+import { FIND_COORDINATOR } from "../net/wire/10_find_coordinator.ts";
 import { CREATE_TOPICS } from "../net/wire/19_create_topics.ts";
+import { INIT_PRODUCER_ID } from "../net/wire/22_init_producer_id.ts";
 import type { RawClient } from "./raw_client.ts";
 
 export interface Running extends AsyncDisposable {
@@ -129,4 +131,20 @@ export async function fetch(
     }],
   });
   return responses[0]!.partitions[0]!;
+}
+
+/** The producer of transactional id "x", as its coordinator has it. */
+export async function initProducer(client: RawClient) {
+  const coordinator = () =>
+    client.call(latest(FIND_COORDINATOR), {
+      keyType: 1,
+      coordinatorKeys: ["x"],
+    });
+  while ((await coordinator()).coordinators[0]!.errorCode !== 0);
+  return await client.call(latest(INIT_PRODUCER_ID), {
+    transactionalId: "x",
+    transactionTimeoutMs: 60_000,
+    producerId: -1,
+    producerEpoch: -1,
+  });
 }

@@ -10,7 +10,7 @@ import type { Clock } from "../env/env.ts";
 import { KafkaError } from "../errors.ts";
 import { invariant } from "../invariant.ts";
 import { buildBatch, type RecordInput } from "../record/builder.ts";
-import type { DecideContext, Decision, Machine } from "./machine.ts";
+import type { DecideContext, Decision, Envelope, Machine } from "./machine.ts";
 
 /** The log that a coordinator writes to; it alone appends to it. */
 export interface CoordinatorLog {
@@ -19,7 +19,7 @@ export interface CoordinatorLog {
   /** Records below it are committed. */
   readonly highWatermark: number;
   /** Appends a batch and returns its last offset, or throws. */
-  append(batch: Uint8Array): number;
+  append(batch: Uint8Array, envelope?: Envelope): number;
 }
 
 /** A record as the log holds it. */
@@ -65,7 +65,8 @@ const BATCH_BYTES_MAX = 512 * 1024;
  * 1. Replies and effects leave in the order of the decisions, none before
  *    every record decided up to it lies below the high watermark.
  * 2. The machine has applied exactly the records that were appended or are
- *    gathered for the append at the end of this turn.
+ *    gathered for the append at the end of this turn. Those with an envelope
+ *    are appended first, since the log may refuse them.
  * 3. After a failure nothing is decided until `load()`.
  */
 export class CoordinatorHost<Input, Rec, Reply, Effect> {
@@ -123,9 +124,8 @@ export class CoordinatorHost<Input, Rec, Reply, Effect> {
       reject,
     };
     try {
-      this.#take(machine, decision.records);
+      this.#record(machine, decision);
     } catch (error) {
-      this.fail(error);
       reject(error);
       return promise;
     }
@@ -164,23 +164,35 @@ export class CoordinatorHost<Input, Rec, Reply, Effect> {
     };
   }
 
+  /** A failure discards the state, unless the log refuses an envelope. */
+  #record(
+    machine: Machine<Input, Rec, Reply, Effect>,
+    { records, envelope }: Decision<Rec, Reply, Effect>,
+  ): void {
+    try {
+      if (envelope === undefined) return this.#take(machine, records);
+      if (this.#gathered.length > 0) this.#flush();
+    } catch (error) {
+      this.fail(error);
+      throw error;
+    }
+    const batch = buildBatch(this.#stored(records), envelope);
+    this.#append(batch, envelope);
+    for (const record of records) machine.apply(record);
+  }
+
   /** Applies the records and gathers their bytes for the log. */
   #take(
     machine: Machine<Input, Rec, Reply, Effect>,
     records: readonly Rec[],
   ): void {
     if (records.length === 0) return;
-    const { encode, clock, isBatchPerDecision } = this.#options;
+    const { isBatchPerDecision } = this.#options;
     const max = this.#options.batchBytesMax ?? BATCH_BYTES_MAX;
-    const timestamp = clock.wallMs();
-    const stored: RecordInput[] = [];
+    const stored = this.#stored(records);
     let bytes = 0;
-    for (const record of records) {
-      const encoded = encode(record);
-      if (encoded !== undefined) {
-        stored.push({ timestamp, ...encoded });
-        bytes += (encoded.key?.length ?? 0) + (encoded.value?.length ?? 0);
-      }
+    for (const { key, value } of stored) {
+      bytes += (key?.length ?? 0) + (value?.length ?? 0);
     }
     if (this.#gathered.length > 0 && this.#gatheredBytes + bytes > max) {
       this.#flush();
@@ -191,6 +203,18 @@ export class CoordinatorHost<Input, Rec, Reply, Effect> {
     this.#gatheredBytes += bytes;
     if (isBatchPerDecision || this.#gatheredBytes >= max) this.#flush();
     else this.#scheduleFlush();
+  }
+
+  /** The records as the log holds them, without what lives in memory only. */
+  #stored(records: readonly Rec[]): RecordInput[] {
+    const { encode, clock } = this.#options;
+    const timestamp = clock.wallMs();
+    const stored: RecordInput[] = [];
+    for (const record of records) {
+      const encoded = encode(record);
+      if (encoded !== undefined) stored.push({ timestamp, ...encoded });
+    }
+    return stored;
   }
 
   #scheduleFlush(): void {
@@ -211,18 +235,22 @@ export class CoordinatorHost<Input, Rec, Reply, Effect> {
 
   /** Appends what was gathered as one batch. */
   #flush(): void {
-    const { log } = this.#options;
     const records = this.#gathered;
     this.#gathered = [];
     this.#gatheredBytes = 0;
-    const lastOffset = log.append(buildBatch(records));
-    invariant(lastOffset > this.#lastOffset, "an append moves the log's end");
-    this.#lastOffset = lastOffset;
+    this.#append(buildBatch(records));
     for (let i = this.#waiting.length - 1; i >= this.#released; i--) {
       const waiting = this.#waiting[i]!;
       if (waiting.lastOffset !== undefined) break;
-      waiting.lastOffset = lastOffset;
+      waiting.lastOffset = this.#lastOffset;
     }
+  }
+
+  #append(batch: Uint8Array, envelope?: Envelope): void {
+    const { log } = this.#options;
+    const lastOffset = log.append(batch, envelope);
+    invariant(lastOffset > this.#lastOffset, "an append moves the log's end");
+    this.#lastOffset = lastOffset;
     this.#highWatermark = Math.max(this.#highWatermark, log.highWatermark);
   }
 

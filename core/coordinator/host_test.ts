@@ -9,7 +9,12 @@ import { BatchView } from "../record/batch.ts";
 import { CoordinatorHost } from "./host.ts";
 import type { Decision } from "./machine.ts";
 
-/** Input: how many records. Reply: the sum before and the next offset. */
+const ENVELOPE = { producerId: 7, producerEpoch: 2, isTransactional: true };
+
+/**
+ * Input: how many records; below 0: as many in an envelope. Reply: the sum
+ * before and the next offset.
+ */
 class Counter {
   sum = 0;
   decide(
@@ -18,9 +23,10 @@ class Counter {
   ): Decision<number, string, string> {
     const reply = `${this.sum}@${nextOffset}`;
     return {
-      records: Array(input).fill(1),
+      records: Array(Math.abs(input)).fill(1),
       reply,
       effects: [`after ${reply}`],
+      ...(input < 0 ? { envelope: ENVELOPE } : {}),
     };
   }
   apply(record: number): void {
@@ -35,11 +41,16 @@ function setUp({ isBatchPerDecision = false } = {}) {
     logEndOffset: 0,
     highWatermark: 0,
     failure: undefined as Error | undefined,
+    /** Of what has an envelope. */
+    refusal: undefined as Error | undefined,
     append(batch: Uint8Array): number {
       if (log.failure !== undefined) throw log.failure;
-      const { recordCount } = new BatchView(batch);
+      const isEnveloped = new BatchView(batch).producerId >= 0;
+      if (isEnveloped && log.refusal !== undefined) throw log.refusal;
+      const { recordCount, producerId } = new BatchView(batch);
       log.logEndOffset += recordCount;
-      events.push(`append ${recordCount}`);
+      const whose = producerId < 0 ? "" : ` of ${producerId}`;
+      events.push(`append ${recordCount}${whose}`);
       return log.logEndOffset - 1;
     },
   };
@@ -114,4 +125,33 @@ Deno.test("after load() nothing is told before the old records are committed", a
   assertEquals(events, []);
   host.committed(2);
   assertEquals(await reply, "2@2");
+});
+
+Deno.test("what has an envelope is appended after what is gathered, in a batch of its own", async () => {
+  const { host, events, endTurn } = setUp();
+  host.load([]);
+  const replies = [host.submit(2), host.submit(-1), host.submit(3)];
+  endTurn();
+  assertEquals(events, ["append 2", "append 1 of 7", "append 3"]);
+  host.committed(6);
+  assertEquals(await Promise.all(replies), ["0@0", "2@2", "3@3"]);
+});
+
+Deno.test("an envelope that the log refuses fails its own input only", async () => {
+  const { host, log, events, endTurn } = setUp();
+  host.load([]);
+  const before = host.submit(2);
+  log.refusal = new KafkaError("INVALID_PRODUCER_EPOCH", "It is old");
+  const refused = host.submit(-1);
+  const error = await assertRejects(() => refused, KafkaError);
+  assertEquals(error.error, "INVALID_PRODUCER_EPOCH");
+  const after = host.submit(1);
+  endTurn();
+  host.committed(3);
+  assertEquals(await before, "0@0");
+  assertEquals(await after, "2@2");
+  assertEquals(events.filter((each) => each.startsWith("append")), [
+    "append 2",
+    "append 1",
+  ]);
 });

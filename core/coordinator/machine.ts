@@ -14,6 +14,18 @@ export interface DecideContext {
   readonly nextOffset: number;
 }
 
+/** The header of a batch that a decision's records have for themselves. */
+export interface Envelope {
+  readonly producerId: number;
+  readonly producerEpoch: number;
+  readonly isTransactional: boolean;
+  readonly isControl?: boolean;
+  /** What the log asks for beside the batch; nobody else looks into it. */
+  readonly guard?: object | undefined;
+  /** Of a marker. */
+  readonly transactionVersion?: number;
+}
+
 /** What was decided. The reply and the effects go out once the records are committed. */
 export interface Decision<Rec, Reply, Effect> {
   /** Records to append, all or none. */
@@ -22,6 +34,11 @@ export interface Decision<Rec, Reply, Effect> {
   readonly reply: Reply;
   /** Messages to send and timers to set, in order. */
   readonly effects: readonly Effect[];
+  /**
+   * Absent: the records may share a batch with others. The log may refuse one
+   * with an envelope; then this input alone fails, and nothing has happened.
+   */
+  readonly envelope?: Envelope;
 }
 
 /** A replicated state machine: `decide`, then `apply`. */

@@ -169,6 +169,8 @@ export class ConsumerGroups {
     for (const change of upgraded.records) {
       switch (change.type) {
         case "OffsetCommit":
+        case "PendingOffset":
+        case "TransactionEnded":
         case "GroupMetadata":
         case "GroupChanged":
           break;

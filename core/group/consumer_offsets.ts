@@ -19,11 +19,15 @@ export function consumerCommitProblem(
     readonly topics: GroupTopics;
   },
 ): ErrorName | undefined {
-  const { generationId: epoch, memberId } = request;
+  const { generationId: epoch, memberId, transaction } = request;
+  const isPlain = transaction === undefined;
   if (epoch < 0 && group.members.size === 0) return undefined;
+  const isAnonymous = epoch === -1 && memberId === "" &&
+    request.groupInstanceId === null;
+  if (!isPlain && isAnonymous) return undefined;
   const member = group.members.get(memberId);
   if (member === undefined) return "UNKNOWN_MEMBER_ID";
-  if (member.classic === null && !request.knowsEpochs) {
+  if (isPlain && member.classic === null && !request.knowsEpochs) {
     return "UNSUPPORTED_VERSION";
   }
   if (epoch === member.epoch) return undefined;
@@ -37,7 +41,8 @@ export function consumerCommitProblem(
       });
       return since !== undefined && epoch >= since;
     });
-  return isCurrent ? undefined : staleError(member);
+  if (isCurrent) return undefined;
+  return isPlain ? staleError(member) : "ILLEGAL_GENERATION";
 }
 
 /** Why the request's member can't read offsets; undefined: it can. */

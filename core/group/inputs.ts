@@ -6,10 +6,11 @@
  */
 import type { ErrorName } from "../errors.ts";
 import type { TopicPartition } from "../ids.ts";
+import type { TxnMarker } from "../record/control.ts";
 import type { ConsumerMember } from "./consumer_group.ts";
 import type { Group, MemberProtocol } from "./group.ts";
 import type { ReportedPartitions } from "./reconcile.ts";
-import type { GroupRecord } from "./records.ts";
+import type { GroupRecord, OffsetCommitRecord } from "./records.ts";
 
 /** Bounds and times that an operator sets. */
 export interface GroupConfig {
@@ -128,13 +129,22 @@ export interface OffsetToCommit {
   readonly metadata: string;
 }
 
-/** Offsets to be stored. */
+/** Whose transaction decides about offsets. */
+export interface OffsetTransaction {
+  readonly producerId: number;
+  readonly producerEpoch: number;
+  /** What the log asks for. */
+  readonly guard: object | undefined;
+}
+
+/** Offsets to be stored, at once or once a transaction commits. */
 export interface CommitInput extends MemberReference {
   readonly type: "OffsetCommit";
   readonly groupId: string;
   readonly generationId: number;
   /** Whether the client knows member epochs (KIP-848; version 9 on). */
   readonly knowsEpochs: boolean;
+  readonly transaction?: OffsetTransaction;
   /** How long to keep them (versions 2 to 4); absent: the broker's time. */
   readonly retentionMs?: number;
   readonly offsets: readonly OffsetToCommit[];
@@ -147,6 +157,8 @@ export interface FetchOffsetsInput {
   /** Null with a negative epoch: it isn't a member who asks. */
   readonly memberId: string | null;
   readonly memberEpoch: number;
+  /** Whether an offset that a transaction may change is no answer (KIP-447). */
+  readonly requireStable: boolean;
   /** Null: all of them. */
   readonly topics:
     | readonly {
@@ -190,6 +202,12 @@ export interface TopicsDeletedInput {
   readonly topics: readonly string[];
 }
 
+/** A transaction ends in this partition of `__consumer_offsets`. */
+export interface EndTransactionInput {
+  readonly type: "EndTransaction";
+  readonly marker: TxnMarker;
+}
+
 /** The time that an effect asked for has come. */
 export interface TimerInput {
   readonly type: "Timer";
@@ -221,6 +239,7 @@ export type GroupRequest =
   | DeleteInput
   | DeleteOffsetsInput
   | TopicsDeletedInput
+  | EndTransactionInput
   | TimerInput
   | LoadedInput
   | ExpireInput;
@@ -293,7 +312,9 @@ export interface FetchOffsetsReply {
     readonly topic: string;
     readonly partitions: readonly {
       readonly partition: number;
+      /** Undefined: none, or none that is stable. */
       readonly committed: CommittedOffset | undefined;
+      readonly isUnstable: boolean;
     }[];
   }[];
 }
@@ -361,6 +382,7 @@ export interface GroupReplies {
   readonly DeleteGroup: ErrorReply;
   readonly DeleteOffsets: DeleteOffsetsReply;
   readonly TopicsDeleted: null;
+  readonly EndTransaction: null;
   readonly Timer: null;
   readonly Loaded: null;
   readonly ExpireOffsets: null;
@@ -400,9 +422,26 @@ export interface ConsumerGroupLooked {
   readonly topicsVersion: number;
 }
 
+/** An offset that counts once its producer's transaction commits. */
+export interface PendingOffset {
+  readonly type: "PendingOffset";
+  readonly producerId: number;
+  readonly record: OffsetCommitRecord;
+}
+
+/** A producer's transaction is over: a control record. */
+export interface TransactionEnded {
+  readonly type: "TransactionEnded";
+  readonly producerId: number;
+  readonly committed: boolean;
+  readonly coordinatorEpoch: number;
+}
+
 /** What {@linkcode GroupRecord}s cannot say is said by the others. */
 export type GroupChange =
   | GroupRecord
+  | PendingOffset
+  | TransactionEnded
   | GroupChanged
   | MemberHeard
   | MemberAwaited

@@ -12,6 +12,9 @@ import type {
 } from "../coordinator/machine.ts";
 import { type ErrorName, KafkaError } from "../errors.ts";
 import type { TopicPartition } from "../ids.ts";
+import type { BatchView } from "../record/batch.ts";
+import { markerOf, markerRecord, type TxnMarker } from "../record/control.ts";
+import { decodeRecords } from "../record/record.ts";
 import {
   type ConsumerGroup,
   type ConsumerGroupState,
@@ -50,6 +53,8 @@ import type {
   LeaveInput,
   ListInput,
   ListReply,
+  PendingOffset,
+  TransactionEnded,
 } from "./inputs.ts";
 import { join, joinProblem } from "./join.ts";
 import { heartbeatError, leave } from "./liveness.ts";
@@ -66,12 +71,14 @@ import {
   offsetTombstone,
   topicsInUse,
 } from "./offsets.ts";
+import { PendingOffsets } from "./pending_offsets.ts";
 import { passTime } from "./rebalance.ts";
 import {
+  decodeGroupRecord,
   encodeGroupRecord,
   type GroupMetadataValue,
   type GroupRecord,
-  type OffsetCommitRecord,
+  type OffsetCommitKey,
 } from "./records.ts";
 import { sync } from "./sync.ts";
 import type { GroupTopics } from "./topics.ts";
@@ -104,6 +111,7 @@ export class GroupMachine
   readonly #groups = new Map<string, Group>();
   readonly #consumers: ConsumerGroups;
   readonly #offsets = new Map<string, GroupOffsets>();
+  readonly #pending = new PendingOffsets();
   readonly #topics: GroupTopics;
 
   constructor(config: GroupConfig, topics: GroupTopics) {
@@ -187,6 +195,8 @@ export class GroupMachine
         return this.#deleteOffsets(request);
       case "TopicsDeleted":
         return this.#forgetTopics(request.topics);
+      case "EndTransaction":
+        return endTransaction(request.marker);
       case "Timer": {
         const consumers = this.#consumers.get(request.groupId);
         if (consumers !== undefined) {
@@ -206,8 +216,26 @@ export class GroupMachine
 
   apply(record: GroupChange): void {
     switch (record.type) {
-      case "OffsetCommit":
-        this.#applyOffset(record);
+      case "OffsetCommit": {
+        const { key, value } = record;
+        if (value === null) this.#deleteOffset(key);
+        else {
+          this.#pending.outdate(key);
+          this.#keepOffset(key, committedOffset(value));
+        }
+        break;
+      }
+      case "PendingOffset": {
+        const { key, value } = record.record;
+        const committed = committedOffset(value!);
+        this.#pending.add(record.producerId, key, committed);
+        this.#ensureGroup(key.group, committed.commitTimestampMs);
+        break;
+      }
+      case "TransactionEnded":
+        for (const { key, committed } of this.#pending.end(record)) {
+          this.#keepOffset(key, committed);
+        }
         break;
       case "GroupMetadata": {
         const { key, value } = record;
@@ -243,8 +271,8 @@ export class GroupMachine
     this.#consumers.apply(record);
     if (this.#consumers.get(groupId) !== undefined) {
       this.#groups.delete(groupId);
-    } else if (this.#offsets.has(groupId) && !this.#groups.has(groupId)) {
-      this.#groups.set(groupId, emptyGroup(groupId, -1));
+    } else if (this.#offsets.has(groupId) || this.#pending.hasGroup(groupId)) {
+      this.#ensureGroup(groupId, -1);
     }
   }
 
@@ -320,7 +348,7 @@ export class GroupMachine
   }
 
   #commit(request: CommitInput, context: Context): GroupDecision {
-    const { groupId, memberId, offsets } = request;
+    const { groupId, memberId, offsets, transaction } = request;
     const group = this.#groups.get(groupId);
     const consumers = this.#consumers.get(groupId);
     const problem = consumers === undefined
@@ -333,8 +361,21 @@ export class GroupMachine
       ...this.#config,
       nowMs: context.nowMs,
     });
+    if (transaction !== undefined && records.length > 0) {
+      const { producerId } = transaction;
+      return {
+        records: records.map((record) => ({
+          type: "PendingOffset",
+          producerId,
+          record,
+        })),
+        reply: { errors },
+        effects: [],
+        envelope: { ...transaction, isTransactional: true },
+      };
+    }
     const changes: GroupChange[] = records;
-    if (group?.members.has(memberId)) {
+    if (transaction === undefined && group?.members.has(memberId)) {
       changes.push(heard(group, memberId, context));
     }
     return { records: changes, reply: { errors }, effects: [] };
@@ -350,7 +391,7 @@ export class GroupMachine
         `Cannot read offsets of group "${groupId}": ${problem}`,
       );
     }
-    return fetchOffsets(this.#offsets.get(groupId), request);
+    return fetchOffsets(this.#offsets.get(groupId), request, this.#pending);
   }
 
   #list({ states, types }: ListInput): ListReply {
@@ -399,7 +440,7 @@ export class GroupMachine
     if (consumers !== undefined) {
       if (consumers.members.size > 0) return only({ error: "NON_EMPTY_GROUP" });
       const records = [
-        ...allTombstones(groupId, this.#offsets.get(groupId)),
+        ...this.#tombstones(groupId),
         ...this.#removal(consumers, context),
       ];
       return { records, reply: { error: "NONE" }, effects: [] };
@@ -408,10 +449,15 @@ export class GroupMachine
     if (group === undefined) return only({ error: "GROUP_ID_NOT_FOUND" });
     if (group.state !== "Empty") return only({ error: "NON_EMPTY_GROUP" });
     const records: GroupChange[] = [
-      ...allTombstones(groupId, this.#offsets.get(groupId)),
+      ...this.#tombstones(groupId),
       groupTombstone(groupId),
     ];
     return { records, reply: { error: "NONE" }, effects: [] };
+  }
+
+  #tombstones(groupId: string): GroupRecord[] {
+    const offsets = this.#offsets.get(groupId);
+    return allTombstones(groupId, offsets, this.#pending);
   }
 
   #deleteOffsets({ groupId, offsets }: DeleteOffsetsInput): GroupDecision {
@@ -431,7 +477,8 @@ export class GroupMachine
       : topics.filter((topic) => topicsOfMembers(consumers).has(topic));
     const records = offsets.filter((each) =>
       !subscribed.includes(each.topic) &&
-      this.offset(groupId, each) !== undefined
+      (this.offset(groupId, each) !== undefined ||
+        this.#pending.has(groupId, each))
     ).map((each) => offsetTombstone(groupId, each));
     return { records, reply: { error: "NONE", subscribed }, effects: [] };
   }
@@ -443,6 +490,13 @@ export class GroupMachine
         for (const partition of offsets.get(topic)?.keys() ?? []) {
           records.push(offsetTombstone(groupId, { topic, partition }));
         }
+      }
+    }
+    for (const groupId of this.#pending.groupIds) {
+      for (const at of this.#pending.partitionsOf(groupId)) {
+        const isDone = this.offset(groupId, at) !== undefined;
+        if (isDone || !topics.includes(at.topic)) continue;
+        records.push(offsetTombstone(groupId, at));
       }
     }
     return { records, reply: null, effects: [] };
@@ -474,57 +528,116 @@ export class GroupMachine
     const { nowMs } = context;
     const { offsetsRetentionMs: retentionMs } = this.#config;
     const records: GroupChange[] = [];
+    const pending = this.#pending;
+    const isBare = (groupId: string, expired: number) =>
+      expired === countOf(this.#offsets.get(groupId) ?? new Map()) &&
+      !pending.hasGroup(groupId);
     for (const group of this.#consumers.values()) {
       const offsets = this.#offsets.get(group.groupId) ?? new Map();
       const expired = expiredTombstones(
         {
           groupId: group.groupId,
           sinceOf: commitTimeUnless(topicsOfMembers(group)),
+          pending,
         },
         offsets,
         { nowMs, retentionMs },
       );
       records.push(...expired);
-      if (group.members.size === 0 && expired.length === countOf(offsets)) {
+      if (group.members.size === 0 && isBare(group.groupId, expired.length)) {
         records.push(...this.#removal(group, context));
       }
     }
     for (const group of this.#groups.values()) {
       const offsets = this.#offsets.get(group.groupId) ?? new Map();
       const expired = expiredTombstones(
-        { groupId: group.groupId, sinceOf: expiryStart(group) },
+        { groupId: group.groupId, sinceOf: expiryStart(group), pending },
         offsets,
         { nowMs, retentionMs },
       );
       records.push(...expired);
       if (
         group.state === "Empty" && group.pending.size === 0 &&
-        expired.length === countOf(offsets)
+        isBare(group.groupId, expired.length)
       ) records.push(groupTombstone(group.groupId));
     }
     return { records, reply: null, effects: [] };
   }
 
-  #applyOffset({ key, value }: OffsetCommitRecord): void {
+  #deleteOffset(key: OffsetCommitKey): void {
     const { group, topic, partition } = key;
+    this.#pending.forget(key);
+    const topics = this.#offsets.get(group);
+    const partitions = topics?.get(topic);
+    partitions?.delete(partition);
+    if (partitions?.size === 0) topics!.delete(topic);
+    if (topics?.size === 0) this.#offsets.delete(group);
+  }
+
+  #keepOffset(
+    { group, topic, partition }: OffsetCommitKey,
+    committed: CommittedOffset,
+  ): void {
     let topics = this.#offsets.get(group);
-    if (value === null) {
-      const partitions = topics?.get(topic);
-      partitions?.delete(partition);
-      if (partitions?.size === 0) topics!.delete(topic);
-      if (topics?.size === 0) this.#offsets.delete(group);
-      return;
-    }
     if (topics === undefined) this.#offsets.set(group, topics = new Map());
     let partitions = topics.get(topic);
     if (partitions === undefined) topics.set(topic, partitions = new Map());
-    partitions.set(partition, committedOffset(value));
-    if (
-      !this.#groups.has(group) && this.#consumers.get(group) === undefined
-    ) {
-      this.#groups.set(group, emptyGroup(group, value.commitTimestamp));
-    }
+    partitions.set(partition, committed);
+    this.#ensureGroup(group, committed.commitTimestampMs);
   }
+
+  /** Offsets without members are a group, too. */
+  #ensureGroup(groupId: string, sinceMs: number): void {
+    const isThere = this.#groups.has(groupId) ||
+      this.#consumers.get(groupId) !== undefined;
+    if (!isThere) this.#groups.set(groupId, emptyGroup(groupId, sinceMs));
+  }
+}
+
+/** The changes that a batch of the log stands for, oldest first. */
+export function* changesIn(
+  view: BatchView,
+): Generator<GroupRecord | PendingOffset | TransactionEnded> {
+  const { producerId } = view;
+  const marker = markerOf(view);
+  if (marker !== undefined) {
+    yield {
+      type: "TransactionEnded",
+      producerId,
+      committed: marker.type === "COMMIT",
+      coordinatorEpoch: marker.coordinatorEpoch,
+    };
+  }
+  if (view.isControl) return;
+  for (const stored of decodeRecords(view)) {
+    const record = decodeGroupRecord(stored);
+    if (record.type === "Unknown") continue;
+    const isPending = view.isTransactional &&
+      record.type === "OffsetCommit" && record.value !== null;
+    yield isPending ? { type: "PendingOffset", producerId, record } : record;
+  }
+}
+
+/** The log refuses it when a newer epoch is known. */
+function endTransaction(marker: TxnMarker): GroupDecision {
+  const { producerId, committed, coordinatorEpoch } = marker;
+  return {
+    records: [{
+      type: "TransactionEnded",
+      producerId,
+      committed,
+      coordinatorEpoch,
+    }],
+    reply: null,
+    effects: [],
+    envelope: {
+      producerId,
+      producerEpoch: marker.producerEpoch,
+      isTransactional: true,
+      isControl: true,
+      transactionVersion: marker.transactionVersion,
+    },
+  };
 }
 
 /** The bytes of what is written down; undefined for what is not. */
@@ -532,6 +645,10 @@ export function storedOf(
   change: GroupChange,
 ): ReturnType<typeof encodeGroupRecord> | undefined {
   switch (change.type) {
+    case "PendingOffset":
+      return encodeGroupRecord(change.record);
+    case "TransactionEnded":
+      return markerRecord(change);
     case "GroupChanged":
     case "MemberHeard":
     case "MemberAwaited":

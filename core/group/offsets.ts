@@ -17,6 +17,7 @@ import type {
   FetchOffsetsReply,
   GroupConfig,
 } from "./inputs.ts";
+import type { PendingOffsets } from "./pending_offsets.ts";
 import {
   type OffsetCommitRecord,
   type OffsetCommitValue,
@@ -34,18 +35,22 @@ export function commitProblem(
   request: CommitInput,
 ): ErrorName | undefined {
   const { generationId, memberId, groupInstanceId } = request;
+  const isPlain = request.transaction === undefined;
   if (group === undefined) {
     if (generationId < 0) return undefined;
-    return request.knowsEpochs ? "GROUP_ID_NOT_FOUND" : "ILLEGAL_GENERATION";
+    return isPlain && request.knowsEpochs
+      ? "GROUP_ID_NOT_FOUND"
+      : "ILLEGAL_GENERATION";
   }
   if (generationId < 0 && group.state === "Empty") return undefined;
   if (generationId < 0 && memberId === "" && groupInstanceId === null) {
-    return "UNKNOWN_MEMBER_ID";
+    // Old transactional producers don't say whose offsets they commit.
+    return isPlain ? "UNKNOWN_MEMBER_ID" : undefined;
   }
   const found = findMember(group, request);
   if (typeof found === "string") return found;
   if (generationId !== group.generation) return "ILLEGAL_GENERATION";
-  return group.state === "CompletingRebalance"
+  return isPlain && group.state === "CompletingRebalance"
     ? "REBALANCE_IN_PROGRESS"
     : undefined;
 }
@@ -97,26 +102,25 @@ export function committedOffset(value: OffsetCommitValue): CommittedOffset {
 /** The offsets that were asked for. */
 export function fetchOffsets(
   offsets: GroupOffsets | undefined,
-  { topics }: FetchOffsetsInput,
+  { groupId, topics, requireStable }: FetchOffsetsInput,
+  pending: PendingOffsets,
 ): FetchOffsetsReply {
-  if (topics === null) {
-    return {
-      topics: [...offsets ?? []].map(([topic, partitions]) => ({
-        topic,
-        partitions: [...partitions]
-          .map(([partition, committed]) => ({ partition, committed })),
-      })),
-    };
-  }
+  const asked = topics ?? [...offsets ?? []]
+    .map(([topic, partitions]) => ({
+      topic,
+      partitions: [...partitions.keys()],
+    }));
   return {
-    topics: topics.map(({ topic, partitions }) => {
+    topics: asked.map(({ topic, partitions }) => {
       const known = offsets?.get(topic);
       return {
         topic,
-        partitions: partitions.map((partition) => ({
-          partition,
-          committed: known?.get(partition),
-        })),
+        partitions: partitions.map((partition) => {
+          const isUnstable = requireStable &&
+            pending.has(groupId, { topic, partition });
+          const committed = isUnstable ? undefined : known?.get(partition);
+          return { partition, committed, isUnstable };
+        }),
       };
     }),
   };
@@ -134,15 +138,21 @@ export function offsetTombstone(
   };
 }
 
-/** Tombstones of all offsets of a group. */
+/** Tombstones of all offsets of a group, pending ones included. */
 export function allTombstones(
   groupId: string,
   offsets: GroupOffsets | undefined,
+  pending: PendingOffsets,
 ): OffsetCommitRecord[] {
-  return [...offsets ?? []].flatMap(([topic, partitions]) =>
+  const tombstones = [...offsets ?? []].flatMap(([topic, partitions]) =>
     [...partitions.keys()]
       .map((partition) => offsetTombstone(groupId, { topic, partition }))
   );
+  for (const at of pending.partitionsOf(groupId)) {
+    if (offsets?.get(at.topic)?.has(at.partition)) continue;
+    tombstones.push(offsetTombstone(groupId, at));
+  }
+  return tombstones;
 }
 
 /** Which of `topics` members read, or may be about to read. */
@@ -159,9 +169,10 @@ export function topicsInUse(
 
 /** Tombstones of the offsets that are too old by now. */
 export function expiredTombstones(
-  { groupId, sinceOf }: {
+  { groupId, sinceOf, pending }: {
     readonly groupId: string;
     readonly sinceOf: ExpiryStart;
+    readonly pending: PendingOffsets;
   },
   offsets: GroupOffsets,
   { nowMs, retentionMs }: {
@@ -174,6 +185,7 @@ export function expiredTombstones(
     for (const [partition, committed] of partitions) {
       const sinceMs = sinceOf(topic, committed);
       if (sinceMs === undefined) continue;
+      if (pending.has(groupId, { topic, partition })) continue;
       const { expireTimestampMs } = committed;
       const dueMs = expireTimestampMs === -1
         ? sinceMs + retentionMs

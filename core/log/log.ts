@@ -31,6 +31,7 @@ import type {
   CheckOptions,
   LastDataBatch,
   ProducerStates,
+  SequencedBatch,
   VerificationGuard,
 } from "./producer_state.ts";
 import type { RecoveredLog } from "./recovery_report.ts";
@@ -395,10 +396,10 @@ export class Log {
    * be appended with the guard, unless a marker came in between.
    */
   beginVerification(
-    batch: Uint8Array,
+    batch: SequencedBatch,
     options: { readonly bumpsEpoch: boolean; readonly nowMs: number },
   ): VerificationGuard | undefined {
-    return this.#producers.beginVerification(new BatchView(batch), options);
+    return this.#producers.beginVerification(batch, options);
   }
 
   /** Forgets records before `offset`; whole segments go at once. */

@@ -63,6 +63,12 @@ export interface VerificationGuard {
   readonly sinceMs: number;
 }
 
+/** What a batch says of its place among those of its producer. */
+export type SequencedBatch = Pick<
+  BatchView,
+  "producerId" | "producerEpoch" | "baseSequence"
+>;
+
 /** The guard of those who don't verify. */
 export const UNVERIFIED: VerificationGuard = Object.freeze({
   lowestSequence: 0,
@@ -189,7 +195,7 @@ export class ProducerStates {
    * undefined when an open one tells.
    */
   beginVerification(
-    batch: BatchView,
+    batch: SequencedBatch,
     { bumpsEpoch, nowMs }: {
       readonly bumpsEpoch: boolean;
       readonly nowMs: number;
@@ -217,7 +223,7 @@ export class ProducerStates {
     return known;
   }
 
-  #hasOpen({ producerId, producerEpoch }: BatchView): boolean {
+  #hasOpen({ producerId, producerEpoch }: SequencedBatch): boolean {
     return this.#open.has(producerId) &&
       this.#entries.get(producerId)!.epoch === producerEpoch;
   }

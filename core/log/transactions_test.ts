@@ -172,7 +172,10 @@ class World {
       isTransactional,
     });
     const guard = isTransactional
-      ? this.log.beginVerification(batch, { bumpsEpoch: false, nowMs: 0 })
+      ? this.log.beginVerification(new BatchView(batch), {
+        bumpsEpoch: false,
+        nowMs: 0,
+      })
       : undefined;
     assertEquals(
       guard === undefined,
@@ -495,7 +498,7 @@ function transactional(baseSequence: number, producerEpoch = 0) {
 }
 
 function begin(log: Log, batch: Uint8Array, bumpsEpoch = false) {
-  return log.beginVerification(batch, { bumpsEpoch, nowMs: 0 });
+  return log.beginVerification(new BatchView(batch), { bumpsEpoch, nowMs: 0 });
 }
 
 function assertRefused(error: ErrorName, fn: () => void): void {

@@ -10,7 +10,10 @@ import type { TopicConfig } from "../config/resolve.ts";
 import { type ErrorName, KafkaError } from "../errors.ts";
 import { partitionName } from "../ids.ts";
 import type { AppendOptions, Log } from "../log/log.ts";
-import type { VerificationGuard } from "../log/producer_state.ts";
+import type {
+  SequencedBatch,
+  VerificationGuard,
+} from "../log/producer_state.ts";
 import type { AbortedTransaction } from "../log/txn_index.ts";
 import { BATCH_OVERHEAD, batchesOf } from "../record/batch.ts";
 import { type RecordError, validateProduced } from "../record/validate.ts";
@@ -200,7 +203,7 @@ export class Partition {
    * confirmed its transaction; undefined: it is open here already.
    */
   beginVerification(
-    batch: Uint8Array,
+    batch: SequencedBatch,
     options: { readonly bumpsEpoch: boolean; readonly nowMs: number },
   ): VerificationGuard | undefined {
     return this.log.beginVerification(batch, options);

@@ -89,8 +89,11 @@ export interface TxnMarker {
 }
 
 /** Key and value of the control record of a marker. */
-function markerRecord(
-  { committed, coordinatorEpoch }: TxnMarker,
+export function markerRecord(
+  { committed, coordinatorEpoch }: Pick<
+    TxnMarker,
+    "committed" | "coordinatorEpoch"
+  >,
 ): { key: Uint8Array<ArrayBuffer>; value: Uint8Array<ArrayBuffer> } {
   return {
     key: controlKey(committed ? "COMMIT" : "ABORT"),

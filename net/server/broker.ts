@@ -222,9 +222,8 @@ export class Broker {
     const { brokerEpoch } = registered;
     await unfence(metadata, { brokerId: this.nodeId, brokerEpoch });
     const services = this.#services({ metadata, hosting, brokerEpoch });
-    const groups = new Groups(services);
+    const { groups, transactions } = services;
     this.#undo.push(() => groups.close());
-    const { transactions } = services;
     this.#undo.push(() => transactions.close());
     const cleaner = this.#startCleaner(folder, hosting);
     hosting.onTopicsRemoved((topics) => {
@@ -402,12 +401,16 @@ export class Broker {
         invariant(reply.type === "allocateProducerIds", "a reply fits");
         return reply;
       }),
+      get groups() {
+        return groups;
+      },
       get transactions() {
         return transactions;
       },
       control: (input) => metadata.control(input),
       endpointOf: (id, local) => this.#endpointOf(id, local, metadata),
     };
+    const groups = new Groups(services);
     const transactions = new Transactions(services);
     return services;
   }
@@ -498,7 +501,7 @@ export class Broker {
     },
   ): Acceptor {
     const { env } = this.#options;
-    const table = handlerTable({ services, groups }, () => dispatch.served());
+    const table = handlerTable(services, () => dispatch.served());
     const dispatch: Dispatch = new Dispatch(table, {
       ...env,
       stats: this.#stats,

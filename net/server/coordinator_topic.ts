@@ -9,6 +9,7 @@ import type { BrokerConfig } from "../../core/config/resolve.ts";
 import type { CoordinatorLog } from "../../core/coordinator/host.ts";
 import { type ErrorName, KafkaError } from "../../core/errors.ts";
 import { coordinatorPartition } from "../../core/ids.ts";
+import type { VerificationGuard } from "../../core/log/producer_state.ts";
 import type { NewTopic } from "../../core/metadata/controller.ts";
 import { batchesOf, type BatchView } from "../../core/record/batch.ts";
 import type { HostedPartition } from "./hosted_partition.ts";
@@ -148,7 +149,12 @@ export function coordinatorLog(
     get highWatermark() {
       return partition.highWatermark;
     },
-    append: (batch) => hosted.appendOwn(batch, { nowMs: env.clock.wallMs() }),
+    append: (batch, envelope) =>
+      hosted.appendOwn(batch, {
+        nowMs: env.clock.wallMs(),
+        guard: envelope?.guard as VerificationGuard | undefined,
+        transactionVersion: envelope?.transactionVersion,
+      }),
   };
 }
 

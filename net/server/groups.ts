@@ -21,17 +21,14 @@ import type {
   SyncReply,
 } from "../../core/group/inputs.ts";
 import {
+  changesIn,
   type GroupCounts,
   GroupMachine,
   storedOf,
 } from "../../core/group/machine.ts";
-import {
-  decodeGroupRecord,
-  type GroupRecord,
-} from "../../core/group/records.ts";
 import type { GroupTopics } from "../../core/group/topics.ts";
 import { RESOURCE_TYPE } from "../../core/metadata/image.ts";
-import { decodeRecords } from "../../core/record/record.ts";
+import type { TxnMarker } from "../../core/record/control.ts";
 import {
   batchesIn,
   coordinatorLog,
@@ -106,7 +103,7 @@ class GroupCoordinator {
   /** Replays the log unless that is done. */
   load(): void {
     if (this.#host.isLoaded) return;
-    this.#host.load(recordsOf(this.#hosted));
+    this.#host.load(changesOf(this.#hosted));
     this.tell({ type: "Loaded" });
   }
 
@@ -245,6 +242,22 @@ export class Groups {
     return replies.flatMap(({ groups }) => [...groups]);
   }
 
+  /** Where the group's offsets lie, if that is here. */
+  partitionOf(groupId: string): HostedPartition {
+    return this.#topic.partitionOf(groupId);
+  }
+
+  /** Ends a transaction in a partition of offsets; resolves when committed. */
+  async endTransaction(
+    hosted: HostedPartition,
+    marker: TxnMarker,
+  ): Promise<void> {
+    await this.#attempt(() => {
+      if (this.#isClosed) throw notCoordinator("the broker stops");
+      return this.#at(hosted).ask({ type: "EndTransaction", marker });
+    });
+  }
+
   /** How many groups are in each state. */
   countStates(): GroupCounts {
     const counts = { classic: new Map(), consumer: new Map() };
@@ -330,15 +343,9 @@ function topicsOf(services: Needs): GroupTopics {
   };
 }
 
-/** Every record of the partition that is understood, oldest first. */
-function* recordsOf(hosted: HostedPartition): Generator<GroupRecord> {
-  for (const view of batchesIn(hosted)) {
-    if (view.isControl) continue;
-    for (const stored of decodeRecords(view)) {
-      const record = decodeGroupRecord(stored);
-      if (record.type !== "Unknown") yield record;
-    }
-  }
+/** What the partition's records changed, oldest first. */
+function* changesOf(hosted: HostedPartition): Generator<GroupChange> {
+  for (const view of batchesIn(hosted)) yield* changesIn(view);
 }
 
 function groupConfigOf(services: Needs): GroupConfig {

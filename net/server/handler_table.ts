@@ -41,16 +41,12 @@ import { listTransactionsHandler } from "./handlers/66_list_transactions.ts";
 import { listConfigResourcesHandler } from "./handlers/74_list_config_resources.ts";
 import { describeTopicPartitionsHandler } from "./handlers/75_describe_topic_partitions.ts";
 import { groupHandlers } from "./group_handlers.ts";
-import type { Groups } from "./groups.ts";
 import type { Services } from "./services.ts";
 import { Verification } from "./verification.ts";
 
 /** All handlers; `served` lists the APIs once they are in dispatch. */
 export function handlerTable(
-  { services, groups }: {
-    readonly services: Services;
-    readonly groups: Groups;
-  },
+  services: Services,
   served: () => readonly Api[],
 ): HandlerEntry[] {
   const verification = new Verification(services);
@@ -59,7 +55,7 @@ export function handlerTable(
     fetchHandler(services),
     listOffsetsHandler(services),
     metadataHandler(services),
-    ...groupHandlers(services, groups),
+    ...groupHandlers(services, verification),
     apiVersionsHandler(services, served),
     createTopicsHandler(services),
     deleteTopicsHandler(services),

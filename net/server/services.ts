@@ -16,6 +16,7 @@ import type { MetadataImage } from "../../core/metadata/image.ts";
 import type { PartitionTable } from "../../core/partition/partition_table.ts";
 import type { Deadlines } from "./deadlines.ts";
 import type { FetchSessions } from "./fetch_sessions.ts";
+import type { Groups } from "./groups.ts";
 import type { HostedPartition } from "./hosted_partition.ts";
 import type { ProducerIds } from "./producer_ids.ts";
 import type { BrokerStats } from "./stats.ts";
@@ -41,6 +42,7 @@ export interface Services {
   readonly sessions: FetchSessions;
   readonly deadlines: Deadlines;
   readonly producerIds: ProducerIds;
+  readonly groups: Groups;
   readonly transactions: Transactions;
   readonly stats: BrokerStats;
   /** Asks the controller; resolves when its answer is committed and applied. */

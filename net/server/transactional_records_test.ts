@@ -11,6 +11,7 @@ import { batchesOf } from "../../core/record/batch.ts";
 import { buildBatch } from "../../core/record/builder.ts";
 import {
   create,
+  initProducer,
   latest,
   records,
   type Running,
@@ -22,9 +23,7 @@ import { RawClient } from "../../tests/raw_client.ts";
 import { PRODUCE } from "../wire/00_produce.ts";
 import { FETCH } from "../wire/01_fetch.ts";
 import { LIST_OFFSETS } from "../wire/02_list_offsets.ts";
-import { FIND_COORDINATOR } from "../wire/10_find_coordinator.ts";
 import { DELETE_RECORDS } from "../wire/21_delete_records.ts";
-import { INIT_PRODUCER_ID } from "../wire/22_init_producer_id.ts";
 import { ADD_PARTITIONS_TO_TXN } from "../wire/24_add_partitions_to_txn.ts";
 import { END_TXN } from "../wire/26_end_txn.ts";
 import { WRITE_TXN_MARKERS } from "../wire/27_write_txn_markers.ts";
@@ -297,22 +296,6 @@ Deno.test("deleted records of an open transaction are no longer what keeps reade
     await producing.end("abort");
     assertEquals((await fetch(client, { offset: 1 })).lastStableOffset, 3);
   }));
-
-/** The producer of transactional id "x", as its coordinator has it. */
-async function initProducer(client: RawClient) {
-  const coordinator = () =>
-    client.call(latest(FIND_COORDINATOR), {
-      keyType: 1,
-      coordinatorKeys: ["x"],
-    });
-  while ((await coordinator()).coordinators[0]!.errorCode !== 0);
-  return await client.call(latest(INIT_PRODUCER_ID), {
-    transactionalId: "x",
-    transactionTimeoutMs: 60_000,
-    producerId: -1,
-    producerEpoch: -1,
-  });
-}
 
 function batchOf(
   { producerId, producerEpoch }: { producerId: number; producerEpoch: number },

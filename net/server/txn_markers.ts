@@ -8,6 +8,8 @@
 import { ZERO_UUID } from "../../core/bytes/uuid.ts";
 import { type ErrorName, KafkaError } from "../../core/errors.ts";
 import type { TxnMarker } from "../../core/record/control.ts";
+import { OFFSETS_TOPIC } from "./coordinator_topic.ts";
+import type { Groups } from "./groups.ts";
 import { ERROR_OF_END, type HostedPartition } from "./hosted_partition.ts";
 import { findPartition, type Services } from "./services.ts";
 
@@ -19,7 +21,7 @@ export interface TopicPartitionRef {
   readonly partition: number;
 }
 
-type Needs = Pick<Services, "partitions" | "image" | "env">;
+type Needs = Pick<Services, "partitions" | "image" | "env" | "groups">;
 
 /**
  * Appends a marker to each partition led here; resolves when each is committed
@@ -34,8 +36,25 @@ export function writeTxnMarkers(
     const topic = { name, topicId: ZERO_UUID };
     const found = findPartition(services, topic, partition);
     if (typeof found === "string") return found;
+    if (name === OFFSETS_TOPIC) {
+      return endOffsets(services.groups, marker, found);
+    }
     return appendTo(found, marker, services.env.clock.wallMs());
   }));
+}
+
+/** Pending offsets of the transaction count from then on, or never. */
+async function endOffsets(
+  groups: Groups,
+  marker: TxnMarker,
+  hosted: HostedPartition,
+): Promise<ErrorName> {
+  try {
+    await groups.endTransaction(hosted, marker);
+    return "NONE";
+  } catch (error) {
+    return appendError(error);
+  }
 }
 
 function appendTo(

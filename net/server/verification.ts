@@ -8,6 +8,7 @@
  */
 import { type ErrorName, KafkaError } from "../../core/errors.ts";
 import {
+  type SequencedBatch,
   UNVERIFIED,
   type VerificationGuard,
 } from "../../core/log/producer_state.ts";
@@ -73,18 +74,16 @@ export class Verification {
     for (const [i, { hosted, bytes }] of batches.entries()) {
       const before = this.#waiting.get(hosted)?.get(producer.producerId);
       if (before !== undefined) {
-        const copied = { hosted, bytes: bytes.slice() };
-        const work = before.then(() =>
-          this.#admitOne(
-            producer,
-            copied,
-            (admission) => append(i, copied.bytes, admission),
-          )
-        );
+        const copy = bytes.slice();
+        const work = before.then(async () => {
+          const batch = new BatchView(copy);
+          const admission = await this.#admitOne(producer, { hosted, batch });
+          append(i, copy, admission);
+        });
         waits.push(this.#wait(hosted, producer, work));
         continue;
       }
-      const guard = this.#begin(producer, { hosted, bytes });
+      const guard = this.#begin(producer, hosted, new BatchView(bytes));
       if (guard === undefined || guard === UNVERIFIED) {
         append(i, bytes, { guard });
       } else asked.push({ i, hosted, bytes: bytes.slice(), guard });
@@ -101,32 +100,44 @@ export class Verification {
     return waits.length === 0 ? undefined : Promise.all(waits);
   }
 
+  /** The same for offsets, which a coordinator appends to its partition. */
+  admitOffsets(
+    producer: TxnProducerRef,
+    hosted: HostedPartition,
+  ): Promise<Admission> {
+    const batch = { ...producer, baseSequence: -1 };
+    return this.#admitOne(producer, { hosted, batch });
+  }
+
   async #admitOne(
     producer: TxnProducerRef,
-    batch: TxnBatch,
-    append: (admission: Admission) => void,
-  ): Promise<void> {
-    const guard = this.#begin(producer, batch);
-    if (guard === undefined || guard === UNVERIFIED) return append({ guard });
-    const [error] = await this.#ask(producer, [batch]);
-    append(admissionOf(error, guard));
+    { hosted, batch }: {
+      readonly hosted: HostedPartition;
+      readonly batch: SequencedBatch;
+    },
+  ): Promise<Admission> {
+    const guard = this.#begin(producer, hosted, batch);
+    if (guard === undefined || guard === UNVERIFIED) return { guard };
+    const [error] = await this.#ask(producer, [{ hosted }]);
+    return admissionOf(error, guard);
   }
 
   #begin(
     { bumpsEpoch }: TxnProducerRef,
-    { hosted: { partition }, bytes }: TxnBatch,
+    { partition }: HostedPartition,
+    batch: SequencedBatch,
   ): VerificationGuard | undefined {
     const { config, env } = this.#services;
     const isOn = config["transaction.partition.verification.enable"];
     if (!isOn && !bumpsEpoch) return UNVERIFIED;
     const nowMs = env.clock.wallMs();
-    return partition.beginVerification(bytes, { bumpsEpoch, nowMs });
+    return partition.beginVerification(batch, { bumpsEpoch, nowMs });
   }
 
   /** Asks the coordinator for all partitions; never rejects for its sake. */
   async #ask(
     { bumpsEpoch, ...producer }: TxnProducerRef,
-    batches: readonly TxnBatch[],
+    batches: readonly Pick<TxnBatch, "hosted">[],
   ): Promise<readonly ErrorName[]> {
     const partitions = batches.map(({ hosted }) => ({
       topic: hosted.topic,

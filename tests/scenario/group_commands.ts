@@ -206,6 +206,14 @@ function pairs(text: string): [string, string][] {
   });
 }
 
+function producerOf(producerId: string) {
+  return {
+    producerId: Number(producerId),
+    producerEpoch: 0,
+    guard: undefined,
+  };
+}
+
 function reference(args: ReadonlyMap<string, string>) {
   return {
     memberId: args.get("member") ?? "",
@@ -225,7 +233,8 @@ function joinLine(reply: JoinReply | KafkaError): string {
     (reply.skipAssignment ? " skipAssignment" : "");
 }
 
-function requestOf({ name, words, args }: Command): GroupRequest {
+function requestOf(command: Command): GroupRequest {
+  const { name, words, args } = command;
   const groupId = args.get("group") ?? "g";
   const generationId = Number(args.get("gen") ?? -1);
   const groupInstanceId = args.get("instance") ?? null;
@@ -243,30 +252,6 @@ function requestOf({ name, words, args }: Command): GroupRequest {
       const members = ids.map((memberId) => ({ memberId, groupInstanceId }));
       return { type: "LeaveGroup", groupId, members };
     }
-    case "commit":
-      return {
-        type: "OffsetCommit",
-        groupId,
-        generationId,
-        memberId: words[0] ?? "",
-        groupInstanceId,
-        knowsEpochs: Number(args.get("version") ?? 9) >= 9,
-        offsets: pairs(args.get("offsets")!).map(([at, offset]) => ({
-          topic: at.split("-")[0]!,
-          partition: Number(at.split("-")[1]),
-          offset: Number(offset),
-          leaderEpoch: -1,
-          metadata: "x".repeat(Number(args.get("metadata") ?? 0)),
-        })),
-      };
-    case "fetch":
-      return {
-        type: "OffsetFetch",
-        groupId,
-        memberId: words[0] ?? null,
-        memberEpoch: Number(args.get("epoch") ?? -1),
-        topics: null,
-      };
     case "beat":
       return heartbeatOf(words[0]!, args);
     case "expire":
@@ -283,6 +268,57 @@ function requestOf({ name, words, args }: Command): GroupRequest {
       return { type: "DescribeConsumerGroup", groupId };
     case "delete":
       return { type: "DeleteGroup", groupId };
+    default:
+      return offsetRequestOf(command);
+  }
+}
+
+function offsetRequestOf({ name, words, args }: Command): GroupRequest {
+  const groupId = args.get("group") ?? "g";
+  switch (name) {
+    case "commit":
+      return {
+        type: "OffsetCommit",
+        groupId,
+        generationId: Number(args.get("gen") ?? -1),
+        memberId: words[0] ?? "",
+        groupInstanceId: args.get("instance") ?? null,
+        knowsEpochs: Number(args.get("version") ?? 9) >= 9,
+        ...(args.has("txn")
+          ? { transaction: producerOf(args.get("txn")!) }
+          : {}),
+        offsets: pairs(args.get("offsets")!).map(([at, offset]) => ({
+          topic: at.split("-")[0]!,
+          partition: Number(at.split("-")[1]),
+          offset: Number(offset),
+          leaderEpoch: -1,
+          metadata: "x".repeat(Number(args.get("metadata") ?? 0)),
+        })),
+      };
+    case "fetch":
+      return {
+        type: "OffsetFetch",
+        groupId,
+        memberId: words[0] ?? null,
+        memberEpoch: Number(args.get("epoch") ?? -1),
+        requireStable: args.has("stable"),
+        topics: pairs(args.get("topics") ?? "").length === 0
+          ? null
+          : pairs(args.get("topics")!).map(([topic, partition]) => ({
+            topic,
+            partitions: [Number(partition)],
+          })),
+      };
+    case "end":
+      return {
+        type: "EndTransaction",
+        marker: {
+          ...producerOf(words[0]!),
+          committed: words[1] === "commit",
+          coordinatorEpoch: 0,
+          transactionVersion: 1,
+        },
+      };
     default:
       throw new Error(`Unknown command "${name}"`);
   }
@@ -302,8 +338,8 @@ function replyLines(reply: GroupReply | KafkaError): string[] {
   }
   if ("topics" in reply) {
     return reply.topics.flatMap(({ topic, partitions }) =>
-      partitions.map(({ partition, committed }) =>
-        `${topic}-${partition} = ${committed?.offset}`
+      partitions.map(({ partition, committed, isUnstable }) =>
+        `${topic}-${partition} = ${isUnstable ? "unstable" : committed?.offset}`
       )
     );
   }

@@ -78,7 +78,7 @@ class RandomGroup {
   /** The log alone must say what is known live. */
   checkReplay(): void {
     const replayed = new GroupMachine(DEFAULTS, this.world.topics);
-    for (const record of this.world.records()) replayed.apply(record);
+    for (const change of this.world.changes()) replayed.apply(change);
     const live = this.world.machine.group("g");
     assertEquals(
       replayed.offset("g", T0),

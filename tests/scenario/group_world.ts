@@ -16,11 +16,8 @@ import type {
   JoinReply,
   SyncReply,
 } from "../../core/group/inputs.ts";
-import { GroupMachine, storedOf } from "../../core/group/machine.ts";
-import {
-  decodeGroupRecord,
-  type GroupRecord,
-} from "../../core/group/records.ts";
+import { changesIn, GroupMachine, storedOf } from "../../core/group/machine.ts";
+import type { GroupRecord } from "../../core/group/records.ts";
 import { ScenarioTopics } from "./consumer_words.ts";
 import { MemoryLog } from "./memory_log.ts";
 
@@ -132,10 +129,15 @@ export class GroupWorld {
 
   /** Every record of the log that is understood, oldest first. */
   *records(): Generator<GroupRecord> {
-    for (const stored of this.log.stored()) {
-      const record = decodeGroupRecord(stored);
-      if (record.type !== "Unknown") yield record;
+    for (const change of this.changes()) {
+      if (change.type === "PendingOffset") yield change.record;
+      else if (change.type !== "TransactionEnded") yield change;
     }
+  }
+
+  /** What the records changed, oldest first. */
+  *changes(): ReturnType<typeof changesIn> {
+    for (const view of this.log.views()) yield* changesIn(view);
   }
 
   /** Everything appended is committed from now on, or nothing more is. */
@@ -151,7 +153,7 @@ export class GroupWorld {
     this.#host.fail(
       new KafkaError("NOT_COORDINATOR", "The coordinator restarts"),
     );
-    this.#host.load(this.records());
+    this.#host.load(this.changes());
     this.submit({ type: "Loaded" }, () => {});
   }
 

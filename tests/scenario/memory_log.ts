@@ -29,10 +29,13 @@ export class MemoryLog implements CoordinatorLog {
     return this.logEndOffset - 1;
   }
 
+  /** Everything that was appended, batch by batch. */
+  *views(): Generator<BatchView> {
+    for (const bytes of this.batches) yield* batchesOf(bytes);
+  }
+
   /** Everything that was appended, as bytes. */
   *stored(): Generator<StoredRecord> {
-    for (const bytes of this.batches) {
-      for (const view of batchesOf(bytes)) yield* decodeRecords(view);
-    }
+    for (const view of this.views()) yield* decodeRecords(view);
   }
 }

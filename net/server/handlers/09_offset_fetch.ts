@@ -42,7 +42,10 @@ export function offsetFetchHandler(
       return {
         groups: await Promise.all(
           request.groups.map((group) =>
-            fetchGroup({ image, groups, apiVersion }, group)
+            fetchGroup({ image, groups, apiVersion }, {
+              ...group,
+              requireStable: request.requireStable,
+            })
           ),
         ),
       };
@@ -52,12 +55,13 @@ export function offsetFetchHandler(
       partitions: partitionIndexes,
     })) ?? null;
     try {
-      const { groupId } = request;
+      const { groupId, requireStable } = request;
       return {
         topics: await fetchByName({ image, groups }, {
           groupId,
           memberId: null,
           memberEpoch: -1,
+          requireStable,
           topics,
         }),
       };
@@ -83,17 +87,19 @@ async function fetchByName(
   return fetched.topics.map(({ topic, partitions }) => ({
     name: topic,
     topicId: image.topic(topic)?.id ?? ZERO_UUID,
-    partitions: partitions.map(({ partition, committed }) =>
-      answerOf(partition, committed)
-    ),
+    partitions: partitions.map(({ partition, committed, isUnstable }) => ({
+      ...answerOf(partition, committed),
+      errorCode: isUnstable ? ERRORS.UNSTABLE_OFFSET_COMMIT : ERRORS.NONE,
+    })),
   }));
 }
 
 async function fetchGroup(
   sources: Sources & { readonly apiVersion: number },
-  { groupId, memberId, memberEpoch, topics }: GroupRequest,
+  { topics, ...wanted }: GroupRequest & { readonly requireStable: boolean },
 ): Promise<GroupAnswer> {
   const { image, apiVersion } = sources;
+  const { groupId } = wanted;
   const isById = apiVersion >= TOPIC_ID_VERSION;
   const unknown = isById && topics !== null
     ? topics.filter(({ topicId }) => image.topicById(topicId) === undefined)
@@ -105,9 +111,7 @@ async function fetchGroup(
   })) ?? null;
   try {
     const answers = await fetchByName(sources, {
-      groupId,
-      memberId,
-      memberEpoch,
+      ...wanted,
       topics: asked,
     });
     const refused = unknown.map(({ topicId, partitionIndexes }) => ({
