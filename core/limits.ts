@@ -27,6 +27,8 @@ export const LIMITS = {
   fetchBytesMax: 55 * 1024 * 1024,
   /** Requests parked in the broker before new ones are answered at once. */
   parkedRequestsMax: 100_000,
+  /** Bytes of batches that wait for their transactions' coordinators. */
+  unverifiedBytesMax: 256 * 1024 * 1024,
   /** Incremental fetch sessions: default of `max.incremental.fetch.session.cache.slots`. */
   fetchSessionsMax: 1000,
   /** Files and sockets of a process whose system tells no bound. */
@@ -58,6 +60,10 @@ export const LIMITS = {
 invariant(
   LIMITS.batchBytesMax <= LIMITS.frameBytesMax,
   "a batch fits into a frame",
+);
+invariant(
+  LIMITS.frameBytesMax <= LIMITS.unverifiedBytesMax,
+  "the batches of a request can wait for a coordinator",
 );
 invariant(
   LIMITS.batchBytesMax <= LIMITS.inflatedBatchBytesMax,

@@ -7,6 +7,7 @@
  * @module
  */
 import { type ErrorName, KafkaError } from "../../core/errors.ts";
+import { LIMITS } from "../../core/limits.ts";
 import {
   type SequencedBatch,
   UNVERIFIED,
@@ -50,14 +51,23 @@ type Append = (i: number, bytes: Uint8Array, admission: Admission) => void;
  * Invariants:
  * 1. While batches of a producer wait to be appended to a partition, later
  *    ones of it wait behind them.
+ * 2. Batches that wait have at most `LIMITS.unverifiedBytesMax` bytes; one
+ *    that is too much is refused, to be sent again.
  */
 export class Verification {
   readonly #services: Needs;
   /** The last of those that wait, by partition and producer. */
   readonly #waiting = new Map<HostedPartition, Map<number, Promise<void>>>();
+  readonly #bytesMax: number;
+  #waitingBytes = 0;
 
-  constructor(services: Needs) {
+  constructor(
+    services: Needs,
+    { bytesMax = LIMITS.unverifiedBytesMax }: { readonly bytesMax?: number } =
+      {},
+  ) {
     this.#services = services;
+    this.#bytesMax = bytesMax;
   }
 
   /**
@@ -73,20 +83,24 @@ export class Verification {
     const asked: (TxnBatch & { i: number; guard: VerificationGuard })[] = [];
     for (const [i, { hosted, bytes }] of batches.entries()) {
       const before = this.#waiting.get(hosted)?.get(producer.producerId);
-      if (before !== undefined) {
-        const copy = bytes.slice();
+      const guard = before === undefined
+        ? this.#begin(producer, hosted, new BatchView(bytes))
+        : undefined;
+      const isFree = before === undefined && guard === undefined;
+      if (isFree || guard === UNVERIFIED) append(i, bytes, { guard });
+      else if (this.#waitingBytes + bytes.length > this.#bytesMax) {
+        append(i, bytes, { error: "NOT_ENOUGH_REPLICAS" });
+      } else if (before === undefined) {
+        asked.push({ i, hosted, bytes: this.#copied(bytes), guard: guard! });
+      } else {
+        const copy = this.#copied(bytes);
         const work = before.then(async () => {
           const batch = new BatchView(copy);
           const admission = await this.#admitOne(producer, { hosted, batch });
           append(i, copy, admission);
         });
-        waits.push(this.#wait(hosted, producer, work));
-        continue;
+        waits.push(this.#wait(work, { ...producer, hosted, bytes: copy }));
       }
-      const guard = this.#begin(producer, hosted, new BatchView(bytes));
-      if (guard === undefined || guard === UNVERIFIED) {
-        append(i, bytes, { guard });
-      } else asked.push({ i, hosted, bytes: bytes.slice(), guard });
     }
     if (asked.length > 0) {
       const errors = this.#ask(producer, asked);
@@ -94,7 +108,7 @@ export class Verification {
         const work = errors.then((all) =>
           append(i, bytes, admissionOf(all[k], guard))
         );
-        waits.push(this.#wait(hosted, producer, work));
+        waits.push(this.#wait(work, { ...producer, hosted, bytes }));
       }
     }
     return waits.length === 0 ? undefined : Promise.all(waits);
@@ -155,16 +169,24 @@ export class Verification {
     }
   }
 
+  #copied(bytes: Uint8Array): Uint8Array {
+    this.#waitingBytes += bytes.length;
+    return bytes.slice();
+  }
+
+  /** Later batches of the producer wait behind `work`. */
   #wait(
-    hosted: HostedPartition,
-    { producerId }: TxnProducerRef,
     work: Promise<void>,
+    { producerId, hosted, bytes }:
+      & TxnBatch
+      & Pick<TxnProducerRef, "producerId">,
   ): Promise<void> {
     let producers = this.#waiting.get(hosted);
     if (producers === undefined) {
       this.#waiting.set(hosted, producers = new Map());
     }
     const ended = work.catch(() => {}).then(() => {
+      this.#waitingBytes -= bytes.length;
       if (producers.get(producerId) === ended) producers.delete(producerId);
       const isLast = producers.size === 0 &&
         this.#waiting.get(hosted) === producers;

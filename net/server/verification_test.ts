@@ -21,6 +21,8 @@ import { Turn } from "./turn.ts";
 import { type Admission, Verification } from "./verification.ts";
 
 const TOPIC_ID = "Gmd94rMBRdCEC5P7ytJnvA";
+/** Room for four of the batches here. */
+const BYTES_MAX = 300;
 const env = denoEnv({ traceLevel: "error" });
 
 /** One question to the coordinator, answered by the test. */
@@ -94,7 +96,7 @@ class World {
           return promise;
         },
       },
-    });
+    }, { bytesMax: BYTES_MAX });
   }
 
   /** Sends a batch of one record to each of `to`. */
@@ -235,3 +237,25 @@ Deno.test("without verification nobody is asked, unless it adds the partitions",
     await pending;
     assertEquals(world.ends, ["a: at 0", "b: at 1"]);
   }, { "transaction.partition.verification.enable": "false" }));
+
+Deno.test("batches that are too much to be held are refused, to be sent again", () =>
+  withWorld(async (world) => {
+    const pending = [0, 1, 2, 3, 4].map((sequence) =>
+      world.send(`${sequence}`, { sequence })
+    );
+    assertEquals(world.ends, ["4: NOT_ENOUGH_REPLICAS"]);
+    assertEquals(pending[4], undefined);
+    world.questions[0]!.answer("NONE");
+    await Promise.all(pending);
+    assertEquals(world.ends.slice(1), [
+      "0: at 0",
+      "1: at 1",
+      "2: at 2",
+      "3: at 3",
+    ]);
+    assertEquals(world.send("4", { sequence: 4 }), undefined);
+    const other = world.send("other", { producerId: 8 });
+    world.questions[1]!.answer("NONE");
+    await other;
+    assertEquals(world.ends.slice(5), ["4: at 4", "other: at 5"]);
+  }));
