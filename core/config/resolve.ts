@@ -162,6 +162,19 @@ export function resolveTopicConfig(
   });
 }
 
+/**
+ * The same of what a metadata log holds: keys that only Apache Kafka knows
+ * may stand in a folder that was its own, and change nothing here.
+ */
+export function storedTopicConfig(
+  overrides: ConfigText,
+  broker: BrokerConfig,
+): TopicConfig {
+  const known = [...overrides]
+    .filter(([name]) => Object.hasOwn(TOPIC_KEYS, name));
+  return resolveTopicConfig(new Map(known), broker);
+}
+
 /** The value of a topic key when the topic itself says nothing. */
 export function topicDefault(
   name: keyof typeof TOPIC_KEYS,

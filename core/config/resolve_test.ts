@@ -13,6 +13,7 @@ import {
   clientKindsOf,
   resolveBrokerConfig,
   resolveTopicConfig,
+  storedTopicConfig,
   withDynamicConfig,
 } from "./resolve.ts";
 import { TOPIC_KEYS } from "./topic_keys.ts";
@@ -124,6 +125,15 @@ Deno.test("values out of bounds are refused with the bound", () => {
   assertStringIncludes(topic("cleanup.policy", ""), "compact, delete or both");
   assertStringIncludes(topic("constructor", "1"), "Unknown topic config");
   assertStringIncludes(topic("flush.ms", "9999999999999999999"), "64 bits");
+});
+
+Deno.test("a stored topic config may have keys that only Apache Kafka knows", () => {
+  const texts = text({
+    "unclean.leader.election.enable": "false",
+    "cleanup.policy": "compact",
+  });
+  const { cleanupPolicy } = storedTopicConfig(texts, resolveBrokerConfig());
+  assertEquals(cleanupPolicy, { compact: true, delete: false });
 });
 
 Deno.test("clientConfig() takes strings, numbers and booleans", () => {

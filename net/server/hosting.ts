@@ -7,7 +7,7 @@
  */
 import {
   type BrokerConfig,
-  resolveTopicConfig,
+  storedTopicConfig,
   type TopicConfig,
 } from "../../core/config/resolve.ts";
 import type { Env, TraceLevel } from "../../core/env/env.ts";
@@ -91,7 +91,7 @@ export class Hosting {
   topicConfig(topic: string): TopicConfig {
     const { image, config } = this.#options;
     const texts = image.configs(RESOURCE_TYPE.TOPIC, topic);
-    return resolveTopicConfig(texts, config());
+    return storedTopicConfig(texts, config());
   }
 
   /**

@@ -11,6 +11,7 @@ import { PRODUCE } from "../../net/wire/00_produce.ts";
 import { FIND_COORDINATOR } from "../../net/wire/10_find_coordinator.ts";
 import { INIT_PRODUCER_ID } from "../../net/wire/22_init_producer_id.ts";
 import { ADD_PARTITIONS_TO_TXN } from "../../net/wire/24_add_partitions_to_txn.ts";
+import { createConsumer, createProducer } from "../../net/client.ts";
 import { END_TXN } from "../../net/wire/26_end_txn.ts";
 import { DESCRIBE_TRANSACTIONS } from "../../net/wire/65_describe_transactions.ts";
 import {
@@ -22,7 +23,11 @@ import {
 } from "../fixtures.ts";
 import { create, latest, records } from "../raw_broker.ts";
 import { RawClient } from "../raw_client.ts";
-import { apacheKafkaJars, kafkaTool } from "./apache_kafka.ts";
+import {
+  apacheKafkaJars,
+  kafkaTool,
+  startApacheKafka,
+} from "./apache_kafka.ts";
 
 const jars = await apacheKafkaJars();
 const isMissing = "reason" in jars;
@@ -31,26 +36,60 @@ if (isMissing) console.warn(`skipped: transactions: ${jars.reason}`);
 
 const ONE_STATE = ["-X", "transaction.state.log.num.partitions=1"];
 
-function connect({ address }: BrokerProcess): Promise<RawClient> {
+function connect(
+  { address }: Pick<BrokerProcess, "address">,
+): Promise<RawClient> {
   return RawClient.connect(Number(address.split(":").at(-1)));
 }
 
 /** A producer of `transactionalId` that has begun a transaction in `t`. */
 async function begin(client: RawClient, transactionalId: string) {
-  const { coordinators } = await client.call(latest(FIND_COORDINATOR), {
-    keyType: 1,
-    coordinatorKeys: [transactionalId],
+  await until("the coordinator is there", async () => {
+    const { coordinators } = await client.call(latest(FIND_COORDINATOR), {
+      keyType: 1,
+      coordinatorKeys: [transactionalId],
+    });
+    return coordinators[0]!.errorCode === 0;
   });
-  assertEquals(coordinators[0]!.errorCode, 0);
-  const { producerId, producerEpoch } = await client.call(
-    latest(INIT_PRODUCER_ID),
-    { transactionalId, transactionTimeoutMs: 60_000 },
-  );
+  let producerId = -1;
+  let producerEpoch = -1;
+  await until("the coordinator has loaded its state", async () => {
+    const answer = await client.call(
+      latest(INIT_PRODUCER_ID),
+      { transactionalId, transactionTimeoutMs: 60_000 },
+    );
+    ({ producerId, producerEpoch } = answer);
+    return answer.errorCode === 0;
+  });
   const producer = { transactionalId, producerId, producerEpoch };
-  await client.call(latest(ADD_PARTITIONS_TO_TXN), {
+  const added = await client.call(latest(ADD_PARTITIONS_TO_TXN), {
     transactions: [{ ...producer, topics: [{ name: "t", partitions: [0] }] }],
   });
+  const [result] = added.resultsByTransaction[0]!.topicResults;
+  assertEquals(result!.resultsByPartition[0]!.partitionErrorCode, 0);
   return producer;
+}
+
+/** Appends a record of a transaction to `t`; gives its offset. */
+async function append(
+  client: RawClient,
+  { transactionalId, ...producer }: Awaited<ReturnType<typeof begin>>,
+  value: string,
+): Promise<number> {
+  const batch = buildBatch(records(value), {
+    ...producer,
+    baseSequence: 0,
+    isTransactional: true,
+  });
+  const { responses } = await client.call({ api: PRODUCE, version: 11 }, {
+    transactionalId,
+    acks: -1,
+    timeoutMs: 5000,
+    topicData: [{ name: "t", partitionData: [{ index: 0, records: batch }] }],
+  });
+  const { errorCode, baseOffset } = responses[0]!.partitionResponses[0]!;
+  assertEquals(errorCode, 0);
+  return baseOffset;
 }
 
 async function stateOf(
@@ -66,7 +105,7 @@ async function stateOf(
 
 /** Runs `kafka-transactions` to its good end. */
 async function transactions(
-  { address }: BrokerProcess,
+  { address }: Pick<BrokerProcess, "address">,
   line: string,
 ): Promise<string> {
   const folder = "folder" in jars ? jars.folder : "";
@@ -129,20 +168,12 @@ Deno.test({
       async () => await stateOf(client, transactionalId) === "CompleteAbort",
     );
     // A record of the transaction that comes after its end.
-    const batch = buildBatch(records("late"), {
-      producerId: producer.producerId,
-      producerEpoch: producer.producerEpoch + 1,
-      baseSequence: 0,
-      isTransactional: true,
-    });
-    const { responses } = await client.call({ api: PRODUCE, version: 11 }, {
-      transactionalId,
-      acks: -1,
-      timeoutMs: 5000,
-      topicData: [{ name: "t", partitionData: [{ index: 0, records: batch }] }],
-    });
-    const { errorCode, baseOffset } = responses[0]!.partitionResponses[0]!;
-    assertEquals(errorCode, 0);
+    const late = { ...producer, producerEpoch: producer.producerEpoch + 1 };
+    const baseOffset = await append(
+      client,
+      { transactionalId, ...late },
+      "late",
+    );
     const hanging = "find-hanging --broker-id 1 --max-transaction-timeout 0";
     const row = new RegExp(
       `^t\\s+0\\s+\\d+\\s+1\\s+\\S+\\s+${baseOffset}\\s`,
@@ -160,6 +191,90 @@ Deno.test({
       /^\d+\s+1\s.*\sNone\s*$/m,
     );
     assertNotMatch(await transactions(broker, hanging), /^t\s+0\s/m);
+  },
+});
+
+/** Takes `transactionalId` over, and commits one record to `t`. */
+async function commitOne(
+  bootstrap: string,
+  transactionalId: string,
+  value: string,
+): Promise<void> {
+  const producer = createProducer({
+    "bootstrap.servers": bootstrap,
+    "transactional.id": transactionalId,
+  });
+  await producer.initTransactions();
+  producer.beginTransaction();
+  await producer.send({ topic: "t", partition: 0, value });
+  await producer.commitTransaction();
+  await producer.close();
+}
+
+/** What a reader of committed records finds in `t` once nothing is open. */
+async function committedIn(
+  bootstrap: string,
+  wanted: readonly string[],
+): Promise<void> {
+  const consumer = createConsumer({
+    "bootstrap.servers": bootstrap,
+    "isolation.level": "read_committed",
+  });
+  const at = { topic: "t", partition: 0 };
+  consumer.assign([at]);
+  consumer.seek(at, "earliest");
+  const seen: string[] = [];
+  await until("all are read", async () => {
+    for (const { records } of await consumer.poll(100)) {
+      for (const { value } of records) {
+        seen.push(new TextDecoder().decode(value!));
+      }
+    }
+    return seen.length >= wanted.length;
+  });
+  await consumer.close();
+  assertEquals(seen, wanted);
+}
+
+Deno.test({
+  name:
+    "transactions that were open on Apache Kafka are ended by kf on its folder, and the other way round",
+  ignore: isMissing,
+  async fn() {
+    if (isMissing) return;
+    using folder = temporaryFolder();
+    const home = folder.path;
+    let data: string;
+    {
+      await using kafka = await startApacheKafka(jars.folder, { home });
+      data = kafka.data;
+      using client = await connect({ address: kafka.bootstrap });
+      await create(client, "t");
+      await commitOne(kafka.bootstrap, "ended", "kept");
+      await append(client, await begin(client, "carried"), "lost");
+      await kafka.stop("SIGKILL");
+    }
+    {
+      await using broker = await startBrokerProcess({ data });
+      using client = await connect(broker);
+      assertEquals(await stateOf(client, "ended"), "CompleteCommit");
+      assertEquals(await stateOf(client, "carried"), "Ongoing");
+      await commitOne(broker.address, "carried", "of the heir");
+      await committedIn(broker.address, ["kept", "of the heir"]);
+      await append(client, await begin(client, "returned"), "lost, too");
+      assertEquals(await broker.end("SIGTERM"), 0);
+    }
+    await using kafka = await startApacheKafka(jars.folder, { home });
+    const address = kafka.bootstrap;
+    using client = await connect({ address });
+    await until(
+      "Apache Kafka has loaded its coordinators",
+      async () => await stateOf(client, "returned") === "Ongoing",
+    );
+    const listed = await transactions({ address }, "list");
+    assertMatch(listed, /^carried\s.*\sCompleteCommit/m);
+    await commitOne(address, "returned", "at home");
+    await committedIn(address, ["kept", "of the heir", "at home"]);
   },
 });
 
