@@ -270,7 +270,7 @@ const LOG_KEYS = {
     doc: "How often the cleaner looks for logs to compact.",
   }),
   "log.cleaner.dedupe.buffer.size": long(134217728, {
-    min: 0,
+    min: 1048577,
     update: "cluster-wide",
     doc: "Bytes for the keys of one compaction; when they are used up, the " +
       "rest of the log is left to the next one.",

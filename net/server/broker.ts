@@ -241,6 +241,7 @@ export class Broker {
       groups,
       transactions,
       acceptor,
+      cleaner,
       partitionsMax: this.#config["kf.metrics.partitions.max"],
     });
     this.#lastState = () => ({

@@ -9,6 +9,7 @@
 import type { ProcessUsage } from "../../core/env/env.ts";
 import type { ConsumerGroupState } from "../../core/group/consumer_group.ts";
 import type { GroupState } from "../../core/group/group.ts";
+import type { LogCleaner } from "../../core/log/cleaner/log_cleaner.ts";
 import type { MetadataImage } from "../../core/metadata/image.ts";
 import type { TxnState } from "../../core/txn/transaction.ts";
 import type { Labels, Metric, Sample } from "../http/exposition.ts";
@@ -34,6 +35,7 @@ export interface Serving {
   readonly groups: Groups;
   readonly transactions: Transactions;
   readonly acceptor: Acceptor;
+  readonly cleaner: LogCleaner;
   /** Up to so many partitions each topic and partition has series of its own. */
   readonly partitionsMax: number;
 }
@@ -251,6 +253,7 @@ function servingMetrics(serving: Serving): Metric[] {
     ...groupMetrics(serving.groups),
     transactionMetric(serving.transactions),
     ...connectionMetrics(serving.acceptor),
+    ...cleanerMetrics(serving.cleaner),
     ...logMetrics(serving),
   ];
 }
@@ -367,6 +370,54 @@ function connectionMetrics({ openCount, acceptedCount }: Acceptor): Metric[] {
     counter(
       [name("connection_creation_total"), "Connections that were accepted."],
       [{ labels, value: acceptedCount }],
+    ),
+  ];
+}
+
+function cleanerMetrics(cleaner: LogCleaner): Metric[] {
+  const { last, ...status } = cleaner.status();
+  const one = (name: string, help: string, value: number) =>
+    gauge([`kafka_log_${name}`, help], [{ value }]);
+  return [
+    one(
+      "logcleaner_cleaner_recopy_percent",
+      "Bytes that the last compaction wrote, of those that it read.",
+      last.recopyPercent,
+    ),
+    one(
+      "logcleaner_max_buffer_utilization_percent",
+      "Part of log.cleaner.dedupe.buffer.size that the last compaction used.",
+      last.bufferUtilizationPercent,
+    ),
+    one(
+      "logcleaner_max_clean_time_secs",
+      "Seconds that the last compaction took.",
+      last.seconds,
+    ),
+    one(
+      "logcleaner_max_compaction_delay_secs",
+      "Seconds by which a log passed max.compaction.lag.ms.",
+      status.maxDelaySeconds,
+    ),
+    one(
+      "logcleanermanager_max_dirty_percent",
+      "Dirty part of the dirtiest compacted log.",
+      status.maxDirtyPercent,
+    ),
+    one(
+      "logcleanermanager_time_since_last_run_ms",
+      "Milliseconds since logs to compact were looked for.",
+      status.msSinceLastRun,
+    ),
+    one(
+      "logcleanermanager_uncleanable_partitions_count",
+      "Partitions whose compaction failed.",
+      status.uncleanableCount,
+    ),
+    one(
+      "logcleanermanager_uncleanable_bytes",
+      "Bytes of these that should be compacted.",
+      status.uncleanableBytes,
     ),
   ];
 }

@@ -25,7 +25,6 @@ import { abortedTransactions } from "./transactions.ts";
 
 /** How long tombstones and markers stay. */
 export const DELETE_RETENTION_MS = 1000;
-const FOLDER = "data/t-0";
 const NO_PRODUCER = 0;
 const KEYS = 5;
 
@@ -119,7 +118,8 @@ interface EndedTransaction {
   readonly markerOffset: number;
 }
 
-const CONFIG: LogConfig & CleanConfig = {
+/** Small segments; only compaction. */
+export const CONFIG: LogConfig & CleanConfig = {
   segmentBytes: 900,
   segmentMs: 1e12,
   segmentJitterMs: 0,
@@ -139,7 +139,7 @@ const CONFIG: LogConfig & CleanConfig = {
 
 /** The log, its disk, and what was written. */
 export class World {
-  disk = new CrashDisk();
+  disk: CrashDisk;
   log: Log;
   nowMs = 1e6;
   readonly written: Written[] = [];
@@ -149,7 +149,16 @@ export class World {
   /** First offset of the open transaction by producer. */
   readonly #open = new Map<number, number>();
 
-  constructor() {
+  readonly #topic: string;
+
+  constructor(
+    { topic = "t", disk = new CrashDisk() }: {
+      readonly topic?: string;
+      readonly disk?: CrashDisk;
+    } = {},
+  ) {
+    this.disk = disk;
+    this.#topic = topic;
     this.log = this.#openLog({ wasClean: true });
     this.log.assignEpoch(0);
   }
@@ -180,7 +189,7 @@ export class World {
       config: CONFIG,
       lastStableOffset: this.lastStableOffset,
     }, this.nowMs);
-    const { clock, random } = this.#env();
+    const { clock, random } = this.env();
     const cleaner = new Cleaner({
       env: { clock, random, disk: this.disk },
       log,
@@ -505,9 +514,9 @@ export class World {
     },
   ): Log {
     return Log.open({
-      env: this.#env(),
-      folder: FOLDER,
-      topic: "t",
+      env: this.env(),
+      folder: `data/${this.#topic}-0`,
+      topic: this.#topic,
       partition: 0,
       topicId: "Gmd94rMBRdCEC5P7ytJnvA",
       config: CONFIG,
@@ -518,7 +527,8 @@ export class World {
     });
   }
 
-  #env(): Pick<Env, "clock" | "disk" | "random" | "trace"> {
+  /** What a log needs; a sleep is over at once. */
+  env(): Pick<Env, "clock" | "disk" | "random" | "trace"> {
     let monoMs = 0;
     return {
       clock: {

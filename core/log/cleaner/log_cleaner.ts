@@ -23,11 +23,25 @@ export interface LogCleanerOptions {
 }
 
 /** What the last cleaning did. */
-export interface LastCleaning {
+interface LastCleaning {
   readonly seconds: number;
   /** Bytes written, in percent of those read. */
   readonly recopyPercent: number;
   readonly bufferUtilizationPercent: number;
+}
+
+/** How the cleaning goes. */
+export interface CleanerStatus {
+  /** All zero before the first one. */
+  readonly last: LastCleaning;
+  readonly msSinceLastRun: number;
+  /** How dirty the dirtiest log was then. */
+  readonly maxDirtyPercent: number;
+  /** How long `max.compaction.lag.ms` had been passed then. */
+  readonly maxDelaySeconds: number;
+  readonly uncleanableCount: number;
+  /** Bytes that would be cleaned if they could. */
+  readonly uncleanableBytes: number;
 }
 
 interface Filthy {
@@ -50,7 +64,11 @@ export class LogCleaner {
   #lastRunMs: number;
   #maxDirtyPercent = 0;
   #maxDelaySeconds = 0;
-  #last: LastCleaning | undefined;
+  #last: LastCleaning = {
+    seconds: 0,
+    recopyPercent: 0,
+    bufferUtilizationPercent: 0,
+  };
 
   constructor(options: LogCleanerOptions) {
     this.#options = options;
@@ -70,6 +88,26 @@ export class LogCleaner {
         over.resolve();
       }
     });
+  }
+
+  /** How the cleaning goes. */
+  status(): CleanerStatus {
+    const { env: { clock }, partitions } = this.#options;
+    let uncleanableCount = 0;
+    let uncleanableBytes = 0;
+    for (const partition of partitions()) {
+      if (!this.#uncleanable.has(partition.log)) continue;
+      uncleanableCount++;
+      uncleanableBytes += dirtOf(partition, clock.wallMs()).cleanableBytes;
+    }
+    return {
+      last: this.#last,
+      msSinceLastRun: clock.monoMs() - this.#lastRunMs,
+      maxDirtyPercent: this.#maxDirtyPercent,
+      maxDelaySeconds: this.#maxDelaySeconds,
+      uncleanableCount,
+      uncleanableBytes,
+    };
   }
 
   /** Resolves when nothing is being cleaned any more. */
