@@ -14,6 +14,7 @@ import { CONSUME, PRODUCE } from "./table/records.ts";
 import { SERVERS } from "./table/servers.ts";
 import { TOOLS } from "./table/tools.ts";
 import { AS_FILE, TOPICS } from "./table/topics.ts";
+import { TRANSACTIONS } from "./table/transactions.ts";
 
 /** Flags that every command takes, before or after its name. */
 export const GLOBAL_FLAGS: readonly FlagSpec[] = [
@@ -68,6 +69,7 @@ export const COMMANDS: readonly CommandSpec[] = [
   ...PIPES,
   ...TOPICS,
   ...GROUPS,
+  ...TRANSACTIONS,
   ...CLUSTER,
   ...FILES,
   ...AS_FILE,
@@ -80,8 +82,10 @@ export const COMMANDS: readonly CommandSpec[] = [
 export const FAMILIES: Readonly<Record<string, string>> = {
   topic: family("topic", "topics"),
   group: family("group", "consumer groups"),
+  txn: family("txn", "transactions"),
   profile: family("profile", "named settings"),
   cluster: family("cluster", "the cluster"),
+  dlq: family("dlq", "dead letters"),
   bench: family("bench", "throughput and latency"),
   verify: family("verify", "what was promised, proved"),
   log: family("log", "the files of logs"),

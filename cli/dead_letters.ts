@@ -50,6 +50,30 @@ export function deadLetter(
   };
 }
 
+const decoder = new TextDecoder();
+
+/**
+ * The record that a dead letter was, for the topic it came from; undefined when
+ * it does not say which.
+ */
+export function redriven(letter: ConsumerRecord): ProducerRecord | undefined {
+  const said = (name: string) => {
+    const header = letter.headers.findLast(({ key }) => key === PREFIX + name);
+    return header?.value ? decoder.decode(header.value) : undefined;
+  };
+  const topic = said("topic");
+  const partition = said("partition");
+  if (topic === undefined || !/^\d+$/.test(partition ?? "")) return undefined;
+  return {
+    topic,
+    partition: Number(partition),
+    key: letter.key,
+    value: letter.value,
+    headers: ownHeaders(letter),
+    timestamp: letter.timestamp,
+  };
+}
+
 function ownHeaders({ headers }: ConsumerRecord): Header[] {
   return headers.filter(({ key }) => !key.startsWith(PREFIX))
     .map(({ key, value }): Header => [key, value]);

@@ -140,6 +140,17 @@ export function parsePartitions(text: string): number[] {
   return [...found];
 }
 
+/** `TOPIC:P`. */
+export function parseTopicPartition(
+  text: string,
+): { topic: string; partition: number } {
+  const match = /^(.+):(\d{1,9})$/.exec(text);
+  if (match !== null) return { topic: match[1]!, partition: Number(match[2]) };
+  throw new UsageError(
+    `Cannot read "${text}" as a partition: write it like orders:0`,
+  );
+}
+
 /** `key=value` in two parts. */
 export function parsePair(text: string, what: string): [string, string] {
   const at = text.indexOf("=");

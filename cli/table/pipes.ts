@@ -4,7 +4,7 @@
  * @module
  */
 import type { CommandSpec } from "../command.ts";
-import { FRAMING } from "./flags.ts";
+import { DRY_RUN, FRAMING } from "./flags.ts";
 
 const PIPE_MORE =
   `Exactly once: records are read committed and in order, and what the
@@ -38,7 +38,7 @@ one record is found that fails, and puts that into the dead-letter topic, as
 it was, with headers that say why: kf.dlq.topic, kf.dlq.partition,
 kf.dlq.offset, kf.dlq.group, kf.dlq.error, kf.dlq.exit-code, kf.dlq.stderr.`;
 
-/** `kf pipe`. */
+/** In the order of the help. */
 export const PIPES: readonly CommandSpec[] = [
   {
     path: "pipe",
@@ -149,5 +149,46 @@ export const PIPES: readonly CommandSpec[] = [
       },
     ],
     load: () => import("../commands/pipe.ts"),
+  },
+  {
+    path: "dlq redrive",
+    summary: "send dead letters of kf pipe back to where they came from, once",
+    arguments: {
+      name: "TOPIC",
+      min: 1,
+      max: 1,
+      completes: "topic",
+      brief: "the dead-letter topic; its records stay there",
+    },
+    flags: [
+      {
+        name: "to",
+        value: "TOPIC",
+        completes: "topic",
+        brief: "send all of them to this topic instead",
+      },
+      {
+        name: "group",
+        short: "g",
+        value: "GROUP",
+        completes: "group",
+        brief:
+          "what keeps how far it got (default kf-dlq-redrive.TOPIC): a letter goes back once",
+      },
+      DRY_RUN,
+    ],
+    examples: [
+      {
+        line: "kf dlq redrive orders.dlq --dry-run",
+        does: "how many there are, and for which topics",
+      },
+      {
+        line: "kf dlq redrive orders.dlq",
+        does:
+          "up to what is there now, as the records were; the next run goes on from here",
+      },
+    ],
+    json: '[{"topic","records","redriven"}]',
+    load: () => import("../commands/dlq_redrive.ts"),
   },
 ];

@@ -6,6 +6,7 @@
  * @module
  */
 import { assert, assertEquals } from "@std/assert";
+import { createProducer } from "../../net/client.ts";
 import { kf, startBrokerProcess, temporaryFolder } from "../fixtures.ts";
 
 /** A documented shape: a list, an object of named keys, a map, or anything. */
@@ -122,6 +123,10 @@ const LINES: readonly (readonly [path: string, rest: string])[] = [
   ["diff", "-f -"],
   ["apply", "-f - -y"],
   ["consume", "read -e -J"],
+  ["dlq redrive", "letters --dry-run"],
+  ["txn list", ""],
+  ["txn describe", "open"],
+  ["txn abort", "open -y"],
   ["group list", ""],
   ["group lag", "readers"],
   ["group seek", "readers --to earliest -y"],
@@ -172,6 +177,15 @@ Deno.test("every answer in JSON has the keys that its help documents", async () 
   const cluster = ["-b", broker.address];
   await kf(["produce", "read", ...cluster], { stdin: "1\n" });
   await kf(["consume", "read", "-e", "-g", "readers", ...cluster]);
+  const letter = ["-H", "kf.dlq.topic=read", "-H", "kf.dlq.partition=0"];
+  await kf(["produce", "letters", ...letter, ...cluster], { stdin: "1\n" });
+  const producer = createProducer({
+    "bootstrap.servers": broker.address,
+    "transactional.id": "open",
+  });
+  await producer.initTransactions();
+  producer.beginTransaction();
+  await producer.send({ topic: "opened", value: "1" });
   const commands = await documented();
   const uncovered = commands.filter(({ path }) =>
     !LINES.some(([covered]) => covered === path)
@@ -197,6 +211,7 @@ Deno.test("every answer in JSON has the keys that its help documents", async () 
       .filter((each) => !(EMPTY[path]?.test(each) ?? false));
     assertEquals(wrong, [], `${path} does not answer as its help says`);
   }
+  await producer.close();
 });
 
 Deno.test("a key too many, one too few and an empty list are seen", () => {

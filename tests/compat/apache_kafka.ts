@@ -74,13 +74,15 @@ export async function startApacheKafka(
   jars: string,
   options: {
     readonly home?: string;
+    /** Where it listens, for one that comes back; a free port without. */
+    readonly port?: number;
     /** Over what all tests need. */
     readonly config?: Readonly<Record<string, string>>;
   } = {},
 ): Promise<ApacheKafka> {
   const home = options.home ??
     Deno.makeTempDirSync({ prefix: "kf-test-kafka-" });
-  const port = freePort();
+  const port = options.port ?? freePort();
   const properties = `${home}/server.properties`;
   const lines = Object.entries(options.config ?? {}).map(([key, value]) =>
     `${key}=${value}`

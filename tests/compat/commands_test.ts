@@ -39,8 +39,14 @@ const LOCAL: ReadonlySet<string> = new Set([
   "version",
 ]);
 
-/** Commands that `pipe_suite.ts` runs. */
-const PIPES: ReadonlySet<string> = new Set(["pipe"]);
+/** Commands that `pipe_suite.ts` and `txn_commands_suite.ts` run. */
+const EXACTLY_ONCE: ReadonlySet<string> = new Set([
+  "dlq redrive",
+  "pipe",
+  "txn abort",
+  "txn describe",
+  "txn list",
+]);
 
 /** One call, and what to look at. */
 interface Step {
@@ -352,7 +358,8 @@ Deno.test("every command that needs a broker is run against both", async () => {
   const covers = (path: string) =>
     lines.some((line) => line === path || line.startsWith(`${path} `));
   const paths = commands.map(({ path }) => path);
-  const isElsewhere = (path: string) => LOCAL.has(path) || PIPES.has(path);
+  const isElsewhere = (path: string) =>
+    LOCAL.has(path) || EXACTLY_ONCE.has(path);
   assertEquals(paths.filter((p) => !covers(p) && !isElsewhere(p)), []);
   assert([...LOCAL].every((path) => paths.includes(path)), "LOCAL has a ghost");
 });

@@ -13,6 +13,7 @@ import {
 } from "./apache_kafka.ts";
 import { pipeSuite } from "./pipe_suite.ts";
 import { transactionsSuite } from "./transactions_suite.ts";
+import { txnCommandsSuite } from "./txn_commands_suite.ts";
 
 const jars = await apacheKafkaJars();
 const isMissing = "reason" in jars;
@@ -39,3 +40,15 @@ for (const version of [2, 1]) {
     },
   });
 }
+
+Deno.test({
+  name: "kf txn and kf dlq work against Apache Kafka",
+  ignore: isMissing,
+  fn: async (t) => {
+    if (isMissing) return;
+    await using kafka = await startApacheKafka(jars.folder, {
+      config: { "transaction.partition.verification.enable": "false" },
+    });
+    await txnCommandsSuite(t, kafka.bootstrap);
+  },
+});
