@@ -6,7 +6,7 @@
  * @module
  */
 import { type Uuid, uuidFromRandom } from "../bytes/uuid.ts";
-import { DiskError, type Env } from "../env/env.ts";
+import { type Disk, DiskError, type Env } from "../env/env.ts";
 import { partitionName } from "../ids.ts";
 import {
   type CheckpointEntry,
@@ -99,7 +99,7 @@ export class LogFolder {
   static open(options: LogFolderOptions): LogFolder {
     const { env: { disk }, path } = options;
     try {
-      disk.mkdir(path);
+      makeFolder(disk, path);
       const lock = disk.lock(`${path}/.lock`);
       if (lock === undefined) {
         throw new LogFolderError(
@@ -440,6 +440,21 @@ export class LogFolder {
       disk.removeDirectory(gone);
       return Promise.resolve();
     });
+  }
+}
+
+/** Makes the data folder, and what it lies in, so that no loss of power takes it. */
+function makeFolder(disk: Disk, path: string): void {
+  if (disk.stat(`${path}/${META}`) !== undefined) return;
+  const at = path.lastIndexOf("/");
+  const parent = at < 0 ? "." : at === 0 ? "/" : path.slice(0, at);
+  if (disk.stat(parent) === undefined) makeFolder(disk, parent);
+  disk.mkdir(path);
+  try {
+    disk.syncDirectory(parent);
+  } catch (error) {
+    // A parent that may be entered and not read is no reason not to start.
+    if (!(error instanceof DiskError) || error.code !== "Denied") throw error;
   }
 }
 
