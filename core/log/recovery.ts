@@ -206,6 +206,14 @@ function* recover(
       cut = { ...at, position: 0, why, bytes: drop(disk, segments, i) };
       break;
     }
+    // A loss of power took the end of a segment, and left those that had only
+    // just begun after it. What holds records stays: gaps have other reasons.
+    const isAhead = segment.baseOffset > next &&
+      segments.slice(i).every(({ size }) => size === 0);
+    if (isAhead) {
+      drop(disk, segments, i);
+      break;
+    }
     const scan = yield* scanSegment(segment, {
       expected: segment.baseOffset,
       epochs,
