@@ -55,7 +55,8 @@ export interface ProduceWait {
  * One hosted partition.
  *
  * Invariants:
- * 1. Nobody is told "done" before the bytes were handed to the file.
+ * 1. Nobody is told "done" before the bytes were handed to the file, and
+ *    flushed if `flush.messages` owes that.
  * 2. Waits that need a commit end "done" only below the high watermark.
  * 3. It asks for at most one end of turn at a time.
  */
@@ -210,9 +211,11 @@ export class HostedPartition implements TurnJob {
       const progress = this.#progress();
       this.#wakeFetches((wait) => wait.onProgress(progress));
     }
-    const { highWatermark } = this.partition;
+    const { highWatermark, log: { settledOffset } } = this.partition;
     this.#endProduceWaits(({ offset, needsCommit }) =>
-      !needsCommit || offset < highWatermark ? "done" : undefined
+      offset < (needsCommit ? highWatermark : settledOffset)
+        ? "done"
+        : undefined
     );
   }
 
