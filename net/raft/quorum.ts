@@ -86,8 +86,9 @@ const STATE_FILE = "quorum-state";
 export class Quorum {
   readonly #options: QuorumOptions;
   readonly #raft: Raft;
-  readonly #snapshotValues: Uint8Array[];
   #snapshot: SnapshotId | undefined;
+  /** The newest snapshot as it was found at the start, until it is replayed. */
+  #found: ReturnType<typeof newestSnapshot>;
   #snapshotMs: number;
   #bytesSinceSnapshot = 0;
   #announced = -1;
@@ -101,7 +102,7 @@ export class Quorum {
     this.#snapshotMs = clock.monoMs();
     const found = newestSnapshot(disk, folder);
     this.#snapshot = found?.id;
-    this.#snapshotValues = found?.values ?? [];
+    this.#found = found;
     const end = found?.id.endOffset ?? 0;
     if (log.logEndOffset < end) log.truncateFullyAndStartAt(end);
     if (log.logStartOffset > end) {
@@ -133,10 +134,13 @@ export class Quorum {
 
   /** Values of all records, of the snapshot first, then of the log. */
   *replay(): Generator<Uint8Array> {
-    yield* this.#snapshotValues;
-    const { log } = this.#options;
-    const from = this.#snapshot?.endOffset ?? 0;
+    const { disk, folder, log } = this.#options;
+    const snapshot = this.#found ?? newestSnapshot(disk, folder);
+    this.#found = undefined;
+    yield* snapshot?.values ?? [];
+    const from = snapshot?.id.endOffset ?? 0;
     let offset = from;
+    this.#bytesSinceSnapshot = 0;
     while (offset < log.logEndOffset) {
       const bytes = log.read(offset, {
         maxBytes: READ_BYTES,

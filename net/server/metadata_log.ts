@@ -142,6 +142,7 @@ export class MetadataLog {
 
   /** Asks the controller; resolves when its answer is committed and applied. */
   control(input: ControllerInput): Promise<ControllerReply> {
+    if (!this.#host.isLoaded) this.#reload();
     return this.#host.submit(input);
   }
 
@@ -193,7 +194,15 @@ export class MetadataLog {
   /** An append was refused: the controller begins again from the log. */
   #reload(): void {
     if (this.#isFailed) return;
-    this.#host.load(this.#read());
+    try {
+      this.#host.load(this.#read());
+    } catch (error) {
+      // The next request tries again.
+      const { trace } = this.#options.env;
+      trace("error", "The controller could not load its state", { error });
+      return;
+    }
+    this.#host.committed(this.#quorum.highWatermark);
   }
 
   #failed(cause: unknown): void {
