@@ -1,0 +1,377 @@
+/**
+ * Judges a history by what Kafka promises. It knows nothing of the code that
+ * made it, only what was sent, what was seen, which records were promised to
+ * survive, and when power was lost. Anomalies have Jepsen's names.
+ *
+ * @module
+ */
+import type {
+  Ending,
+  FinalLog,
+  History,
+  Poll,
+  Send,
+  TopicPromise,
+} from "./history.ts";
+
+/** Something that must not happen. */
+export interface Anomaly {
+  readonly name: string;
+  readonly what: string;
+}
+
+/** What the checks share. */
+interface Case {
+  readonly history: History;
+  readonly topics: ReadonlyMap<string, TopicPromise>;
+  readonly sends: ReadonlyMap<string, Send>;
+  /** Since when nothing may be lost of a topic without a flush policy. */
+  readonly lastLossMs: number;
+  readonly report: (name: string, what: string) => void;
+}
+
+/** All anomalies of a history; at most a few of each kind are told. */
+export function check(history: History): Anomaly[] {
+  const anomalies: Anomaly[] = [];
+  const counts = new Map<string, number>();
+  const report = (name: string, what: string) => {
+    const count = (counts.get(name) ?? 0) + 1;
+    counts.set(name, count);
+    if (count <= 3) anomalies.push({ name, what });
+  };
+  const each: Case = {
+    history,
+    topics: new Map(history.topics.map((topic) => [topic.name, topic])),
+    sends: new Map(history.sends.map((send) => [send.value, send])),
+    lastLossMs: Math.max(-1, ...history.powerLossesMs),
+    report,
+  };
+  checkLogs(each);
+  checkOrigins(each);
+  checkOffsets(each);
+  checkSends(each);
+  checkOrder(each);
+  checkPolls(each);
+  checkGroups(each);
+  checkCommits(each);
+  checkTopics(each);
+  return anomalies;
+}
+
+/** Whether everything that was ever acknowledged or read of it must stay. */
+function keepsAll({ topics, lastLossMs }: Case, topic: string): boolean {
+  const promise = topics.get(topic);
+  if (promise === undefined || promise.isChurned) return false;
+  return promise.isDurable || lastLossMs < 0;
+}
+
+function nameOf(
+  { topic, partition }: { readonly topic: string; readonly partition: number },
+): string {
+  return `${topic}-${partition}`;
+}
+
+/** The topic of `topic-partition`. */
+function topicOf(name: string): string {
+  return name.replace(/-\d+$/, "");
+}
+
+/**
+ * A log itself: offsets rise without gaps, no value of an idempotent producer
+ * twice. A snapshot of producers knows the last batch of each alone, as Kafka's
+ * does: of several in flight a broker that ended may take older ones twice.
+ */
+function checkLogs(each: Case): void {
+  const { history, sends, report } = each;
+  const mayRepeat = (send: Send | undefined) =>
+    send === undefined || !send.isIdempotent ||
+    send.inFlightMax > 1 &&
+      history.endsMs.some((ms) => ms > send.invokeMs && ms <= send.endMs);
+  for (const [name, { start, end, records }] of history.logs) {
+    let expected = start;
+    const values = new Map<string, number>();
+    for (const { offset, value } of records) {
+      // Without a flush policy power may take the end of any segment.
+      const mayLack = !keepsAll(each, topicOf(name));
+      if (offset < expected || offset > expected && !mayLack) {
+        report("int-poll-skip", `${name}: ${offset} follows ${expected - 1}`);
+      }
+      expected = offset + 1;
+      const before = values.get(value);
+      if (before !== undefined && !mayRepeat(sends.get(value))) {
+        report("duplicate", `${name}: ${value} at ${before} and ${offset}`);
+      }
+      values.set(value, offset);
+    }
+    if (expected !== end && records.length > 0) {
+      report(
+        "poll-skip",
+        `${name} is read up to ${expected}, and ends at ${end}`,
+      );
+    }
+  }
+}
+
+/** What is read was sent, and was not refused. */
+function checkOrigins({ history, sends, report }: Case): void {
+  const look = (value: string, where: string) => {
+    const send = sends.get(value);
+    if (send === undefined) {
+      report("phantom", `${where}: "${value}" was never sent`);
+    } else if (send.ending === "fail") {
+      report("G1a", `${where}: ${value} was refused`);
+    }
+  };
+  for (const poll of history.polls) {
+    for (const { offset, value } of poll.records) {
+      look(value, `${nameOf(poll)} at ${offset}, read by ${poll.consumer}`);
+    }
+  }
+  for (const [name, { records }] of history.logs) {
+    for (const { offset, value } of records) {
+      look(value, `${name} at ${offset}`);
+    }
+  }
+}
+
+/** One offset, one value, whoever looks. */
+function checkOffsets(each: Case): void {
+  const { history, report } = each;
+  const known = new Map<string, Map<number, string>>();
+  const note = (name: string, offset: number, value: string) => {
+    let values = known.get(name);
+    if (values === undefined) known.set(name, values = new Map());
+    const before = values.get(offset);
+    if (before !== undefined && before !== value) {
+      report(
+        "inconsistent-offsets",
+        `${name} at ${offset}: ${before}, ${value}`,
+      );
+    }
+    values.set(offset, value);
+  };
+  for (const [name, { records }] of history.logs) {
+    for (const { offset, value } of records) note(name, offset, value);
+  }
+  for (const poll of history.polls) {
+    if (!keepsAll(each, poll.topic)) continue;
+    for (const { offset, value } of poll.records) {
+      note(nameOf(poll), offset, value);
+    }
+  }
+  for (const send of history.sends) {
+    if (send.ending !== "ok" || send.offset < 0) continue;
+    if (mustStay(each, send)) note(nameOf(send), send.offset, send.value);
+  }
+}
+
+/** Whether the end of the run must show the acknowledged `send`. */
+function mustStay(each: Case, send: Send): boolean {
+  if (keepsAll(each, send.topic)) return true;
+  const created = each.history.changes
+    .filter(({ change, topic }) => change === "create" && topic === send.topic)
+    .reduce((latest, { endMs }) => Math.max(latest, endMs), -1);
+  const isDurable = each.topics.get(send.topic)?.isDurable === true;
+  const sinceMs = Math.max(created, isDurable ? -1 : each.lastLossMs);
+  return send.invokeMs > sinceMs && !isBeingDeleted(each, send);
+}
+
+/** Whether its topic was perhaps deleted after it was sent. */
+function isBeingDeleted({ history }: Case, send: Send): boolean {
+  return history.changes.some(({ change, topic, ending, endMs }) =>
+    topic === send.topic && change === "delete" &&
+    ending !== "fail" && (ending === "info" || endMs >= send.invokeMs)
+  );
+}
+
+/** Acknowledged is kept; so is what was read. */
+function checkSends(each: Case): void {
+  const { history, report } = each;
+  const kept = keptValues(history);
+  const demand = (
+    send: { readonly topic: string; readonly partition: number },
+    { offset, value, how }: { offset: number; value: string; how: string },
+  ) => {
+    const log = history.logs.get(nameOf(send));
+    if (log === undefined) {
+      report("lost-write", `${nameOf(send)} is gone, and ${value} with it`);
+      return;
+    }
+    if (offset >= 0 && offset < log.start) {
+      if (each.topics.get(send.topic)?.isRetained) return;
+      report("lost-write", `${nameOf(send)} begins at ${log.start}: ${value}`);
+      return;
+    }
+    if (kept.get(nameOf(send))?.has(value)) return;
+    const isShort = offset < 0 || offset >= log.end;
+    report(
+      isShort ? "unseen" : "lost-write",
+      `${
+        nameOf(send)
+      } at ${offset}: ${value} was ${how}, log ${log.start} to ${log.end}`,
+    );
+  };
+  for (const send of history.sends) {
+    if (send.ending !== "ok" || !mustStay(each, send)) continue;
+    const isRetained = each.topics.get(send.topic)?.isRetained;
+    if (send.offset < 0 && isRetained) continue;
+    demand(send, { ...send, how: `acknowledged at ${send.endMs}` });
+  }
+  for (const poll of history.polls) {
+    if (!keepsAll(each, poll.topic)) continue;
+    for (const seen of poll.records) {
+      demand(poll, { ...seen, how: `read by ${poll.consumer}` });
+    }
+  }
+}
+
+function keptValues({ logs }: History): Map<string, Set<string>> {
+  return new Map(
+    Array.from(logs, ([name, { records }]) => [
+      name,
+      new Set(records.map(({ value }) => value)),
+    ]),
+  );
+}
+
+/** Of an idempotent producer, offsets rise as its sends do. */
+function checkOrder(each: Case): void {
+  const last = new Map<string, Send>();
+  for (const send of each.history.sends) {
+    if (send.ending !== "ok" || send.offset < 0 || !send.isIdempotent) continue;
+    if (!keepsAll(each, send.topic)) continue;
+    const key = `${send.producer} ${nameOf(send)}`;
+    const before = last.get(key);
+    if (before !== undefined && before.offset >= send.offset) {
+      each.report(
+        "nonmonotonic-send",
+        `${
+          nameOf(send)
+        }: ${before.value} at ${before.offset}, then ${send.value} at ${send.offset}`,
+      );
+    }
+    last.set(key, send);
+  }
+}
+
+/** As long as a partition stays assigned, it is read on and on, without gaps. */
+function checkPolls(each: Case): void {
+  const { history, report } = each;
+  const lasts = new Map<string, Poll>();
+  for (const poll of history.polls) {
+    checkWithinPoll(poll, report);
+    if (!keepsAll(each, poll.topic)) continue;
+    const key = `${poll.consumer} ${nameOf(poll)} ${poll.assignment}`;
+    const last = lasts.get(key);
+    lasts.set(key, poll);
+    if (last === undefined) continue;
+    const from = last.records.at(-1)!.offset;
+    const to = poll.records[0]!.offset;
+    const where = `${nameOf(poll)} by ${poll.consumer}: ${to} after ${from}`;
+    if (to <= from) report("nonmonotonic-poll", where);
+    else if (
+      to > from + 1 && !each.topics.get(poll.topic)?.isRetained &&
+      isSkip(history.logs.get(nameOf(poll)), from, to)
+    ) {
+      report("poll-skip", where);
+    }
+    if (poll.highWatermark < last.highWatermark) {
+      report(
+        "high-watermark-fell",
+        `${
+          nameOf(poll)
+        } for ${poll.consumer}: ${poll.highWatermark} after ${last.highWatermark}`,
+      );
+    }
+  }
+}
+
+function checkWithinPoll(
+  { records, highWatermark, consumer, ...partition }: Poll,
+  report: Case["report"],
+): void {
+  const where = `${nameOf(partition)} by ${consumer}`;
+  for (const [i, { offset }] of records.entries()) {
+    if (i > 0 && offset <= records[i - 1]!.offset) {
+      report("int-nonmonotonic-poll", `${where} at ${offset}`);
+    }
+    if (offset >= highWatermark) {
+      report("precommitted-read", `${where} at ${offset} of ${highWatermark}`);
+    }
+  }
+}
+
+function isSkip(log: FinalLog | undefined, from: number, to: number): boolean {
+  return log?.records.some(({ offset }) => offset > from && offset < to) ??
+    false;
+}
+
+/** Each group has seen everything that is there in the end; retention may outrun it. */
+function checkGroups(each: Case): void {
+  const { history, report } = each;
+  for (const [group, topics] of history.groups) {
+    const seen = new Map<string, Set<string>>();
+    for (const poll of history.polls) {
+      if (poll.group !== group) continue;
+      const values = seen.get(nameOf(poll)) ?? new Set();
+      for (const { value } of poll.records) values.add(value);
+      seen.set(nameOf(poll), values);
+    }
+    for (const [name, { records }] of history.logs) {
+      const topic = topicOf(name);
+      if (!topics.includes(topic) || !keepsAll(each, topic)) continue;
+      if (each.topics.get(topic)?.isRetained) continue;
+      for (const { offset, value } of records) {
+        if (seen.get(name)?.has(value)) continue;
+        report(
+          "unseen",
+          `${name} at ${offset}: group ${group} never read ${value}`,
+        );
+      }
+    }
+  }
+}
+
+/** A committed offset never goes back behind one that was promised. */
+function checkCommits(each: Case): void {
+  const { history, report, lastLossMs } = each;
+  for (const [group, found] of history.committed) {
+    const promised = new Map<string, number>();
+    for (const { group: of, invokeMs, offsets, ending } of history.commits) {
+      if (of !== group || ending !== "ok" || invokeMs < lastLossMs) continue;
+      for (const [name, offset] of offsets) promised.set(name, offset);
+    }
+    for (const [name, offset] of promised) {
+      const topic = each.topics.get(topicOf(name));
+      if (topic === undefined || topic.isChurned) continue;
+      if (!topic.isDurable && lastLossMs >= 0) continue;
+      if ((found.get(name) ?? -1) >= offset) continue;
+      report(
+        "lost-commit",
+        `group ${group} committed ${offset} of ${name}, found ${
+          found.get(name)
+        }`,
+      );
+    }
+  }
+}
+
+/** Topics are there, with all partitions, exactly when somebody was told so. */
+function checkTopics({ history, report }: Case): void {
+  for (const { name } of history.topics) {
+    const changes = history.changes.filter(({ topic }) => topic === name);
+    const count = [...history.logs.keys()]
+      .filter((log) => topicOf(log) === name).length;
+    const afters = (wanted: Ending) =>
+      changes.filter(({ ending }) => ending === wanted)
+        .map(({ change, partitions }) => change === "delete" ? 0 : partitions);
+    // What nobody knows of may have been done at any time, also late.
+    const possible = new Set([...afters("info"), ...afters("ok").slice(-1)]);
+    if (changes.length > 0 && !possible.has(count)) {
+      report(
+        "lost-topic",
+        `${name} has ${count} partitions, not ${[...possible].join(" or ")}`,
+      );
+    }
+  }
+}

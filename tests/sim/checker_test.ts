@@ -1,0 +1,171 @@
+/**
+ * The checker against histories written by hand: each anomaly is seen, and
+ * what Kafka allows is not taken for one.
+ *
+ * @module
+ */
+import { assertEquals } from "@std/assert";
+import { check } from "./checker.ts";
+import type { History, Poll, Seen, Send, TopicPromise } from "./history.ts";
+
+const TOPIC: TopicPromise = {
+  name: "t",
+  isDurable: false,
+  isRetained: false,
+  isChurned: false,
+};
+
+function send(value: string, offset: number, more: Partial<Send> = {}): Send {
+  return {
+    producer: "p",
+    isIdempotent: true,
+    inFlightMax: 1,
+    topic: "t",
+    value,
+    invokeMs: 10,
+    partition: 0,
+    ending: "ok",
+    endMs: 20,
+    offset,
+    ...more,
+  };
+}
+
+function poll(records: readonly Seen[], more: Partial<Poll> = {}): Poll {
+  return {
+    consumer: "c",
+    group: "other",
+    topic: "t",
+    partition: 0,
+    atMs: 30,
+    assignment: 1,
+    highWatermark: 100,
+    records,
+    ...more,
+  };
+}
+
+function seen(values: string, start = 0): Seen[] {
+  return [...values].map((value, i) => ({ offset: start + i, value }));
+}
+
+/** Names of the anomalies of a history in which a log holds `values`. */
+function judged(values: string, more: Partial<History>, start = 0): string[] {
+  const records = seen(values, start);
+  const history: History = {
+    topics: [TOPIC],
+    groups: new Map(),
+    sends: records.map(({ offset, value }) => send(value, offset)),
+    polls: [],
+    commits: [],
+    changes: [],
+    endsMs: [],
+    powerLossesMs: [],
+    logs: new Map([["t-0", { start, end: start + values.length, records }]]),
+    committed: new Map(),
+    ...more,
+  };
+  return [...new Set(check(history).map(({ name }) => name))];
+}
+
+Deno.test("what is as it should be is no anomaly", () => {
+  assertEquals(
+    judged("abc", { polls: [poll(seen("ab")), poll(seen("c", 2))] }),
+    [],
+  );
+});
+
+Deno.test("an acknowledged record must be there", () => {
+  const plain = { isIdempotent: false };
+  const sends = [send("a", 0), send("b", 1), send("x", 1, plain)];
+  assertEquals(judged("ab", { sends }), ["inconsistent-offsets", "lost-write"]);
+  assertEquals(judged("a", { sends: sends.slice(0, 2) }), ["unseen"]);
+});
+
+Deno.test("power takes what nothing has flushed, and nothing else", () => {
+  const powerLossesMs = [25];
+  const sends = [send("a", 0), send("b", 1), send("c", 2)];
+  assertEquals(judged("a", { sends, powerLossesMs }), []);
+  const topics = [{ ...TOPIC, isDurable: true }];
+  assertEquals(judged("a", { sends, powerLossesMs, topics }), ["unseen"]);
+  const records = [{ offset: 0, value: "a" }, { offset: 2, value: "c" }];
+  const logs = new Map([["t-0", { start: 0, end: 3, records }]]);
+  assertEquals(judged("", { sends, powerLossesMs, logs }), []);
+  assertEquals(judged("", { sends, powerLossesMs, logs, topics }), [
+    "int-poll-skip",
+    "lost-write",
+  ]);
+});
+
+Deno.test("a value of an idempotent producer lies at one offset", () => {
+  const sends = [send("a", 0)];
+  assertEquals(judged("aa", { sends }), ["duplicate"]);
+  const plain = [send("a", 0, { isIdempotent: false })];
+  assertEquals(judged("aa", { sends: plain }), []);
+});
+
+Deno.test("nothing is read that was refused or never sent", () => {
+  const sends = [send("a", 0, { ending: "fail" })];
+  assertEquals(judged("a", { sends }), ["G1a"]);
+  assertEquals(judged("a", { sends: [] }), ["phantom"]);
+});
+
+Deno.test("a consumer goes on where it was", () => {
+  const polls = (...all: Seen[][]) => all.map((records) => poll(records));
+  assertEquals(judged("abc", { polls: polls(seen("ab"), seen("b", 1)) }), [
+    "nonmonotonic-poll",
+  ]);
+  assertEquals(judged("abc", { polls: polls(seen("a"), seen("c", 2)) }), [
+    "poll-skip",
+  ]);
+  const again = [poll(seen("ab")), poll(seen("b", 1), { assignment: 2 })];
+  assertEquals(judged("abc", { polls: again }), []);
+});
+
+Deno.test("the high watermark rises, and nothing beyond it is read", () => {
+  const polls = [
+    poll(seen("a"), { highWatermark: 3 }),
+    poll(seen("b", 1), { highWatermark: 2 }),
+  ];
+  assertEquals(judged("abc", { polls }), ["high-watermark-fell"]);
+  assertEquals(
+    judged("abc", { polls: [poll(seen("ab"), { highWatermark: 1 })] }),
+    ["precommitted-read"],
+  );
+});
+
+Deno.test("sends of an idempotent producer lie in their order", () => {
+  const sends = [send("b", 1), send("a", 0)];
+  assertEquals(judged("ab", { sends }), ["nonmonotonic-send"]);
+});
+
+Deno.test("a group reads everything, and keeps what it committed", () => {
+  const groups = new Map([["g", ["t"]]]);
+  const polls = [poll(seen("a"), { group: "g" })];
+  assertEquals(judged("ab", { groups, polls }), ["unseen"]);
+  const commits = [{
+    group: "g",
+    invokeMs: 30,
+    offsets: new Map([["t-0", 2]]),
+    ending: "ok" as const,
+  }];
+  const committed = new Map([["g", new Map([["t-0", 1]])]]);
+  assertEquals(judged("ab", { commits, committed }), ["lost-commit"]);
+});
+
+Deno.test("a topic is there when somebody was told so", () => {
+  const created = {
+    change: "create",
+    topic: "t",
+    partitions: 2,
+    invokeMs: 1,
+    endMs: 2,
+  } as const;
+  assertEquals(judged("a", { changes: [{ ...created, ending: "ok" }] }), [
+    "lost-topic",
+  ]);
+  assertEquals(
+    judged("a", { changes: [{ ...created, ending: "ok", partitions: 1 }] }),
+    [],
+  );
+});

@@ -1,0 +1,69 @@
+/**
+ * `deno task sim`: runs seeds and tells what came of them. Owns arguments and
+ * what is printed; a seed that fails is named so that it can be run again.
+ *
+ * @module
+ */
+import { type Outcome, simulate } from "./simulation.ts";
+
+const USAGE =
+  `deno task sim [--seed N] [--seeds COUNT] [--from N] [--first] [--trace]
+
+  --seed N       run one seed
+  --seeds COUNT  run that many, from --from on or from a number made of the time
+  --first        stop at the first seed that fails
+  --trace        print every event of the run`;
+
+function numberOf(name: string): number | undefined {
+  const at = Deno.args.indexOf(name);
+  if (at < 0) return undefined;
+  const value = Number(Deno.args[at + 1]);
+  if (Number.isSafeInteger(value) && value >= 0) return value;
+  console.error(`${name} needs a number\n\n${USAGE}`);
+  Deno.exit(2);
+}
+
+function tell(outcome: Outcome, ms: number): void {
+  const { seed, anomalies, hash, events, virtualMs, sends } = outcome;
+  console.log(
+    `seed ${seed}: ${
+      anomalies.length === 0 ? "ok" : "FAILED"
+    }, hash ${hash}, ${events} events, ` +
+      `${Math.round(virtualMs)} virtual ms, ${
+        Math.round(ms)
+      } ms, ${sends} sends, ` +
+      `${outcome.acknowledged} acknowledged, ${outcome.reads} reads`,
+  );
+  for (const { name, what } of anomalies) console.log(`  ${name}: ${what}`);
+}
+
+async function main(): Promise<void> {
+  const one = numberOf("--seed");
+  const count = one === undefined ? numberOf("--seeds") ?? 100 : 1;
+  const from = one ?? numberOf("--from") ?? Date.now() % 1_000_000_000;
+  const isTraced = Deno.args.includes("--trace");
+  const failed: number[] = [];
+  const begin = performance.now();
+  for (let seed = from; seed < from + count; seed++) {
+    const beginMs = performance.now();
+    const outcome = await simulate(
+      seed,
+      isTraced ? (line) => console.log(line) : undefined,
+    );
+    if (outcome.anomalies.length > 0) failed.push(seed);
+    if (outcome.anomalies.length > 0 || count === 1) {
+      tell(outcome, performance.now() - beginMs);
+    }
+    if (failed.length > 0 && Deno.args.includes("--first")) break;
+  }
+  const ms = performance.now() - begin;
+  console.log(
+    `${count} seeds from ${from}, ${failed.length} failed, ` +
+      `${(ms / count).toFixed(0)} ms each${
+        failed.length > 0 ? `: ${failed.join(" ")}` : ""
+      }`,
+  );
+  if (failed.length > 0) Deno.exit(1);
+}
+
+await main();

@@ -1,0 +1,143 @@
+/**
+ * Lets faults happen as a plan says, and in the end heals everything. Owns
+ * when; how a fault works is the world's business.
+ *
+ * @module
+ */
+import type { Chance } from "./chance.ts";
+import { HEALTHY } from "./disk.ts";
+import type { FaultPlan } from "./plan.ts";
+import type { Death } from "./process.ts";
+import type { Machine, World } from "./world.ts";
+
+/** A client that may be killed. */
+export interface Mortal {
+  readonly name: string;
+  die(ms: number): void;
+}
+
+/** The faults of one run. */
+export class Nemesis {
+  readonly #world: World;
+  readonly #plan: FaultPlan;
+  readonly #clients: readonly Mortal[];
+  readonly #chance: Chance;
+  #isOver = false;
+
+  constructor(
+    world: World,
+    { plan, clients }: {
+      readonly plan: FaultPlan;
+      readonly clients: readonly Mortal[];
+    },
+  ) {
+    this.#world = world;
+    this.#plan = plan;
+    this.#clients = clients;
+    this.#chance = world.chance.fork();
+  }
+
+  /** From now on faults happen, and brokers that died come again. */
+  start(): void {
+    const plan = this.#plan;
+    this.#every(plan.killMs, (machine) => this.#die(machine, "killed"));
+    this.#every(
+      plan.powerLossMs,
+      (machine) => this.#die(machine, "power lost"),
+    );
+    this.#every(plan.restartMs, (machine) => this.#restart(machine));
+    this.#every(plan.clogMs, (machine) => this.#clog(machine));
+    this.#every(plan.resetMs, () => this.#reset());
+    this.#every(plan.fullDiskMs, ({ disk: { faults } }) => {
+      faults.isFull = true;
+      this.#later(1_500, () => faults.isFull = false);
+    });
+    this.#every(plan.diskErrorMs, ({ disk: { faults } }) => {
+      faults.errorRate = this.#chance.pick([0.01, 0.1, 0.5]);
+      this.#later(500, () => faults.errorRate = 0);
+    });
+    this.#every(plan.syncErrorMs, ({ disk: { faults } }) => {
+      faults.syncErrorRate = this.#chance.pick([0.05, 0.5]);
+      this.#later(500, () => faults.syncErrorRate = 0);
+    });
+    this.#every(plan.slowSyncMs, ({ disk: { faults } }) => {
+      faults.syncMs = [this.#chance.int(20, 200), 1_000];
+      this.#later(1_000, () => faults.syncMs = HEALTHY.syncMs);
+    });
+    this.#every(plan.clockJumpMs, () => {
+      this.#world.wallSkewMs += this.#chance.int(-5_000, 5_000);
+    });
+    this.#every(plan.clientDeathMs, () => {
+      if (this.#clients.length === 0) return;
+      this.#chance.pick(this.#clients).die(this.#chance.int(0, 1_500));
+    });
+    for (const machine of this.#world.machines) this.#revive(machine);
+  }
+
+  /** No more faults; what was broken is mended. */
+  heal(): void {
+    this.#isOver = true;
+    this.#world.network.heal();
+    for (const machine of this.#world.machines) {
+      const { disk } = machine;
+      disk.faults = { ...HEALTHY };
+      disk.crashIn(0, "killed");
+      // A log that a disk failed stays offline until a restart.
+      if (disk.hasFailed) machine.die("killed");
+    }
+  }
+
+  #every(meanMs: number, fault: (machine: Machine) => void): void {
+    if (meanMs === 0) return;
+    const next = () => {
+      if (this.#isOver) return;
+      fault(this.#chance.pick(this.#world.machines));
+      wait();
+    };
+    const wait = () =>
+      void this.#world.scheduler.after(
+        -Math.log(1 - this.#chance.unit()) * meanMs,
+        next,
+      );
+    wait();
+  }
+
+  #later(meanMs: number, fn: () => void): void {
+    this.#world.scheduler.after(this.#chance.unit() * 2 * meanMs, fn);
+  }
+
+  /** At once, or in the middle of one of its next calls of the disk. */
+  #die(machine: Machine, death: Death): void {
+    if (this.#chance.odds(0.3)) machine.die(death);
+    else machine.disk.crashIn(this.#chance.int(1, 60), death);
+  }
+
+  #restart(machine: Machine): void {
+    if (machine.isUp) machine.stop();
+  }
+
+  #clog(machine: Machine): void {
+    const { network } = this.#world;
+    const ms = this.#chance.delayMs(500, 6_000);
+    const isOneWay = this.#chance.odds(0.5);
+    const client = this.#clients.length > 0
+      ? this.#chance.pick(this.#clients).name
+      : machine.host;
+    network.clog(client, machine.host, ms);
+    if (!isOneWay) network.clog(machine.host, client, ms);
+  }
+
+  #reset(): void {
+    const connections = [...this.#world.network.connections];
+    if (connections.length > 0) this.#chance.pick(connections).reset();
+  }
+
+  /** Starts what doesn't run, now and then. */
+  #revive(machine: Machine): void {
+    const look = () => {
+      if (!machine.isRunning) machine.start();
+      this.#world.scheduler.after(this.#chance.delayMs(100, 1_000), look);
+    };
+    look();
+  }
+}

@@ -1,0 +1,258 @@
+/**
+ * What a run does, drawn from its seed: topics, producers, groups, and which
+ * faults happen how often. Each run has some of everything and not all of it,
+ * so that rare mixtures come up. Decides only; it must never touch a world.
+ *
+ * @module
+ */
+import type { Chance } from "./chance.ts";
+
+/** Config by Kafka's keys. */
+export type Texts = Readonly<Record<string, string>>;
+
+/** One topic. */
+export interface TopicPlan {
+  readonly name: string;
+  readonly partitions: number;
+  readonly configs: Texts;
+  /** Whether every acknowledged record survives the loss of power. */
+  readonly isDurable: boolean;
+  /** Whether old records are deleted. */
+  readonly isRetained: boolean;
+  /** Whether it is deleted and made anew now and then. */
+  readonly isChurned: boolean;
+}
+
+/** One producer. */
+export interface ProducerPlan {
+  readonly name: string;
+  readonly configs: Texts;
+  readonly isIdempotent: boolean;
+  readonly inFlightMax: number;
+  readonly topics: readonly TopicPlan[];
+  readonly pauseMs: number;
+  readonly burst: number;
+  readonly valueBytesMax: number;
+}
+
+/** One group and how many consumers it has. */
+export interface GroupPlan {
+  readonly id: string;
+  readonly size: number;
+  readonly configs: Texts;
+  readonly topics: readonly TopicPlan[];
+  readonly commitsItself: boolean;
+}
+
+/** Faults, by how long it takes on average until the next one; 0: never. */
+export interface FaultPlan {
+  readonly killMs: number;
+  readonly powerLossMs: number;
+  readonly restartMs: number;
+  readonly clogMs: number;
+  readonly resetMs: number;
+  readonly fullDiskMs: number;
+  readonly diskErrorMs: number;
+  readonly syncErrorMs: number;
+  readonly slowSyncMs: number;
+  readonly clockJumpMs: number;
+  readonly clientDeathMs: number;
+}
+
+/** One run. */
+export interface Plan {
+  readonly brokerConfig: Texts;
+  readonly topics: readonly TopicPlan[];
+  readonly producers: readonly ProducerPlan[];
+  readonly groups: readonly GroupPlan[];
+  readonly faults: FaultPlan;
+  readonly grows: boolean;
+  /** How long faults go on. */
+  readonly faultPhaseMs: number;
+}
+
+const CLIENT: Texts = {
+  "request.timeout.ms": "3000",
+  "socket.connection.setup.timeout.ms": "2000",
+  "retry.backoff.ms": "50",
+  "retry.backoff.max.ms": "500",
+  "reconnect.backoff.max.ms": "300",
+  "metadata.max.age.ms": "2000",
+};
+
+/** The plan of a run. */
+export function drawPlan(chance: Chance): Plan {
+  const topics = Array.from(
+    { length: chance.int(1, 3) },
+    (_, i) => drawTopic(chance, i),
+  );
+  return {
+    brokerConfig: drawBroker(chance),
+    topics,
+    producers: Array.from(
+      { length: chance.int(1, 3) },
+      (_, i) => drawProducer(chance, topics, i),
+    ),
+    groups: Array.from(
+      { length: chance.int(0, 2) },
+      (_, i) => drawGroup(chance, topics, i),
+    ),
+    faults: drawFaults(chance),
+    grows: chance.odds(0.3),
+    faultPhaseMs: chance.int(3_000, 12_000),
+  };
+}
+
+function drawBroker(chance: Chance): Texts {
+  return {
+    "auto.create.topics.enable": "false",
+    "offsets.topic.num.partitions": String(chance.int(1, 3)),
+    "group.initial.rebalance.delay.ms": chance.pick(["0", "200"]),
+    "group.consumer.min.session.timeout.ms": "1",
+    "group.consumer.session.timeout.ms": "3000",
+    "group.consumer.min.heartbeat.interval.ms": "1",
+    "group.consumer.heartbeat.interval.ms": "500",
+    "group.min.session.timeout.ms": "1",
+    "log.retention.check.interval.ms": "700",
+    "log.flush.offset.checkpoint.interval.ms": chance.pick(["300", "2000"]),
+    "log.flush.start.offset.checkpoint.interval.ms": "500",
+    "replica.high.watermark.checkpoint.interval.ms": "400",
+    "metadata.log.max.record.bytes.between.snapshots": chance.pick([
+      "300",
+      "3000",
+      "20971520",
+    ]),
+  };
+}
+
+function drawTopic(chance: Chance, index: number): TopicPlan {
+  const isDurable = chance.odds(0.5);
+  const isRetained = chance.odds(0.25);
+  const isChurned = chance.odds(0.2);
+  return {
+    name: `t${index}`,
+    partitions: chance.int(1, 3),
+    isDurable,
+    isRetained,
+    isChurned,
+    configs: {
+      ...(isDurable
+        ? { "flush.messages": "1" }
+        : chance.odds(0.2)
+        ? { "flush.messages": "4" }
+        : {}),
+      ...(isRetained ? { "retention.bytes": "4000" } : {}),
+      ...(chance.odds(0.6) ? { "segment.ms": "800" } : {}),
+      ...(chance.odds(0.5)
+        ? { "index.interval.bytes": "0", "segment.index.bytes": "120" }
+        : {}),
+      ...(chance.odds(0.3) ? { "flush.ms": "300" } : {}),
+      "file.delete.delay.ms": chance.pick(["0", "500", "60000"]),
+    },
+  };
+}
+
+function drawProducer(
+  chance: Chance,
+  topics: readonly TopicPlan[],
+  index: number,
+): ProducerPlan {
+  const isIdempotent = chance.odds(0.7);
+  const inFlightMax = chance.pick([1, 5]);
+  return {
+    name: `p${index}`,
+    isIdempotent,
+    inFlightMax,
+    topics: topics.filter((_, i) => i === 0 || chance.odds(0.7)),
+    pauseMs: chance.pick([20, 60, 200]),
+    burst: chance.int(1, 8),
+    valueBytesMax: chance.pick([20, 200, 6_000]),
+    configs: {
+      ...CLIENT,
+      "enable.idempotence": String(isIdempotent),
+      "acks": isIdempotent || chance.odds(0.4) ? "all" : "1",
+      "linger.ms": chance.pick(["0", "5", "40"]),
+      "batch.size": chance.pick(["1", "300", "16384"]),
+      "compression.type": chance.pick(["none", "none", "gzip", "lz4", "zstd"]),
+      "max.in.flight.requests.per.connection": String(inFlightMax),
+      "delivery.timeout.ms": chance.pick(["5000", "15000"]),
+      "max.block.ms": "8000",
+    },
+  };
+}
+
+function drawGroup(
+  chance: Chance,
+  topics: readonly TopicPlan[],
+  index: number,
+): GroupPlan {
+  const protocol = chance.pick(["classic", "consumer"]);
+  const commitsItself = chance.odds(0.5);
+  return {
+    id: `g${index}`,
+    size: chance.int(1, 3),
+    topics: topics.filter((_, i) => i === 0 || chance.odds(0.7)),
+    commitsItself,
+    configs: {
+      ...CLIENT,
+      "group.id": `g${index}`,
+      "group.protocol": protocol,
+      ...(protocol === "classic"
+        ? {
+          "session.timeout.ms": "3000",
+          "heartbeat.interval.ms": "500",
+          "partition.assignment.strategy": chance.pick([
+            "range",
+            "cooperative-sticky",
+            "range,cooperative-sticky",
+            "roundrobin",
+          ]),
+        }
+        : {}),
+      "auto.offset.reset": "earliest",
+      "allow.auto.create.topics": "false",
+      "enable.auto.commit": String(!commitsItself),
+      "auto.commit.interval.ms": chance.pick(["100", "1000"]),
+      "max.poll.records": chance.pick(["1", "7", "500"]),
+      "max.poll.interval.ms": "20000",
+      "max.partition.fetch.bytes": chance.pick(["100", "5000", "1048576"]),
+      "fetch.max.wait.ms": "300",
+      "default.api.timeout.ms": "6000",
+    },
+  };
+}
+
+function drawFaults(chance: Chance): FaultPlan {
+  const maybe = (p: number, ms: number) =>
+    chance.odds(p) ? ms * chance.pick([0.5, 1, 2]) : 0;
+  if (chance.odds(0.05)) {
+    return Object.fromEntries(FAULTS.map((name) => [name, 0])) as never;
+  }
+  return {
+    killMs: maybe(0.4, 3_000),
+    powerLossMs: maybe(0.4, 3_000),
+    restartMs: maybe(0.3, 4_000),
+    clogMs: maybe(0.3, 2_000),
+    resetMs: maybe(0.4, 800),
+    fullDiskMs: maybe(0.15, 4_000),
+    diskErrorMs: maybe(0.15, 4_000),
+    syncErrorMs: maybe(0.15, 4_000),
+    slowSyncMs: maybe(0.3, 3_000),
+    clockJumpMs: maybe(0.2, 3_000),
+    clientDeathMs: maybe(0.4, 2_500),
+  };
+}
+
+const FAULTS = [
+  "killMs",
+  "powerLossMs",
+  "restartMs",
+  "clogMs",
+  "resetMs",
+  "fullDiskMs",
+  "diskErrorMs",
+  "syncErrorMs",
+  "slowSyncMs",
+  "clockJumpMs",
+  "clientDeathMs",
+] as const satisfies readonly (keyof FaultPlan)[];

@@ -1,0 +1,334 @@
+/**
+ * One run: a world from a seed, clients and faults in it, then peace, in which
+ * everything must settle, and the judgement. Owns the order of these; the same
+ * seed gives the same run.
+ *
+ * @module
+ */
+import { Admin } from "../../net/client/admin.ts";
+import { Consumer } from "../../net/client/consumer.ts";
+import type { ClientConfig, ClientSeams } from "../../net/client/types.ts";
+import { type Anomaly, check } from "./checker.ts";
+import type { FinalLog, History, Seen } from "./history.ts";
+import { Nemesis } from "./nemesis.ts";
+import { drawPlan, type Plan } from "./plan.ts";
+import { isDeath } from "./process.ts";
+import {
+  AdminActor,
+  ConsumerActor,
+  ProducerActor,
+  type Stage,
+  unpadded,
+} from "./workload.ts";
+import { World } from "./world.ts";
+
+/** How long everything may take to settle when nothing is broken any more. */
+const SETTLE_MS = 90_000;
+
+/** What came of a run. */
+export interface Outcome {
+  readonly seed: number;
+  readonly anomalies: readonly Anomaly[];
+  readonly hash: string;
+  readonly events: number;
+  readonly virtualMs: number;
+  readonly sends: number;
+  readonly acknowledged: number;
+  readonly reads: number;
+}
+
+/** Of the runs, the one that is under way. */
+let current: World | undefined;
+
+/** Nothing that fails may go unheard, but what a dead process leaves behind. */
+function onRejection(event: PromiseRejectionEvent): void {
+  event.preventDefault();
+  const { reason } = event;
+  if (isDeath(reason)) return;
+  current?.defect(`unhandled rejection: ${reason?.stack ?? reason}`);
+}
+
+/** Runs `seed`; `onNote` reads along. */
+export async function simulate(
+  seed: number,
+  onNote?: (line: string) => void,
+): Promise<Outcome> {
+  const stage = planned(seed, onNote);
+  current = stage.world;
+  // Adding it again does nothing; it stays, for what comes late.
+  globalThis.addEventListener("unhandledrejection", onRejection);
+  const outcome = await new Run(seed, stage).outcome();
+  await stage.world.scheduler.settle();
+  return outcome;
+}
+
+function planned(
+  seed: number,
+  onNote: ((line: string) => void) | undefined,
+): Stage {
+  const plan = drawPlan(World.chanceOfPlan(seed));
+  const world = new World({
+    seed,
+    brokerCount: 1,
+    brokerConfig: plan.brokerConfig,
+    onNote,
+  });
+  onNote?.(JSON.stringify(plan));
+  return {
+    world,
+    plan,
+    history: emptyHistory(plan),
+    partitions: new Map(),
+    isPeace: false,
+  };
+}
+
+function emptyHistory({ topics, groups }: Plan): History {
+  return {
+    topics,
+    groups: new Map(
+      groups.map((group) => [group.id, group.topics.map(({ name }) => name)]),
+    ),
+    sends: [],
+    polls: [],
+    commits: [],
+    changes: [],
+    endsMs: [],
+    powerLossesMs: [],
+    logs: new Map(),
+    committed: new Map(),
+  };
+}
+
+class Run {
+  readonly #seed: number;
+  readonly #stage: Stage;
+  readonly #producers: readonly ProducerActor[];
+  readonly #consumers: readonly ConsumerActor[];
+  readonly #admin: AdminActor;
+
+  constructor(seed: number, stage: Stage) {
+    this.#seed = seed;
+    this.#stage = stage;
+    const { plan } = stage;
+    this.#producers = plan.producers.map((each) =>
+      new ProducerActor(each, stage)
+    );
+    this.#consumers = plan.groups.flatMap((group) =>
+      Array.from(
+        { length: group.size },
+        (_, i) => new ConsumerActor(`${group.id}c${i}`, group, stage),
+      )
+    );
+    this.#admin = new AdminActor("admin", stage);
+  }
+
+  async outcome(): Promise<Outcome> {
+    const { world, history } = this.#stage;
+    await this.#live();
+    history.endsMs = world.machines.flatMap(({ endsMs }) => endsMs);
+    history.powerLossesMs = world.machines
+      .flatMap(({ powerLossesMs }) => powerLossesMs);
+    const anomalies = world.defects.length > 0
+      ? world.defects.map((what) => ({ name: "defect", what }))
+      : check(history);
+    const { hash, eventCount, nowMs } = world.scheduler;
+    return {
+      seed: this.#seed,
+      anomalies,
+      hash,
+      events: eventCount,
+      virtualMs: nowMs,
+      sends: history.sends.length,
+      acknowledged: history.sends
+        .filter(({ ending }) => ending === "ok").length,
+      reads: history.polls.reduce(
+        (sum, { records }) => sum + records.length,
+        0,
+      ),
+    };
+  }
+
+  /** Trouble, then peace; ends early at a defect. */
+  async #live(): Promise<void> {
+    const { world, plan } = this.#stage;
+    const nemesis = new Nemesis(world, {
+      plan: plan.faults,
+      clients: [...this.#producers, ...this.#consumers],
+    });
+    nemesis.start();
+    for (const actor of this.#actors) actor.start();
+    await world.pass(plan.faultPhaseMs);
+    nemesis.heal();
+    this.#stage.isPeace = true;
+    this.#admin.end();
+    for (const producer of this.#producers) producer.end();
+    if (!await this.#settles("the admin has ended", () => this.#admin.isOver)) {
+      return;
+    }
+    const areSent = () => this.#producers.every(({ isOver }) => isOver);
+    if (!await this.#settles("producers have ended", areSent)) return;
+    const reader = new FinalReader(this.#stage);
+    if (!await this.#settles("the logs are read", () => reader.isDone)) return;
+    const areRead = () => this.#haveGroupsRead();
+    if (!await this.#settles("groups have read all", areRead)) return;
+    await world.pass(2_500);
+    for (const consumer of this.#consumers) consumer.end();
+    const areOver = () => this.#consumers.every(({ isOver }) => isOver);
+    if (!await this.#settles("consumers have ended", areOver)) return;
+    const offsets = new OffsetsReader(this.#stage);
+    await this.#settles("commits are read", () => offsets.isDone);
+  }
+
+  get #actors() {
+    return [this.#admin, ...this.#producers, ...this.#consumers];
+  }
+
+  /** Waits for it as long as it may take; a defect when it doesn't come. */
+  async #settles(what: string, isSettled: () => boolean): Promise<boolean> {
+    const { world } = this.#stage;
+    const isOver = await world.pass(SETTLE_MS, isSettled);
+    world.scheduler.note(`settled: ${what}`);
+    if (!isOver) world.defect(`not settled after ${SETTLE_MS} ms: ${what}`);
+    return world.defects.length === 0;
+  }
+
+  /** Of topics that stay, each group has seen each value. */
+  #haveGroupsRead(): boolean {
+    const { history } = this.#stage;
+    for (const [group, topics] of history.groups) {
+      const seen = new Set<string>();
+      for (const poll of history.polls) {
+        if (poll.group !== group) continue;
+        for (const { value } of poll.records) seen.add(value);
+      }
+      for (const [name, { records }] of history.logs) {
+        const topic = this.#stage.plan.topics.find((each) =>
+          each.name === name.replace(/-\d+$/, "")
+        );
+        if (topic === undefined || !topics.includes(topic.name)) continue;
+        if (topic.isChurned || topic.isRetained) continue;
+        if (!topic.isDurable && this.#hasLostPower) continue;
+        if (!records.every(({ value }) => seen.has(value))) return false;
+      }
+    }
+    return true;
+  }
+
+  get #hasLostPower(): boolean {
+    return this.#stage.world.machines
+      .some(({ powerLossesMs }) => powerLossesMs.length > 0);
+  }
+}
+
+const FINAL: ClientConfig = {
+  "request.timeout.ms": "5000",
+  "retry.backoff.ms": "50",
+  "default.api.timeout.ms": "20000",
+};
+
+/** Reads every log from its start to its end. */
+class FinalReader {
+  readonly #stage: Stage;
+  #isDone = false;
+
+  constructor(stage: Stage) {
+    this.#stage = stage;
+    const { process, seams } = stage.world.spawnClient("reader");
+    this.#read(seams).then(
+      () => this.#isDone = true,
+      (error) =>
+        stage.world.defect(`${process.name} failed: ${error?.stack ?? error}`),
+    );
+  }
+
+  get isDone(): boolean {
+    return this.#isDone;
+  }
+
+  async #read(seams: ClientSeams): Promise<void> {
+    const { world, history } = this.#stage;
+    const config = { ...FINAL, "bootstrap.servers": world.addresses };
+    const admin = new Admin(config, seams);
+    const partitions = (await admin.listTopics())
+      .filter(({ isInternal }) => !isInternal)
+      .flatMap(({ name: topic, partitions: count }) =>
+        Array.from({ length: count }, (_, partition) => ({ topic, partition }))
+      );
+    await admin.close();
+    const consumer = new Consumer({
+      ...config,
+      "auto.offset.reset": "earliest",
+    }, seams);
+    consumer.assign(partitions);
+    const ends = await consumer.endOffsets(partitions);
+    const starts = await consumer.beginningOffsets(partitions);
+    world.scheduler.note(
+      `logs end at ${ends.map(({ offset }) => offset).join(" ")}`,
+    );
+    const records = new Map<string, Seen[]>();
+    const isRead = () =>
+      ends.every(({ topic, partition, offset }, i) => {
+        const last = records.get(`${topic}-${partition}`)?.at(-1)?.offset;
+        return starts[i]!.offset >= offset || (last ?? -1) + 1 >= offset;
+      });
+    while (!isRead()) {
+      for (const batch of await consumer.poll(500)) {
+        const name = `${batch.topic}-${batch.partition}`;
+        const seen = records.get(name) ?? [];
+        for (const { offset, value } of batch.records) {
+          seen.push({ offset, value: unpadded(value) });
+        }
+        records.set(name, seen);
+        world.scheduler.note(`reader read ${name} to ${seen.at(-1)!.offset}`);
+      }
+    }
+    for (const { topic, partition, offset: end } of ends) {
+      const name = `${topic}-${partition}`;
+      const seen = records.get(name) ?? [];
+      const start = seen[0]?.offset ?? end;
+      const log: FinalLog = { start, end, records: seen };
+      history.logs.set(name, log);
+    }
+    await consumer.close();
+  }
+}
+
+/** Asks what the groups have committed. */
+class OffsetsReader {
+  readonly #stage: Stage;
+  #isDone = false;
+
+  constructor(stage: Stage) {
+    this.#stage = stage;
+    const { process, seams } = stage.world.spawnClient("auditor");
+    this.#read(seams).then(
+      () => this.#isDone = true,
+      (error) =>
+        stage.world.defect(`${process.name} failed: ${error?.stack ?? error}`),
+    );
+  }
+
+  get isDone(): boolean {
+    return this.#isDone;
+  }
+
+  async #read(seams: ClientSeams): Promise<void> {
+    const { world, history } = this.#stage;
+    const config = { ...FINAL, "bootstrap.servers": world.addresses };
+    const admin = new Admin(config, seams);
+    for (const group of history.groups.keys()) {
+      const offsets = await admin.listGroupOffsets(group);
+      history.committed.set(
+        group,
+        new Map(
+          offsets.map(({ topic, partition, offset }) => [
+            `${topic}-${partition}`,
+            offset,
+          ]),
+        ),
+      );
+    }
+    await admin.close();
+  }
+}

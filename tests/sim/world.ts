@@ -1,0 +1,214 @@
+/**
+ * The world of a run: machines with a disk and a broker each, processes of
+ * clients, a network between them, and what they were seen to do. Owns starts
+ * and deaths of brokers; it must never decide when a fault happens.
+ *
+ * @module
+ */
+import { resolveBrokerConfig } from "../../core/config/resolve.ts";
+import type { Disk } from "../../core/env/env.ts";
+import type { ClientSeams } from "../../net/client/types.ts";
+import { Broker } from "../../net/server/broker.ts";
+import { Chance } from "./chance.ts";
+import { SimDisk } from "./disk.ts";
+import { SimNetwork } from "./network.ts";
+import { type Death, isDeath, SimProcess } from "./process.ts";
+import { Scheduler } from "./scheduler.ts";
+
+/** What a world is made of. */
+export interface WorldOptions {
+  readonly seed: number;
+  readonly brokerCount: number;
+  /** Broker config by Kafka's keys, the same for all. */
+  readonly brokerConfig: Readonly<Record<string, string>>;
+  /** Is told of every event, for people. */
+  readonly onNote?: ((line: string) => void) | undefined;
+}
+
+const PORT = 9092;
+
+/** One run's world. */
+export class World {
+  readonly chance: Chance;
+  readonly scheduler: Scheduler;
+  readonly network: SimNetwork;
+  readonly machines: readonly Machine[];
+  /** What must never happen, and did. */
+  readonly defects: string[] = [];
+  /** Of all wall clocks, beyond the true time. */
+  wallSkewMs = 0;
+  #processCount = 0;
+
+  constructor({ seed, brokerCount, brokerConfig, onNote }: WorldOptions) {
+    this.chance = new Chance(seed);
+    this.scheduler = new Scheduler({
+      onNote,
+      onThrow: (error) => {
+        if (!isDeath(error)) this.defect(`uncaught: ${text(error)}`);
+      },
+    });
+    this.network = new SimNetwork(this.scheduler, this.chance.fork());
+    this.machines = Array.from(
+      { length: brokerCount },
+      (_, i) => new Machine(this, { nodeId: i + 1, config: brokerConfig }),
+    );
+  }
+
+  /** Chance for the plan of the run of `seed`, which comes before its world. */
+  static chanceOfPlan(seed: number): Chance {
+    return new Chance(seed, 1);
+  }
+
+  /** For `bootstrap.servers`. */
+  get addresses(): string {
+    return this.machines.map(({ host }) => `${host}:${PORT}`).join();
+  }
+
+  defect(what: string): void {
+    this.scheduler.note(`DEFECT ${what}`);
+    this.defects.push(what);
+  }
+
+  /** A new process on `host`. */
+  spawn(name: string, host: string): SimProcess {
+    return new SimProcess({
+      name: `${name}#${++this.#processCount}`,
+      host,
+      scheduler: this.scheduler,
+      chance: this.chance.fork(),
+      wallSkewMs: () => this.wallSkewMs,
+      onDefect: (what) => this.defect(what),
+    });
+  }
+
+  /** A new process of a client, with the seams for what it runs. */
+  spawnClient(name: string): { process: SimProcess; seams: ClientSeams } {
+    const process = this.spawn(name, name);
+    const transport = this.network.transport(process);
+    return { process, seams: { env: process.env(NO_DISK), transport } };
+  }
+
+  /** Lets time pass until `isOver`, at most `ms`; whether it was over. */
+  pass(ms: number, isOver: () => boolean = () => false): Promise<boolean> {
+    return this.scheduler.run(
+      this.scheduler.nowMs + ms,
+      () => this.defects.length > 0 || isOver(),
+    );
+  }
+}
+
+/**
+ * One machine: a disk, and a broker on it as long as one runs.
+ *
+ * Invariants:
+ * 1. At most one process of it lives.
+ */
+export class Machine {
+  readonly host: string;
+  readonly disk: SimDisk;
+  /** Times at which its broker ended. */
+  readonly endsMs: number[] = [];
+  /** Times at which it lost power. */
+  readonly powerLossesMs: number[] = [];
+  readonly #world: World;
+  readonly #nodeId: number;
+  readonly #config: Readonly<Record<string, string>>;
+  #process: SimProcess | undefined;
+  #broker: Broker | undefined;
+
+  constructor(world: World, { nodeId, config }: {
+    readonly nodeId: number;
+    readonly config: Readonly<Record<string, string>>;
+  }) {
+    this.host = `n${nodeId}`;
+    this.disk = new SimDisk(world.chance.fork());
+    this.#world = world;
+    this.#nodeId = nodeId;
+    this.#config = config;
+  }
+
+  /** Whether a broker serves here. */
+  get isUp(): boolean {
+    return this.#broker !== undefined;
+  }
+
+  /** Whether a process lives here. */
+  get isRunning(): boolean {
+    return this.#process?.isAlive === true;
+  }
+
+  /** Starts a broker; it may die of it, or give up. */
+  start(): void {
+    const world = this.#world;
+    const process = world.spawn(this.host, this.host);
+    this.#process = process;
+    process.onDeath((death) => this.#onDeath(death));
+    this.disk.hasFailed = false;
+    const starting = Broker.start({
+      env: process.env(this.disk.mount(process)),
+      transport: world.network.transport(process),
+      config: resolveBrokerConfig(
+        new Map([
+          ["node.id", String(this.#nodeId)],
+          ["listeners", `PLAINTEXT://${this.host}:${PORT}`],
+          ["log.dirs", "/data/kf"],
+          ...Object.entries(this.#config),
+        ]),
+      ),
+      onFatal: (error) => {
+        if (!this.disk.hasFailed && !isDeath(error)) {
+          world.defect(`${process.name} gave up: ${text(error)}`);
+        }
+        world.scheduler.after(0, () => process.die("killed"), process);
+      },
+    });
+    starting.then((broker) => {
+      if (!process.isAlive) return;
+      world.scheduler.note(`${process.name} is up`);
+      this.#broker = broker;
+    }, (error) => {
+      if (!process.isAlive) return;
+      if (!this.disk.hasFailed) {
+        world.defect(`${process.name} did not start: ${text(error)}`);
+      }
+      process.die("killed");
+    });
+  }
+
+  /** Ends the process, or the machine's power. */
+  die(death: Death): void {
+    this.#process?.die(death);
+  }
+
+  /** Stops the broker in order; it is dead then. */
+  async stop(): Promise<void> {
+    const process = this.#process;
+    try {
+      await this.#broker?.stop();
+    } catch (error) {
+      if (!this.disk.hasFailed && !isDeath(error)) {
+        this.#world.defect(`${process?.name} did not stop: ${text(error)}`);
+      }
+    }
+    process?.die("killed");
+  }
+
+  #onDeath(death: Death): void {
+    this.#broker = undefined;
+    this.endsMs.push(this.#world.scheduler.nowMs);
+    if (death !== "power lost") return;
+    this.disk.losePower();
+    this.powerLossesMs.push(this.#world.scheduler.nowMs);
+  }
+}
+
+function text(error: unknown): string {
+  return error instanceof Error ? error.stack ?? error.message : String(error);
+}
+
+/** Clients write nothing. */
+const NO_DISK: Disk = new Proxy({} as Disk, {
+  get() {
+    throw new Error("A client must not use a disk");
+  },
+});
