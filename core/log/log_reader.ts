@@ -140,6 +140,10 @@ export class LogReader {
         break;
       }
       if (at + sizeInBytes > chunk.length) {
+        // Asking for more of a file that ends in a batch would never end.
+        if (position + at + sizeInBytes > this.#sizeOf(segment, options)) {
+          throw noBatch(`${segment.path}.log`, position + at);
+        }
         return {
           start,
           end,
@@ -171,8 +175,14 @@ export class LogReader {
 }
 
 function checkHeader(view: BatchView, path: string, position: number): void {
-  if (view.magic === 2 && view.sizeInBytes >= BATCH_OVERHEAD) return;
-  throw new KafkaError(
+  const isBatch = view.magic === 2 && view.sizeInBytes >= BATCH_OVERHEAD &&
+    view.lastOffsetDelta >= 0;
+  if (isBatch) return;
+  throw noBatch(path, position);
+}
+
+function noBatch(path: string, position: number): KafkaError {
+  return new KafkaError(
     "CORRUPT_MESSAGE",
     `Cannot read "${path}" at ${position}: no batch begins there`,
   );
