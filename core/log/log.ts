@@ -101,6 +101,8 @@ export interface LogOptions {
   readonly cleanedOffset?: number | undefined;
   /** Whether the last stop was clean: then nothing is scanned. */
   readonly wasClean: boolean;
+  /** Whether to refuse a log that ends below its recovery point. */
+  readonly keepsDurable?: boolean | undefined;
   /** Told how long a sync took. */
   readonly onSynced?: ((ms: number) => void) | undefined;
   /** Told what a scan found. */

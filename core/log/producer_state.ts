@@ -295,7 +295,8 @@ export class ProducerStates {
     marker?: EndTransactionMarker,
   ): CompletedTransaction | undefined {
     const { producerId, producerEpoch } = batch;
-    if (producerId < 0) return undefined;
+    // No broker gives such ids: the file is damaged, or somebody's joke.
+    if (producerId < 0 || !Number.isSafeInteger(producerId)) return undefined;
     if (batch.isControl) return marker && this.#end(batch, marker);
     const appended: ProducedBatch = {
       firstSequence: batch.baseSequence,

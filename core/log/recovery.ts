@@ -7,6 +7,7 @@
  * @module
  */
 import type { Disk } from "../env/env.ts";
+import { KafkaError } from "../errors.ts";
 import { partitionName } from "../ids.ts";
 import type { BatchView } from "../record/batch.ts";
 import { type EndTransactionMarker, markerOf } from "../record/control.ts";
@@ -60,12 +61,13 @@ export function* openSteps(
     (!aborting.has(segment.baseOffset) ||
       segment.txnIndex.isSane(segment.baseOffset))
   );
+  const isClean = options.wasClean && isSane && endsWhole(segments.at(-1)!);
   const recoveryPoint = isSane
     ? options.recoveryPoint
     : segments[0]!.baseOffset;
   const producers = new ProducerStates();
   const sources = { disk, folder, segments, snapshots };
-  const { logEndOffset, snapshotOffset } = options.wasClean && isSane
+  const { logEndOffset, snapshotOffset } = isClean
     ? openClean(producers, sources)
     : yield* recover(options, {
       ...sources,
@@ -73,6 +75,7 @@ export function* openSteps(
       producers,
       recoveryPoint,
     });
+  checkKept(options, logEndOffset);
   epochs.truncateFromEnd(logEndOffset + 1);
   for (const segment of segments) segment.release();
   const logStartOffset = Math.min(
@@ -86,10 +89,30 @@ export function* openSteps(
     snapshotOffset,
     logStartOffset,
     logEndOffset,
-    recoveryPoint: options.wasClean && isSane
+    recoveryPoint: isClean
       ? logEndOffset
       : Math.min(recoveryPoint, logEndOffset),
   };
+}
+
+/** A cut at `end` must not take along what was durable, where that is asked. */
+function checkKept(options: LogOptions, end: number): void {
+  const { folder, keepsDurable = false, recoveryPoint } = options;
+  if (!keepsDurable || end >= recoveryPoint) return;
+  throw new KafkaError(
+    "KAFKA_STORAGE_ERROR",
+    `Cannot open "${folder}": it is damaged or cut at offset ${end}, and was on the disk up to ${recoveryPoint}; put it back from a copy, or delete recovery-point-offset-checkpoint to go on without the rest`,
+  );
+}
+
+/** Whether batches fill the segment; what a clean stop left may be damaged. */
+function endsWhole(segment: Segment): boolean {
+  try {
+    return segment.holds(segment.readNextOffset() - 1);
+  } catch (error) {
+    if (error instanceof KafkaError) return false;
+    throw error;
+  }
 }
 
 /** What producers are rebuilt from. */
@@ -223,6 +246,7 @@ function* recover(
     next = scan.nextOffset;
     scannedBytes += scan.goodBytes;
     if (scan.why === undefined) continue;
+    checkKept(options, next);
     cut = {
       ...at,
       offset: next,
@@ -286,7 +310,9 @@ function* scanSegment(
   const walk = walkBatches(segment, { size: segment.size });
   for (;;) {
     const { done, value } = walk.next();
-    const why = done ? value.why : whyBad(value.batch, nextOffset);
+    const why = done
+      ? value.why
+      : whyBad(value.batch, { expected: nextOffset, segment });
     if (done || why !== undefined) {
       yield goodBytes - toldBytes;
       return { goodBytes, nextOffset, why };
@@ -328,10 +354,19 @@ export function takeIn(
 }
 
 /** Why a batch can't be the next one of a log that ends at `expected`. */
-function whyBad(view: BatchView, expected: number): string | undefined {
+function whyBad(
+  view: BatchView,
+  { expected, segment }: {
+    readonly expected: number;
+    readonly segment: Segment;
+  },
+): string | undefined {
   try {
     if (view.baseOffset < expected) {
       return `its offset is ${view.baseOffset}, and ${expected} is due`;
+    }
+    if (!segment.holds(view.lastOffset)) {
+      return `its last offset, ${view.lastOffset}, can't be in this segment`;
     }
     if (!view.isCrcValid()) return "the batch fails its CRC";
     if (view.lastOffsetDelta < 0) return "the batch ends before it begins";

@@ -6,13 +6,13 @@
  */
 import type { Disk, DiskFile } from "../env/env.ts";
 import { KafkaError } from "../errors.ts";
-import { invariant } from "../invariant.ts";
-import { BATCH_OVERHEAD, BatchView, LOG_OVERHEAD } from "../record/batch.ts";
+import { BATCH_OVERHEAD, BatchView } from "../record/batch.ts";
 import { OffsetIndex, TimeIndex } from "./index_file.ts";
 import { TxnIndex } from "./txn_index.ts";
 
 const SCAN_BYTES = 64 * 1024;
 const MAGIC = 2;
+const RELATIVE_OFFSET_MAX = 0x7fffffff;
 
 /** `%020d`, as Kafka names the files of a segment. */
 export function segmentName(baseOffset: number): string {
@@ -147,13 +147,18 @@ export class Segment {
     const { sizeInBytes } = batch;
     if (
       batch.magic !== MAGIC || sizeInBytes < BATCH_OVERHEAD ||
+      batch.lastOffsetDelta < 0 ||
       position + sizeInBytes > this.size
     ) {
-      throw new KafkaError(
-        "CORRUPT_MESSAGE",
-        `Cannot read "${this.#logPath}" at ${position}: no batch begins there`,
-      );
+      throw this.#noBatchAt(position);
     }
+  }
+
+  #noBatchAt(position: number): KafkaError {
+    return new KafkaError(
+      "CORRUPT_MESSAGE",
+      `Cannot read "${this.#logPath}" at ${position}: no batch begins there`,
+    );
   }
 
   /** Batch headers from `position` on; each view lives until the next one. */
@@ -163,11 +168,11 @@ export class Segment {
     const batch = new BatchView(chunk);
     let chunkAt = -1;
     let chunkBytes = 0;
-    for (let at = position; at + LOG_OVERHEAD < this.size;) {
+    for (let at = position; at < this.size;) {
       if (chunkAt < 0 || at + BATCH_OVERHEAD > chunkAt + chunkBytes) {
         chunkBytes = this.pread(chunk, at);
         chunkAt = at;
-        invariant(chunkBytes >= BATCH_OVERHEAD, `${this.path} ends in a batch`);
+        if (chunkBytes < BATCH_OVERHEAD) throw this.#noBatchAt(at);
       }
       batch.moveTo(chunk, at - chunkAt);
       this.checkBatch(batch, at);
@@ -229,6 +234,14 @@ export class Segment {
     if (batch.isControl || batch.recordCount === 0) return;
     this.maxTimestamp = batch.maxTimestamp;
     this.#maxTimestampOffset = batch.lastOffset - this.baseOffset;
+  }
+
+  /**
+   * Whether an offset can be in here. A base offset lies outside of the CRC:
+   * only indexes, whose offsets have 31 bits, say that one can't be.
+   */
+  holds(lastOffset: number): boolean {
+    return lastOffset - this.baseOffset <= RELATIVE_OFFSET_MAX;
   }
 
   /** Cuts file and indexes at `position`, before which `nextOffset` ends. */

@@ -51,6 +51,14 @@ export const ATTRIBUTE = {
 /** Whose clock a batch's timestamps come from. */
 export type TimestampType = "CreateTime" | "LogAppendTime";
 
+/** The time itself, or the farthest that an index and an answer can hold. */
+export function safeTimestamp(timestamp: number): number {
+  return Math.max(
+    -Number.MAX_SAFE_INTEGER,
+    Math.min(timestamp, Number.MAX_SAFE_INTEGER),
+  );
+}
+
 /** The sequence that lies `steps` after `sequence`, wrapping 2³¹−1 to 0. */
 export function advanceSequence(sequence: number, steps: number): number {
   const next = sequence + steps;
@@ -145,8 +153,9 @@ export class BatchView {
     return int64At(this.#bytes, this.#at + AT.baseTimestamp);
   }
 
+  /** One beyond ±2⁵³ is told as the farthest that indexes can hold. */
   get maxTimestamp(): number {
-    return int64At(this.#bytes, this.#at + AT.maxTimestamp);
+    return safeTimestamp(int64At(this.#bytes, this.#at + AT.maxTimestamp));
   }
 
   get producerId(): number {

@@ -8,7 +8,7 @@
  */
 import { KafkaError } from "../errors.ts";
 import { LIMITS } from "../limits.ts";
-import type { BatchView } from "./batch.ts";
+import { type BatchView, safeTimestamp } from "./batch.ts";
 import { codecName, CompressionError, decompress } from "./compression.ts";
 
 /** One header of a record. */
@@ -266,7 +266,7 @@ export function decodeRecords(
   while (cursor.next()) {
     records.push({
       offset: cursor.offset,
-      timestamp: cursor.timestamp,
+      timestamp: safeTimestamp(cursor.timestamp),
       key: cursor.key,
       value: cursor.value,
       headers: cursor.headers,
