@@ -56,6 +56,8 @@ export interface LogPlace {
   readonly partition: number;
   readonly topicId: Uuid;
   readonly config: LogConfig;
+  /** Whether damage to what was durable is refused instead of cut off. */
+  readonly keepsDurable?: boolean;
 }
 
 /**
@@ -86,6 +88,7 @@ export class LogFolder {
   readonly #highWatermarks: Map<string, number>;
   readonly #cleanedOffsets: Map<string, number>;
   readonly #written = new Map<string, string>();
+  readonly #deletedTopics = new Set<Uuid>();
   /** Partitions that a checkpoint on the disk may name. */
   readonly #named: Set<string>;
   /** Changes when a name is struck out of the checkpoints. */
@@ -208,16 +211,15 @@ export class LogFolder {
 
   /** Makes the folder ready for the partition's log. */
   #prepare(place: LogPlace): LogOptions {
-    const { topic, partition, topicId, config } = place;
+    const { topic, partition, topicId, config, keepsDurable } = place;
     const name = partitionName(topic, partition);
     this.#unmark();
     const folder = `${this.path}/${name}`;
     const { disk } = this.#env;
-    const found = readTopicId(readText(disk, `${folder}/partition.metadata`));
-    if (found !== undefined && found !== topicId) {
-      this.#setAside(name);
-    }
+    const found = this.#topicIdIn(name);
+    if (found !== undefined && found !== topicId) this.#clear(name, found);
     const isKnown = found === topicId;
+    const isNew = disk.stat(folder) === undefined;
     if (!isKnown) {
       this.#strikeOut(place);
       this.#begin(folder, topicId);
@@ -232,7 +234,9 @@ export class LogFolder {
       recoveryPoint: isKnown ? this.#recoveryPoints.get(name) ?? 0 : 0,
       logStartOffset: isKnown ? this.#startOffsets.get(name) ?? 0 : 0,
       cleanedOffset: isKnown ? this.#cleanedOffsets.get(name) : undefined,
-      wasClean: this.wasClean || !isKnown,
+      // Without its id nothing tells what was made of the folder: it is scanned.
+      wasClean: isNew || this.wasClean && isKnown,
+      keepsDurable,
       onSynced: this.#onSynced,
       onRecovered: (recovered) => this.#recovered.push(recovered),
     };
@@ -246,18 +250,26 @@ export class LogFolder {
     this.#logs.delete(name);
     const closing = log.close({ clean: false });
     // At once: a new topic of that name may want the place this very turn.
-    this.#setAside(name);
+    this.#delete(name);
     await closing;
   }
 
-  /** Partition folders that no topic of the metadata claims any more. */
-  removeStrays(isClaimed: (topic: string, partition: number) => boolean): void {
+  /** Of these topics, what is still there may go for good. */
+  topicsDeleted(ids: Iterable<Uuid>): void {
+    for (const id of ids) this.#deletedTopics.add(id);
+  }
+
+  /**
+   * Clears partition folders away that no topic of the metadata claims: those of
+   * deleted topics go, any other is kept under another name. Damage to the
+   * metadata must not take the records along.
+   */
+  clearStrays(isClaimed: (topic: string, partition: number) => boolean): void {
     for (const { name, isDirectory } of this.#env.disk.list(this.path)) {
       const match = /^(.+)-(\d+)$/.exec(name);
       if (!isDirectory || !match || match[1] === METADATA_TOPIC) continue;
       if (isClaimed(match[1]!, Number(match[2]))) continue;
-      this.#env.trace("info", `Deleted ${name}: its topic is gone`);
-      this.#setAside(name);
+      this.#clear(name, this.#topicIdIn(name));
     }
   }
 
@@ -428,18 +440,46 @@ export class LogFolder {
     disk.syncDirectory(this.path);
   }
 
-  #setAside(name: string): void {
-    const { disk, random, tasks } = this.#env;
-    const suffix = `.${uuidFromRandom(random).replaceAll("-", "_")}-delete`;
+  #topicIdIn(name: string): Uuid | undefined {
+    const path = `${this.path}/${name}/partition.metadata`;
+    return readTopicId(readText(this.#env.disk, path));
+  }
+
+  #clear(name: string, topicId: Uuid | undefined): void {
+    if (topicId !== undefined && this.#deletedTopics.has(topicId)) {
+      this.#env.trace("info", `Deleted ${name}: its topic is gone`);
+      this.#delete(name);
+      return;
+    }
+    const folder = this.#moveAside(name, "stray");
+    this.#env.trace(
+      "warn",
+      `Set ${name} aside: the metadata know no such topic`,
+      {
+        folder,
+      },
+    );
+  }
+
+  #delete(name: string): void {
+    const { disk, tasks } = this.#env;
+    const gone = this.#moveAside(name, "delete");
+    tasks.spawn(`delete ${name}`, () => {
+      disk.removeDirectory(gone);
+      return Promise.resolve();
+    });
+  }
+
+  /** Renames a partition's folder as Kafka does; gives its new path. */
+  #moveAside(name: string, why: "delete" | "stray"): string {
+    const { disk, random } = this.#env;
+    const suffix = `.${uuidFromRandom(random).replaceAll("-", "_")}-${why}`;
     // The longest topic name leaves no room for the suffix.
     const kept = name.slice(0, FILE_NAME_BYTES_MAX - suffix.length);
     const gone = `${this.path}/${kept}${suffix}`;
     disk.rename(`${this.path}/${name}`, gone);
     disk.syncDirectory(this.path);
-    tasks.spawn(`delete ${name}`, () => {
-      disk.removeDirectory(gone);
-      return Promise.resolve();
-    });
+    return gone;
   }
 }
 

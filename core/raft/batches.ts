@@ -5,6 +5,7 @@
  *
  * @module
  */
+import { KafkaError } from "../errors.ts";
 import { batchesOf } from "../record/batch.ts";
 import { controlBatch } from "../record/control.ts";
 import { encodeControlValue } from "./records.ts";
@@ -19,10 +20,16 @@ export interface StoredBatch {
   readonly values: Iterable<Uint8Array>;
 }
 
-/** The whole batches in `bytes`. */
+/** The whole batches in `bytes`; a damaged one throws `CORRUPT_MESSAGE`. */
 export function* storedBatches(bytes: Uint8Array): Generator<StoredBatch> {
   for (const view of batchesOf(bytes)) {
     const { baseOffset, nextOffset, sizeInBytes } = view;
+    if (!view.isCrcValid()) {
+      throw new KafkaError(
+        "CORRUPT_MESSAGE",
+        `Cannot read the metadata log at offset ${baseOffset}: the batch fails its CRC`,
+      );
+    }
     yield { baseOffset, nextOffset, sizeInBytes, values: valuesOf(view) };
   }
 }

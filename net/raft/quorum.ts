@@ -154,7 +154,11 @@ export class Quorum {
         this.#bytesSinceSnapshot += batch.sizeInBytes;
         yield* batch.values;
       }
-      invariant(offset > before, "a read below the end gives a batch");
+      if (offset > before) continue;
+      throw new KafkaError(
+        "CORRUPT_MESSAGE",
+        `Cannot read the metadata log at offset ${offset}: no batch is there`,
+      );
     }
   }
 

@@ -200,6 +200,7 @@ export class Broker {
     const folder = this.#openFolder();
     const metadata = this.#openMetadata(folder);
     this.#checkOneCluster(folder, metadata);
+    folder.topicsDeleted(metadata.deletedTopics());
     await metadata.start();
     this.#undo.push(() => metadata.close());
     const registered = await this.#register(metadata, folder);
@@ -216,9 +217,6 @@ export class Broker {
     });
     metadata.follow((delta) => this.#onChange(delta, { metadata, hosting }));
     await hosting.hostAll((progress) => this.#notReady = progress);
-    folder.removeStrays((topic, partition) =>
-      metadata.image.topic(topic)?.partitions[partition] !== undefined
-    );
     const { brokerEpoch } = registered;
     await unfence(metadata, { brokerId: this.nodeId, brokerEpoch });
     const services = this.#services({ metadata, hosting, brokerEpoch });
@@ -291,6 +289,7 @@ export class Broker {
       partition: 0,
       topicId: METADATA_TOPIC_ID,
       config: resolveTopicConfig(METADATA_LOG_CONFIG, config),
+      keepsDurable: true,
     });
     return new MetadataLog({
       env,

@@ -130,7 +130,7 @@ export class Hosting {
       }
     }
     folder.traceRecovery();
-    folder.removeStrays((topic, index) =>
+    folder.clearStrays((topic, index) =>
       this.partitions.get(topic, index) !== undefined
     );
   }

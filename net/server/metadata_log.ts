@@ -6,10 +6,12 @@
  * @module
  */
 import type { BrokerConfig } from "../../core/config/resolve.ts";
+import type { Uuid } from "../../core/bytes/uuid.ts";
 import { CoordinatorHost } from "../../core/coordinator/host.ts";
 import { DecodeError } from "../../core/bytes/reader.ts";
 import type { Env } from "../../core/env/env.ts";
 import { KafkaError } from "../../core/errors.ts";
+import { InvariantError } from "../../core/invariant.ts";
 import {
   Controller,
   type ControllerInput,
@@ -96,28 +98,54 @@ export class MetadataLog {
       onDiscarded: () => this.#reload(),
       isBatchPerDecision: true,
     });
-    this.#stored = this.#read();
-    for (const record of this.#stored) this.image.apply(record);
+    this.#stored = this.#read((record) => this.image.apply(record));
     this.#appliedOffset = log.logEndOffset;
   }
 
   /** All records; what one that isn't known has changed can't be told. */
-  #read(): MetadataRecord[] {
+  #read(take: (record: MetadataRecord) => void): MetadataRecord[] {
+    const records: MetadataRecord[] = [];
     try {
-      return Array.from(this.#quorum.replay(), decodeMetadataRecord);
+      for (const value of this.#quorum.replay()) {
+        const record = decodeMetadataRecord(value);
+        take(record);
+        records.push(record);
+      }
     } catch (error) {
-      if (!(error instanceof DecodeError)) throw error;
-      throw new KafkaError(
+      throw this.#unopened(error);
+    }
+    return records;
+  }
+
+  #unopened(error: unknown): unknown {
+    const path = `metadata log "${this.#options.folder}"`;
+    if (error instanceof DecodeError) {
+      return new KafkaError(
         "KAFKA_STORAGE_ERROR",
-        `Cannot open metadata log "${this.#options.folder}", which something newer wrote: ${error.message}`,
+        `Cannot open ${path}, which something newer wrote: ${error.message}`,
         { cause: error },
       );
     }
+    const isDamaged = error instanceof InvariantError ||
+      error instanceof KafkaError;
+    if (!isDamaged) return error;
+    return new KafkaError(
+      "KAFKA_STORAGE_ERROR",
+      `Cannot open ${path}, which is damaged: ${error.message}`,
+      { cause: error },
+    );
   }
 
   /** The offset up to which the image is applied. */
   get appliedOffset(): number {
     return this.#appliedOffset;
+  }
+
+  /** Ids of the topics whose deletion was replayed; before `start()` only. */
+  *deletedTopics(): Generator<Uuid> {
+    for (const { type, value } of this.#stored) {
+      if (type === "RemoveTopic") yield value.topicId;
+    }
   }
 
   /** How far the quorum is. */
@@ -164,6 +192,7 @@ export class MetadataLog {
   }
 
   #applyNext(upperOffset: number): void {
+    const from = this.#appliedOffset;
     const bytes = this.#options.log.read(this.#appliedOffset, {
       maxBytes: READ_BYTES,
       upperOffset,
@@ -175,6 +204,11 @@ export class MetadataLog {
       }
       this.#appliedOffset = nextOffset;
     }
+    if (this.#appliedOffset > from) return;
+    throw new KafkaError(
+      "KAFKA_STORAGE_ERROR",
+      `Cannot read the metadata log at offset ${from}: no batch is there`,
+    );
   }
 
   #snapshot(): void {
@@ -195,7 +229,7 @@ export class MetadataLog {
   #reload(): void {
     if (this.#isFailed) return;
     try {
-      this.#host.load(this.#read());
+      this.#host.load(this.#read(() => {}));
     } catch (error) {
       // The next request tries again.
       const { trace } = this.#options.env;
