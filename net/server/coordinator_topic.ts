@@ -7,6 +7,7 @@
  */
 import type { BrokerConfig } from "../../core/config/resolve.ts";
 import type { CoordinatorLog } from "../../core/coordinator/host.ts";
+import type { Trace } from "../../core/env/env.ts";
 import { type ErrorName, KafkaError } from "../../core/errors.ts";
 import { coordinatorPartition } from "../../core/ids.ts";
 import type { VerificationGuard } from "../../core/log/producer_state.ts";
@@ -158,6 +159,26 @@ export function coordinatorLog(
   };
 }
 
+/**
+ * What `load` makes of each partition. One whose records can't be read keeps
+ * nobody else's state from being served, nor the broker from starting.
+ */
+export function loadedOf<C>(
+  partitions: readonly HostedPartition[],
+  load: (hosted: HostedPartition) => C,
+  trace: Trace,
+): C[] {
+  return partitions.flatMap((hosted) => {
+    try {
+      return [load(hosted)];
+    } catch (error) {
+      const { name } = hosted.partition;
+      trace("error", `What ${name} keeps can't be loaded`, { error });
+      return [];
+    }
+  });
+}
+
 /** Every batch of the partition, oldest first. */
 export function* batchesIn(
   { partition }: HostedPartition,
@@ -172,11 +193,19 @@ export function* batchesIn(
     });
     const before = offset;
     for (const view of batchesOf(bytes)) {
+      if (!view.isCrcValid()) throw damaged(partition.name, view.baseOffset);
       offset = view.nextOffset;
       yield view;
     }
     if (offset === before) return;
   }
+}
+
+function damaged(name: string, offset: number): KafkaError {
+  return new KafkaError(
+    "COORDINATOR_NOT_AVAILABLE",
+    `Cannot load ${name}: the batch at offset ${offset} fails its CRC`,
+  );
 }
 
 /** Somebody else coordinates, or nobody any more. */

@@ -34,6 +34,7 @@ import {
   coordinatorLog,
   CoordinatorTopic,
   errorNameOf,
+  loadedOf,
   notCoordinator,
   OFFSETS_TOPIC,
 } from "./coordinator_topic.ts";
@@ -297,8 +298,12 @@ export class Groups {
 
   #all(): GroupCoordinator[] {
     if (this.#isClosed) return [];
-    return this.#services.partitions.ofTopic(OFFSETS_TOPIC)
-      .map((hosted) => this.#at(hosted));
+    const { partitions, env } = this.#services;
+    return loadedOf(
+      partitions.ofTopic(OFFSETS_TOPIC),
+      (hosted) => this.#at(hosted),
+      env.trace,
+    );
   }
 
   #scheduleExpiry(): void {

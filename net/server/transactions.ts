@@ -30,6 +30,7 @@ import {
   coordinatorLog,
   CoordinatorTopic,
   errorNameOf,
+  loadedOf,
   notCoordinator,
   TRANSACTIONS_TOPIC,
 } from "./coordinator_topic.ts";
@@ -318,8 +319,12 @@ export class Transactions {
 
   #all(): TransactionCoordinator[] {
     if (this.#isClosed) return [];
-    return this.#services.partitions.ofTopic(TRANSACTIONS_TOPIC)
-      .map((hosted) => this.#at(hosted));
+    const { partitions, env } = this.#services;
+    return loadedOf(
+      partitions.ofTopic(TRANSACTIONS_TOPIC),
+      (hosted) => this.#at(hosted),
+      env.trace,
+    );
   }
 
   #every(ms: number, fn: () => void): void {
