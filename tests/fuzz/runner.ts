@@ -11,7 +11,9 @@ import { mutate } from "./mutate.ts";
 import { type FuzzTarget, INPUT_MS_MAX, memoryBytesMax } from "./target.ts";
 
 /** A hang is told from a slow input by another thread, this much later. */
-const HANG_MS = 60_000;
+const HANG_MS = 30_000;
+/** Of an input that hangs, what is told. */
+const WATCHED_BYTES = 256 * 1024;
 /** Of all inputs, one in so many is a kept one that was damaged. */
 const KEPT_SHARE = 4;
 
@@ -51,13 +53,13 @@ export async function fuzz(
   await target.prepare?.();
   try {
     for (const input of replays ? kept : []) {
-      watch.tick(0, ++inputs);
+      watch.tick(++inputs, input);
       await runOne(target, input, "a kept input");
     }
     for (let i = 0; i < runs && performance.now() - began < ms; i++) {
       const chance = new Chance(seed + i);
-      watch.tick(chance.seed, ++inputs);
       const input = await inputFrom(target, { chance, kept });
+      watch.tick(++inputs, input);
       await runOne(target, input, `--seed ${chance.seed} --runs 1`);
     }
   } catch (error) {
@@ -132,20 +134,22 @@ function heldBytes(): number {
 }
 
 interface Watched extends Disposable {
-  tick(seed: number, inputs: number): void;
+  tick(inputs: number, input: Uint8Array): void;
 }
 
 function watched(target: string): Watched {
-  const shared = new SharedArrayBuffer(8);
-  const state = new Int32Array(shared);
+  const shared = new SharedArrayBuffer(8 + WATCHED_BYTES);
+  const state = new Int32Array(shared, 0, 2);
+  const bytes = new Uint8Array(shared, 8);
   const worker = new Worker(new URL("./watchdog.ts", import.meta.url), {
     type: "module",
   });
   worker.postMessage({ target, shared, hangMs: HANG_MS });
   return {
-    tick(seed, inputs) {
-      Atomics.store(state, 0, seed);
-      Atomics.store(state, 1, inputs);
+    tick(inputs, input) {
+      bytes.set(input.subarray(0, WATCHED_BYTES));
+      Atomics.store(state, 1, Math.min(input.length, WATCHED_BYTES));
+      Atomics.store(state, 0, inputs);
     },
     [Symbol.dispose]() {
       worker.terminate();

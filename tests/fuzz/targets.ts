@@ -8,6 +8,7 @@ import { batches } from "./targets/batches.ts";
 import { codecs } from "./targets/codecs.ts";
 import { expressions } from "./targets/expressions.ts";
 import { frames } from "./targets/frames.ts";
+import { recovery } from "./targets/recovery.ts";
 import { stored } from "./targets/stored.ts";
 import { texts } from "./targets/texts.ts";
 import { wire } from "./targets/wire.ts";
@@ -20,4 +21,5 @@ export const TARGETS: readonly FuzzTarget[] = [
   texts,
   expressions,
   frames,
+  recovery,
 ];

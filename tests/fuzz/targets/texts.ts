@@ -216,6 +216,8 @@ function bodyOf(text: Text, chance: Chance): Uint8Array {
 
 export const texts: FuzzTarget = {
   name: "texts",
+  // The parser is loaded at first use: not on an input's account.
+  prepare: async () => void await parseYaml("", ""),
   generate(chance) {
     const kind = chance.pick(Object.keys(TEXTS));
     return headed(kind, bodyOf(TEXTS[kind]!, chance));
