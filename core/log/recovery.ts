@@ -48,14 +48,29 @@ export function openLog(options: LogOptions): OpenedLog {
 export function* openSteps(
   options: LogOptions,
 ): Generator<number, OpenedLog> {
+  const segments: Segment[] = [];
+  try {
+    return yield* openInto(segments, options);
+  } catch (error) {
+    // It may be tried again every second, as long as the disk is as it is.
+    for (const segment of segments) segment.close();
+    throw error;
+  }
+}
+
+function* openInto(
+  segments: Segment[],
+  options: LogOptions,
+): Generator<number, OpenedLog> {
   const { disk } = options.env;
   const { folder } = options;
   disk.mkdir(folder);
   const { baseOffsets, snapshots, aborting } = tidyFiles(disk, folder);
   const epochs = new LeaderEpochCache(disk, folder);
   const start = options.logStartOffset;
-  const segments = (baseOffsets.length === 0 ? [start] : baseOffsets)
-    .map((baseOffset) => new Segment(disk, { folder, baseOffset }));
+  for (const baseOffset of baseOffsets.length === 0 ? [start] : baseOffsets) {
+    segments.push(new Segment(disk, { folder, baseOffset }));
+  }
   const isSane = segments.every((segment) =>
     segment.offsetIndex.isSane(segment.size) &&
     (!aborting.has(segment.baseOffset) ||
