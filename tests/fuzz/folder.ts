@@ -121,7 +121,7 @@ function batchOf(i: number): Uint8Array {
 }
 
 /** Every file below `folder`, but the lock. */
-export function filesIn(folder: string, below = ""): Map<string, Uint8Array> {
+function filesIn(folder: string, below = ""): Map<string, Uint8Array> {
   const files = new Map<string, Uint8Array>();
   for (const { name, isDirectory } of Deno.readDirSync(`${folder}/${below}`)) {
     const path = below === "" ? name : `${below}/${name}`;

@@ -27,7 +27,7 @@ import {
   makeFolders,
 } from "../folder.ts";
 import { mutate } from "../mutate.ts";
-import { expecting, type FuzzTarget } from "../target.ts";
+import { expecting, type FuzzTarget, joined } from "../target.ts";
 
 /** One piece of damage. `at` counts modulo the size of what it hits. */
 interface Edit {
@@ -123,10 +123,8 @@ function edited(bytes: Uint8Array, { op, at = 0, hex = "" }: Edit): Uint8Array {
       return bytes.subarray(0, place);
     case "zero":
       return result.fill(0, place, place + 1 + at % 64);
-    case "append": {
-      const more = Uint8Array.fromHex(hex);
-      return Uint8Array.of(...bytes, ...more);
-    }
+    case "append":
+      return joined([bytes, Uint8Array.fromHex(hex)]);
     case "write":
       return Uint8Array.fromHex(hex);
     default:
