@@ -1,13 +1,22 @@
 /**
  * Apache Kafka's own exactly-once program against a kf broker, and its dump
  * tool over what that left in the files: markers, aborted transactions,
- * producers. Skipped, saying why, without the jars.
+ * producers; and the other way round, what kf makes of Kafka's. Skipped,
+ * saying why, without the jars.
  *
  * @module
  */
-import { assertEquals, assertMatch, assertNotMatch } from "@std/assert";
+import { assert, assertEquals, assertMatch, assertNotMatch } from "@std/assert";
+import { denoEnv } from "../../core/env/deno_env.ts";
+import { Log } from "../../core/log/log.ts";
+import { decodeSnapshot } from "../../core/log/producer_state.ts";
+import { createAdmin, createProducer } from "../../net/client.ts";
 import { kf, run, startBrokerProcess, temporaryFolder } from "../fixtures.ts";
-import { apacheKafkaJars, kafkaTool } from "./apache_kafka.ts";
+import {
+  apacheKafkaJars,
+  kafkaTool,
+  startApacheKafka,
+} from "./apache_kafka.ts";
 
 const jars = await apacheKafkaJars();
 const isMissing = "reason" in jars;
@@ -15,6 +24,19 @@ const isMissing = "reason" in jars;
 if (isMissing) console.warn(`skipped: transactional logs: ${jars.reason}`);
 
 const RECORDS = 400;
+const LOG_CONFIG = {
+  segmentBytes: 1048576,
+  segmentMs: 1e12,
+  segmentJitterMs: 0,
+  segmentIndexBytes: 10_485_760,
+  indexIntervalBytes: 4096,
+  retentionBytes: -1,
+  retentionMs: -1,
+  flushMessages: Infinity,
+  flushMs: Infinity,
+  fileDeleteDelayMs: 60_000,
+  cleanupPolicy: { compact: false, delete: true },
+};
 
 /** Runs one of Kafka's programs to its good end. */
 async function done(name: string, args: readonly string[]): Promise<string> {
@@ -90,3 +112,86 @@ Deno.test({
     assertEquals([checked.code, checked.stdout], [0, ""], checked.stderr);
   },
 });
+
+/** Transactions of several producers in one partition, one amid the other. */
+async function interleave(bootstrap: string, topic: string): Promise<void> {
+  const common = { "bootstrap.servers": bootstrap };
+  const admin = createAdmin(common);
+  const configs = { "segment.bytes": "1048576" };
+  await admin.createTopics([{ name: topic, partitions: 1, configs }]);
+  await admin.close();
+  const producers = [0, 1, 2, 3].map((n) =>
+    createProducer({ ...common, "transactional.id": `${topic} ${n}` })
+  );
+  for (const each of producers) await each.initTransactions();
+  const open = new Set<number>();
+  const value = "x".repeat(20_000);
+  let random = 1;
+  for (let step = 0; step < 250; step++) {
+    random = (random * 1103515245 + 12345) % 2 ** 31;
+    const [who, what] = [(random >> 16) % 4, (random >> 20) % 4];
+    const producer = producers[who]!;
+    if (!open.has(who)) {
+      producer.beginTransaction();
+      open.add(who);
+      await producer.send({ topic, value });
+    } else if (what < 2) await producer.send({ topic, value });
+    else {
+      if (what === 2) await producer.commitTransaction();
+      else await producer.abortTransaction();
+      open.delete(who);
+    }
+  }
+  for (const who of open) await producers[who]!.abortTransaction();
+  for (const each of producers) await each.close();
+}
+
+Deno.test({
+  name:
+    "recovery makes of Apache Kafka's segments the aborted transactions and producers that Kafka had noted",
+  ignore: isMissing,
+  async fn() {
+    await using kafka = await startApacheKafka(
+      "folder" in jars ? jars.folder : "",
+    );
+    await interleave(kafka.bootstrap, "t");
+    await kafka.stop();
+    const theirs = `${kafka.data}/t-0`;
+    using copy = temporaryFolder();
+    const noted = new Map<string, Uint8Array>();
+    for (const { name } of Deno.readDirSync(theirs)) {
+      if (/\.(txnindex|snapshot)$/.test(name)) {
+        noted.set(name, Deno.readFileSync(`${theirs}/${name}`));
+      } else if (name.endsWith(".log")) {
+        Deno.copyFileSync(`${theirs}/${name}`, `${copy.path}/${name}`);
+      }
+    }
+    const log = Log.open({
+      env: denoEnv({ traceLevel: "error" }),
+      folder: copy.path,
+      topic: "t",
+      partition: 0,
+      topicId: "Gmd94rMBRdCEC5P7ytJnvA",
+      config: LOG_CONFIG,
+      recoveryPoint: 0,
+      logStartOffset: 0,
+      wasClean: false,
+    });
+    await log.close({ clean: true });
+    const indexes = [...noted].filter(([name]) => name.endsWith(".txnindex"));
+    assert(indexes.length > 1, "several segments have aborted transactions");
+    for (const [name, bytes] of indexes) {
+      assertEquals(Deno.readFileSync(`${copy.path}/${name}`), bytes, name);
+    }
+    const [name, bytes] = [...noted].sort().findLast(([name]) =>
+      name.endsWith(".snapshot")
+    )!;
+    const ours = Deno.readFileSync(`${copy.path}/${name}`);
+    assertEquals(producersIn(ours), producersIn(bytes));
+  },
+});
+
+function producersIn(snapshot: Uint8Array) {
+  return decodeSnapshot(snapshot)
+    .sort((a, b) => a.producerId - b.producerId);
+}
