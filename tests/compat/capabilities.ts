@@ -47,6 +47,10 @@ export const CAPABILITIES = [
   "share it cooperatively",
   "share it as the broker divides it",
   "list, describe and delete groups",
+  "commit a transaction",
+  "abort a transaction",
+  "commit offsets in a transaction",
+  "read committed records only",
   "delete records",
   "fail on an unknown topic",
   "fail on a message too large",
@@ -63,6 +67,11 @@ export const SOUGHT_MS = FIRST_MS + 42_500;
 export const SOUGHT_OFFSET = 43;
 /** What the probe of "commit and resume" leaves for its group. */
 export const COMMITTED_OFFSET = 5;
+/** Where the committed records of topic "settled" lie. */
+export const COMMITTED_OFFSETS: readonly number[] = Array.from(
+  { length: COUNT },
+  (_, i) => COUNT + 1 + i,
+);
 /** Bytes of a message that topic "narrow" refuses. */
 export const TOO_LARGE = 5000;
 /** An offset beyond the end of topic "read-none". */
@@ -201,6 +210,9 @@ async function prepare(broker: BrokerProcess): Promise<void> {
     ...CODECS.map((codec) => ({ name: `write-${codec}` })),
     ...CODECS.map((codec) => ({ name: `read-${codec}` })),
     { name: "write-idempotent" },
+    { name: "write-committed" },
+    { name: "write-aborted" },
+    { name: "settled" },
     { name: "times", configs: { "retention.ms": "-1" } },
     { name: "narrow", configs: { "max.message.bytes": "1000" } },
     { name: "pair", partitions: 4 },
@@ -213,6 +225,7 @@ async function prepare(broker: BrokerProcess): Promise<void> {
   ]);
   await admin.close();
   for (const { error } of created) if (error) throw error;
+  await settle(common);
   for (const codec of CODECS) {
     const producer = createProducer({ ...common, "compression.type": codec });
     for (let i = 0; i < COUNT; i++) {
@@ -224,6 +237,25 @@ async function prepare(broker: BrokerProcess): Promise<void> {
     }
     await producer.close();
   }
+}
+
+/** Topic "settled": a transaction that was aborted, and one that wasn't. */
+async function settle(common: { "bootstrap.servers": string }): Promise<void> {
+  const producer = createProducer({
+    ...common,
+    "transactional.id": "settling",
+  });
+  await producer.initTransactions();
+  for (const isCommitted of [false, true]) {
+    producer.beginTransaction();
+    for (let i = 0; i < COUNT; i++) {
+      producer.append({ topic: "settled", ...recordOf(i) });
+    }
+    await producer.flush();
+    if (isCommitted) await producer.commitTransaction();
+    else await producer.abortTransaction();
+  }
+  await producer.close();
 }
 
 function recordOf(i: number) {
@@ -253,6 +285,12 @@ async function check(
     assert(batch.getBigInt64(43) >= 0n, "the batch carries no producer id");
     assertEquals(batch.getInt32(53), 0, "the batch's first sequence");
   }
+  const written = TRANSACTIONAL[capability];
+  if (written !== undefined) {
+    await readBack({ ...common, "isolation.level": "read_committed" }, written);
+    const attributes = firstBatch(data, written).getUint16(21);
+    assertEquals(attributes & 0x10, 0x10, "the batch is transactional");
+  }
   const admin = createAdmin(common);
   try {
     await CHECKS[capability]?.(admin);
@@ -260,6 +298,12 @@ async function check(
     await admin.close();
   }
 }
+
+/** Topics whose committed records are those of a probe. */
+const TRANSACTIONAL: Partial<Record<Capability, string>> = {
+  "commit a transaction": "write-committed",
+  "abort a transaction": "write-aborted",
+};
 
 /** What an admin client of kf must see then. */
 const CHECKS: Partial<Record<Capability, (admin: Admin) => Promise<void>>> = {
@@ -275,6 +319,13 @@ const CHECKS: Partial<Record<Capability, (admin: Admin) => Promise<void>>> = {
       committed.map(({ topic, offset }) => ({ topic, offset })),
       [{ topic: "read-none", offset: COMMITTED_OFFSET }],
     );
+  },
+  async "commit offsets in a transaction"(admin) {
+    await until("the offset is committed", async () => {
+      const [committed] = await admin.listGroupOffsets("transacting");
+      return committed?.topic === "read-none" &&
+        committed.offset === COMMITTED_OFFSET;
+    });
   },
   async "list, describe and delete groups"(admin) {
     const groups = await admin.listGroups();
@@ -301,7 +352,7 @@ async function checkTopic(
 
 /** Reads a topic with kf and compares it with what a probe must write. */
 async function readBack(
-  common: { "bootstrap.servers": string },
+  common: { "bootstrap.servers": string; "isolation.level"?: string },
   topic: string,
 ): Promise<void> {
   const consumer = createConsumer(common);

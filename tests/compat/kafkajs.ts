@@ -25,6 +25,7 @@ import {
   type Codec,
   codecOf,
   COMMITTED_OFFSET,
+  COMMITTED_OFFSETS,
   COUNT,
   NotOffered,
   SOUGHT_MS,
@@ -72,6 +73,12 @@ const PROBES = {
   "seek by time": seekByTime,
   "commit and resume": commit,
   "list, describe and delete groups": (kafka) => withAdmin(kafka, groups),
+  "commit a transaction": (kafka) =>
+    transact(kafka, "write-committed", ["commit"]),
+  "abort a transaction": (kafka) =>
+    transact(kafka, "write-aborted", ["abort", "commit"]),
+  "commit offsets in a transaction": commitInTransaction,
+  "read committed records only": readCommitted,
   "delete records": (kafka) => withAdmin(kafka, deleteRecords),
   "fail on an unknown topic": unknownTopic,
   "fail on a message too large": tooLarge,
@@ -199,6 +206,53 @@ async function produceIdempotently(kafka: Kafka): Promise<void> {
     await producer.send({ topic: "write-idempotent", messages: part });
   }
   await producer.disconnect();
+}
+
+/** Sends all, once per transaction, and ends each as told. */
+async function transact(
+  kafka: Kafka,
+  topic: string,
+  ends: readonly ("commit" | "abort")[],
+): Promise<void> {
+  const producer = kafka.producer({
+    transactionalId: "kafkajs",
+    idempotent: true,
+    maxInFlightRequests: 1,
+  });
+  await producer.connect();
+  for (const end of ends) {
+    const transaction = await producer.transaction();
+    await transaction.send({ topic, messages: messages() });
+    await transaction[end]();
+  }
+  await producer.disconnect();
+}
+
+async function commitInTransaction(kafka: Kafka): Promise<void> {
+  const producer = kafka.producer({
+    transactionalId: "kafkajs",
+    idempotent: true,
+    maxInFlightRequests: 1,
+  });
+  await producer.connect();
+  const transaction = await producer.transaction();
+  await transaction.sendOffsets({
+    consumerGroupId: "transacting",
+    topics: [{
+      topic: "read-none",
+      partitions: [{ partition: 0, offset: `${COMMITTED_OFFSET}` }],
+    }],
+  });
+  await transaction.commit();
+  await producer.disconnect();
+}
+
+async function readCommitted(kafka: Kafka): Promise<void> {
+  const consumer = newConsumer(kafka, "reading-committed");
+  const seen = await read(consumer, "settled", { count: COUNT });
+  await consumer.disconnect();
+  // Behind the aborted ones and their marker.
+  assertEquals(seen.map(({ offset }) => Number(offset)), COMMITTED_OFFSETS);
 }
 
 /** Reads as a group of its own until `count` messages are there. */

@@ -13,6 +13,7 @@ import {
   type Codec,
   codecOf,
   COMMITTED_OFFSET,
+  COMMITTED_OFFSETS,
   COUNT,
   NotOffered,
   SOUGHT_MS,
@@ -66,6 +67,13 @@ const PROBES = {
   "change a topic": noAdmin,
   "delete a topic": noAdmin,
   "list, describe and delete groups": noAdmin,
+  "commit a transaction": (_, bootstrap) =>
+    send(bootstrap, "write-committed", ["-X", "transactional.id=kcat"]),
+  "abort a transaction": () =>
+    Promise.reject(new NotOffered("commits what it was given")),
+  "commit offsets in a transaction": () =>
+    Promise.reject(new NotOffered("does one thing at a time")),
+  "read committed records only": readCommitted,
   "delete records": noAdmin,
   "produce idempotently": (_, bootstrap) =>
     send(bootstrap, "write-idempotent", ["-X", "enable.idempotence=true"]),
@@ -121,6 +129,11 @@ function produce(bootstrap: string, codec: Codec): Promise<void> {
 async function consume(kcat: Kcat, codec: Codec): Promise<void> {
   const read = await kcat("-C", "-q", "-e", "-t", `read-${codec}`, ...FORMAT);
   assertEquals(read, lines((i) => `k${i}|value ${i}|h=v`));
+}
+
+async function readCommitted(kcat: Kcat): Promise<void> {
+  const read = await kcat("-C", "-q", "-e", "-t", "settled", "-f", "%o\\n");
+  assertEquals(read, COMMITTED_OFFSETS.map((each) => `${each}\n`).join(""));
 }
 
 async function seekByTime(kcat: Kcat): Promise<void> {

@@ -29,6 +29,7 @@ import {
   type Codec,
   codecOf,
   COMMITTED_OFFSET,
+  COMMITTED_OFFSETS,
   COUNT,
   SOUGHT_MS,
   SOUGHT_OFFSET,
@@ -66,6 +67,12 @@ const PROBES = {
   "commit and resume": commit,
   "list, describe and delete groups": (bootstrap) =>
     withAdmin(bootstrap, groups),
+  "commit a transaction": (bootstrap) =>
+    transact(bootstrap, "write-committed", ["commit"]),
+  "abort a transaction": (bootstrap) =>
+    transact(bootstrap, "write-aborted", ["abort", "commit"]),
+  "commit offsets in a transaction": commitInTransaction,
+  "read committed records only": readCommitted,
   "delete records": (bootstrap) => withAdmin(bootstrap, deleteRecords),
   "fail on an unknown topic": unknownTopic,
   "fail on a message too large": tooLarge,
@@ -229,6 +236,57 @@ async function produceIdempotently(bootstrap: string): Promise<void> {
     await producer.send({ messages: part, idempotent: true, acks: -1 });
   }
   await producer.close();
+}
+
+function newTransactional(bootstrap: string, transactionalId: string) {
+  return new Producer({
+    ...common(bootstrap),
+    serializers: stringSerializers,
+    idempotent: true,
+    transactionalId,
+  });
+}
+
+/** Sends all, once per transaction, and ends each as told. */
+async function transact(
+  bootstrap: string,
+  topic: string,
+  ends: readonly ("commit" | "abort")[],
+): Promise<void> {
+  const producer = newTransactional(bootstrap, topic);
+  for (const end of ends) {
+    const transaction = await producer.beginTransaction();
+    await transaction.send({ messages: messages(topic) });
+    await transaction[end]();
+  }
+  await producer.close();
+}
+
+async function commitInTransaction(bootstrap: string): Promise<void> {
+  const topic = "read-none";
+  const consumer = newConsumer(bootstrap, "transacting");
+  const stream = await consumer.consume({ topics: [topic], mode: "earliest" });
+  const seen: Text[] = [];
+  stream.on("data", (message) => seen.push(message));
+  await until(`${topic} is read`, () => seen.length >= COMMITTED_OFFSET);
+  const producer = newTransactional(bootstrap, "transacting");
+  const transaction = await producer.beginTransaction();
+  await transaction.addConsumer(consumer);
+  await transaction.addOffset(seen[COMMITTED_OFFSET - 1]!);
+  await transaction.commit();
+  await stream.close();
+  await consumer.close();
+  await producer.close();
+}
+
+async function readCommitted(bootstrap: string): Promise<void> {
+  const consumer = newConsumer(bootstrap, "reading-committed");
+  const seen = await read(consumer, "settled", {
+    count: COUNT,
+    mode: "earliest",
+  });
+  await consumer.close();
+  assertEquals(seen.map(({ offset }) => Number(offset)), COMMITTED_OFFSETS);
 }
 
 type Start = Partial<ConsumeOptions<string, string, string, string>>;

@@ -50,6 +50,10 @@ ${clientTable(columns)}
   client here, which join and leave one after the other.
 - **share it cooperatively**: two members of the client and kf between them, by assignor \`cooperative-sticky\`.
 - **share it as the broker divides it**: the same in a group of \`group.protocol=consumer\` (KIP-848).
+- **commit a transaction**: kf, which reads committed records only, reads them back.
+- **abort a transaction**: the same records once aborted, then once committed; kf reads the latter.
+- **commit offsets in a transaction**: kf sees the group's committed offset.
+- **read committed records only**: a topic in which kf aborted a transaction, and committed the next.
 - **delete records**: all before an offset, which kf then sees as the first.
 - **fail on …**: the client says which error it is. Java's and kafka-python's producers wait for an unknown topic to
   appear, by design: there the admin client was asked.

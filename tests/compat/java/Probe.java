@@ -95,6 +95,10 @@ public final class Probe {
             case "seek by time" -> seekByTime();
             case "commit and resume" -> commit();
             case "list, describe and delete groups" -> groups();
+            case "commit a transaction" -> transact("write-committed", true);
+            case "abort a transaction" -> transact("write-aborted", false, true);
+            case "commit offsets in a transaction" -> commitInTransaction();
+            case "read committed records only" -> readCommitted();
             case "delete records" -> deleteRecords();
             case "fail on an unknown topic" -> unknownTopic();
             case "fail on a message too large" -> tooLarge();
@@ -234,6 +238,59 @@ public final class Probe {
         }
         for (int i = 0; i < COUNT; i++) {
             expect(sent.get(i).get().offset(), (long) i);
+        }
+    }
+
+    private KafkaProducer<String, String> newTransactional(String name) {
+        var producer = newProducer(Map.of("transactional.id", name));
+        producer.initTransactions();
+        return producer;
+    }
+
+    /** Sends all, once per transaction, and ends each as told. */
+    private void transact(String topic, boolean... commits) {
+        try (var producer = newTransactional(topic)) {
+            for (boolean isCommit : commits) {
+                producer.beginTransaction();
+                for (int i = 0; i < COUNT; i++) {
+                    ProducerRecord<String, String> record = new ProducerRecord<>(topic, 0, "k" + i, "value " + i);
+                    record.headers().add("h", "v".getBytes(StandardCharsets.UTF_8));
+                    producer.send(record);
+                }
+                producer.flush();
+                if (isCommit) {
+                    producer.commitTransaction();
+                } else {
+                    producer.abortTransaction();
+                }
+            }
+        }
+    }
+
+    private void commitInTransaction() {
+        TopicPartition at = new TopicPartition("read-none", 0);
+        try (var consumer = newConsumer(Map.of("group.id", "transacting"));
+                var producer = newTransactional("transacting")) {
+            consumer.subscribe(List.of(at.topic()));
+            read(consumer, COMMITTED_OFFSET);
+            producer.beginTransaction();
+            var offsets = Map.of(at, new OffsetAndMetadata(COMMITTED_OFFSET));
+            producer.sendOffsetsToTransaction(offsets, consumer.groupMetadata());
+            producer.commitTransaction();
+        }
+    }
+
+    private void readCommitted() {
+        TopicPartition at = new TopicPartition("settled", 0);
+        try (var consumer = newConsumer(Map.of("isolation.level", "read_committed"))) {
+            consumer.assign(List.of(at));
+            consumer.seekToBeginning(List.of(at));
+            List<ConsumerRecord<String, String>> seen = read(consumer, COUNT);
+            expect(seen.size(), COUNT);
+            // Behind the aborted ones and their marker.
+            for (int i = 0; i < COUNT; i++) {
+                expect(seen.get(i).offset(), COUNT + 1L + i);
+            }
         }
     }
 

@@ -173,6 +173,54 @@ def produce_idempotently(bootstrap: str) -> None:
     expect(offsets, list(range(COUNT)))
 
 
+def new_transactional(bootstrap: str, name: str) -> Producer:
+    producer = Producer({"bootstrap.servers": bootstrap, "transactional.id": name})
+    producer.init_transactions(20)
+    return producer
+
+
+def send_in_transaction(producer: Producer, topic: str) -> None:
+    producer.begin_transaction()
+    for key, value, headers in RECORDS:
+        producer.produce(topic, value, key, partition=0, headers=headers)
+
+
+def commit_transaction(bootstrap: str) -> None:
+    producer = new_transactional(bootstrap, "committing")
+    send_in_transaction(producer, "write-committed")
+    producer.commit_transaction(20)
+
+
+def abort_transaction(bootstrap: str) -> None:
+    producer = new_transactional(bootstrap, "aborting")
+    send_in_transaction(producer, "write-aborted")
+    expect(producer.flush(20), 0)
+    producer.abort_transaction(20)
+    send_in_transaction(producer, "write-aborted")
+    producer.commit_transaction(20)
+
+
+def commit_in_transaction(bootstrap: str) -> None:
+    topic = "read-none"
+    consumer = new_consumer(bootstrap, "transacting")
+    consumer.subscribe([topic])
+    read(consumer, COMMITTED_OFFSET)
+    producer = new_transactional(bootstrap, "transacting")
+    producer.begin_transaction()
+    at = TopicPartition(topic, 0, COMMITTED_OFFSET)
+    group = consumer.consumer_group_metadata()
+    producer.send_offsets_to_transaction([at], group, 20)
+    producer.commit_transaction(20)
+    consumer.close()
+
+
+def read_committed(bootstrap: str) -> None:
+    at = TopicPartition("settled", 0, OFFSET_BEGINNING)
+    seen = read_from(bootstrap, at, COUNT)
+    # Behind the aborted ones and their marker.
+    expect([m.offset() for m in seen], list(range(COUNT + 1, 2 * COUNT + 1)))
+
+
 def consume(bootstrap: str, codec: str) -> None:
     at = TopicPartition(f"read-{codec}", 0, OFFSET_BEGINNING)
     seen = read_from(bootstrap, at, COUNT)
@@ -247,6 +295,10 @@ main(
         "seek by time": seek_by_time,
         "commit and resume": commit,
         "list, describe and delete groups": groups,
+        "commit a transaction": commit_transaction,
+        "abort a transaction": abort_transaction,
+        "commit offsets in a transaction": commit_in_transaction,
+        "read committed records only": read_committed,
         "delete records": delete_records,
         "fail on an unknown topic": unknown_topic,
         "fail on a message too large": too_large,

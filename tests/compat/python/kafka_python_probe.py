@@ -135,6 +135,59 @@ def produce_idempotently(bootstrap: str) -> None:
     send_all(bootstrap, "write-idempotent", enable_idempotence=True)
 
 
+def new_transactional(bootstrap: str, name: str) -> KafkaProducer:
+    producer = KafkaProducer(bootstrap_servers=bootstrap, transactional_id=name)
+    producer.init_transactions()
+    return producer
+
+
+def send_in_transaction(producer: KafkaProducer, topic: str) -> None:
+    producer.begin_transaction()
+    for key, value, headers in RECORDS:
+        producer.send(topic, partition=0, key=key, value=value, headers=headers)
+
+
+def commit_transaction(bootstrap: str) -> None:
+    producer = new_transactional(bootstrap, "committing")
+    send_in_transaction(producer, "write-committed")
+    producer.commit_transaction()
+    producer.close()
+
+
+def abort_transaction(bootstrap: str) -> None:
+    producer = new_transactional(bootstrap, "aborting")
+    send_in_transaction(producer, "write-aborted")
+    producer.flush()
+    producer.abort_transaction()
+    send_in_transaction(producer, "write-aborted")
+    producer.commit_transaction()
+    producer.close()
+
+
+def commit_in_transaction(bootstrap: str) -> None:
+    at = TopicPartition("read-none", 0)
+    consumer = new_consumer(bootstrap, at.topic, group_id="transacting")
+    read(consumer, COMMITTED_OFFSET)
+    producer = new_transactional(bootstrap, "transacting")
+    producer.begin_transaction()
+    offsets = {at: OffsetAndMetadata(COMMITTED_OFFSET, "", -1)}
+    producer.send_offsets_to_transaction(offsets, consumer.group_metadata())
+    producer.commit_transaction()
+    producer.close()
+    consumer.close()
+
+
+def read_committed(bootstrap: str) -> None:
+    consumer = new_consumer(bootstrap, isolation_level="read_committed")
+    at = TopicPartition("settled", 0)
+    consumer.assign([at])
+    consumer.seek_to_beginning(at)
+    seen = read(consumer, COUNT)
+    consumer.close()
+    # Behind the aborted ones and their marker.
+    expect([r.offset for r in seen], list(range(COUNT + 1, 2 * COUNT + 1)))
+
+
 def consume(bootstrap: str, codec: str) -> None:
     topic = f"read-{codec}"
     consumer = new_consumer(bootstrap, topic, group_id=f"consuming-{codec}")
@@ -242,6 +295,10 @@ main(
         "seek by time": seek_by_time,
         "commit and resume": commit,
         "list, describe and delete groups": groups,
+        "commit a transaction": commit_transaction,
+        "abort a transaction": abort_transaction,
+        "commit offsets in a transaction": commit_in_transaction,
+        "read committed records only": read_committed,
         "delete records": delete_records,
         "fail on an unknown topic": unknown_topic,
         "fail on a message too large": too_large,
