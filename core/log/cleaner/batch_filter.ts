@@ -19,6 +19,8 @@ import { compress } from "../../record/compression.ts";
 import type { RecordCursor } from "../../record/record.ts";
 
 const NO_TIMESTAMP = -1;
+/** A batch may hold more records than one slice of the event loop takes. */
+const RECORDS_PER_STEP = 256;
 
 /** What becomes of a batch. */
 export interface BatchRetention {
@@ -34,17 +36,20 @@ export interface BatchRetention {
 
 /**
  * What is left of the batch, of which all must lie under `view`: its own
- * bytes, new ones, or undefined for nothing.
+ * bytes, new ones, or undefined for nothing. Every yield is a moment at which
+ * others may have a turn, as long as view and cursor are left alone.
  */
-export function filterBatch(
+export function* filterBatch(
   view: BatchView,
   cursor: RecordCursor,
   retention: BatchRetention,
-): Uint8Array | undefined {
+): Generator<undefined, Uint8Array | undefined> {
   const kept: KeptRecord[] = [];
   let hasTombstone = false;
   cursor.open(view);
+  let count = 0;
   for (let start = 0; cursor.next(); start = cursor.recordEnd) {
+    if (++count % RECORDS_PER_STEP === 0) yield;
     if (!retention.keeps(cursor)) continue;
     kept.push({ start, end: cursor.recordEnd, timestamp: cursor.timestamp });
     if (cursor.valueLength < 0) hasTombstone = true;
@@ -55,7 +60,7 @@ export function filterBatch(
   const needsHorizon = !view.hasDeleteHorizon &&
     (hasTombstone || retention.isEmptyTransaction);
   if (kept.length === view.recordCount && !needsHorizon) return view.bytes;
-  return rebuilt(view, {
+  return yield* rebuilt(view, {
     inflated: cursor.bytes,
     kept,
     baseTimestamp: needsHorizon
@@ -82,7 +87,7 @@ function emptied(view: BatchView): Uint8Array {
   });
 }
 
-function rebuilt(
+function* rebuilt(
   view: BatchView,
   { inflated, kept, baseTimestamp, hasHorizon }: {
     readonly inflated: Uint8Array;
@@ -90,10 +95,11 @@ function rebuilt(
     readonly baseTimestamp: number;
     readonly hasHorizon: boolean;
   },
-): Uint8Array {
+): Generator<undefined, Uint8Array> {
   const isSameBase = baseTimestamp === view.baseTimestamp;
   const writer = new Writer(inflated.length + 16);
-  for (const record of kept) {
+  for (const [i, record] of kept.entries()) {
+    if (i % RECORDS_PER_STEP === RECORDS_PER_STEP - 1) yield;
     if (isSameBase) writer.raw(inflated.subarray(record.start, record.end));
     else {
       putWithDelta(writer, inflated, {

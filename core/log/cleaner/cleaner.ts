@@ -23,6 +23,8 @@ import { abortedTransactions, CleanedTransactions } from "./transactions.ts";
 
 /** Further away, the distance of a record's time from it is no varlong. */
 const HORIZON_MS_MAX = 2 ** 51;
+/** A batch may hold more records than one slice of the event loop takes. */
+const RECORDS_PER_STEP = 256;
 
 /** The log changed or the broker stops: the cleaning is tried again later. */
 export class CleaningAborted extends Error {
@@ -120,18 +122,19 @@ export class Cleaner {
       for await (const batch of this.#batchesOf(segment, dirty)) {
         if (batch.lastOffset < firstDirtyOffset) continue;
         if (transactions.mayDiscard(batch) || batch.isControl) continue;
-        if (!this.#mapBatch(batch)) return;
+        if (!await this.#mapBatch(batch)) return;
       }
     }
     this.#mappedTo = firstUncleanableOffset;
   }
 
   /** Takes the batch's keys into the map; false when not all fit in. */
-  #mapBatch(batch: BatchView): boolean {
+  async #mapBatch(batch: BatchView): Promise<boolean> {
     const { firstDirtyOffset } = this.#options;
     const cursor = this.#cursor;
     cursor.open(batch);
-    while (cursor.next()) {
+    for (let count = 1; cursor.next(); count++) {
+      if (count % RECORDS_PER_STEP === 0) await this.#giveTurn();
       const { offset } = cursor;
       if (cursor.keyLength < 0 || offset < firstDirtyOffset) continue;
       if (!this.#map.put(this.#keyUnderCursor(), offset)) return false;
@@ -167,7 +170,7 @@ export class Cleaner {
       const retentionOf = this.#retention({ nowMs, transactions });
       for (const segment of group) {
         for await (const batch of this.#batchesOf(segment, group)) {
-          const kept = filterBatch(batch, this.#cursor, retentionOf(batch));
+          const kept = await this.#filter(batch, retentionOf(batch));
           if (kept === undefined) continue;
           files.append(kept);
           this.#bytesWritten += kept.length;
@@ -181,6 +184,18 @@ export class Cleaner {
       throw error;
     }
     log.replaceSegments(group);
+  }
+
+  async #filter(
+    batch: BatchView,
+    retention: BatchRetention,
+  ): Promise<Uint8Array | undefined> {
+    const filtering = filterBatch(batch, this.#cursor, retention);
+    for (;;) {
+      const { value, done } = filtering.next();
+      if (done) return value;
+      await this.#giveTurn();
+    }
   }
 
   /** Kafka's rules for the batches of one group. */
@@ -249,10 +264,14 @@ export class Cleaner {
       yield batch;
       this.#bytesRead += sizeInBytes;
       pace.count(sizeInBytes);
-      if (!pace.isPauseDue) continue;
-      await pace.pause();
+      await this.#giveTurn();
       this.#check(group);
     }
+  }
+
+  async #giveTurn(): Promise<void> {
+    const { pace } = this.#options;
+    if (pace.isPauseDue) await pace.pause();
   }
 
   #corrupt(
