@@ -627,8 +627,7 @@ export class Log {
         end: this.#writtenOffset,
       });
     } catch (second) {
-      this.#failure = error;
-      this.#env.trace("error", `${this.name} is offline`, { error: second });
+      this.#takeOffline("append to", second);
     }
     throw error;
   }

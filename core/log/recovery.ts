@@ -244,11 +244,7 @@ function* recover(
       cut = { ...at, position: 0, why, bytes: drop(disk, segments, i) };
       break;
     }
-    // A loss of power took the end of a segment, and left those that had only
-    // just begun after it. What holds records stays: gaps have other reasons.
-    const isAhead = segment.baseOffset > next &&
-      segments.slice(i).every(({ size }) => size === 0);
-    if (isAhead) {
+    if (isAhead(segments, i, next)) {
       drop(disk, segments, i);
       break;
     }
@@ -286,6 +282,19 @@ function* recover(
     cut,
   });
   return { logEndOffset: next, snapshotOffset };
+}
+
+/**
+ * Whether a loss of power took the end of a segment, and left those that had
+ * only just begun after it. What holds records stays: gaps have other reasons.
+ */
+function isAhead(
+  segments: readonly Segment[],
+  from: number,
+  end: number,
+): boolean {
+  return segments[from]!.baseOffset > end &&
+    segments.slice(from).every(({ size }) => size === 0);
 }
 
 /** Deletes the segments from index `from` on; gives their bytes. */
