@@ -56,7 +56,7 @@ export async function runBroker(
     });
     try {
       ready?.writeLast(`READY ${broker.address}\n`);
-      printErr(`kf: broker ready on ${broker.address}\n`);
+      say(`broker ready on ${broker.address}`, settings);
       if (broker.httpAddress !== undefined) {
         say(
           `health and metrics on http://${broker.httpAddress}`,

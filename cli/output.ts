@@ -79,6 +79,17 @@ export function say(text: string, settings: Settings): void {
   if (!settings.isQuiet) printErr(`kf: ${text}\n`);
 }
 
+/** Whether `path` is what somebody types, who is told so. */
+export function sayTyped(
+  what: string,
+  path: string,
+  settings: Settings,
+): boolean {
+  const isTyped = path === "-" && isTerminal.stdin();
+  if (isTyped) say(`reading ${what} from the terminal; Ctrl-D ends`, settings);
+  return isTyped;
+}
+
 /** Names every failed item on stderr; throws when there is one. */
 export function throwFailed(
   items: readonly { readonly name: string; readonly error?: unknown }[],

@@ -5,7 +5,7 @@
  * @module
  */
 import type { Settings } from "./settings.ts";
-import { isTerminal, monoMs, printErr } from "./terminal.ts";
+import { isDumb, isTerminal, monoMs, paintErr } from "./terminal.ts";
 import { formatBytes } from "./units.ts";
 
 const REFRESH_MS = 200;
@@ -24,7 +24,7 @@ export class Progress {
   constructor(verb: string, settings: Settings) {
     this.#verb = verb;
     // On the terminal that records are printed to, the line would be in the way.
-    this.#isShown = !settings.isQuiet && isTerminal.stderr() &&
+    this.#isShown = !settings.isQuiet && isTerminal.stderr() && !isDumb() &&
       (verb !== "read" || !isTerminal.stdout());
   }
 
@@ -34,13 +34,13 @@ export class Progress {
     const now = monoMs();
     if (now - this.#shownMs < REFRESH_MS) return;
     this.#shownMs = now;
-    printErr(`\r\x1b[K${this.#line(now)}`);
+    paintErr(this.#line(now), { isLast: false });
   }
 
   /** Shows it for good; that nothing was done the error says better. */
   end(): void {
     if (!this.#isShown || (this.records === 0 && this.#verb !== "read")) return;
-    printErr(`\r\x1b[K${this.#line(monoMs())}\n`);
+    paintErr(this.#line(monoMs()), { isLast: true });
   }
 
   #line(nowMs: number): string {

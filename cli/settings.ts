@@ -8,7 +8,13 @@
 import type { ClientKind } from "../net/client.ts";
 import type { GlobalValues } from "./argv.ts";
 import { UsageError } from "./failure.ts";
-import { foldersUp, isTerminal, readText, variable } from "./terminal.ts";
+import {
+  foldersUp,
+  isDumb,
+  isTerminal,
+  readText,
+  variable,
+} from "./terminal.ts";
 import { parseDuration, parsePair } from "./units.ts";
 import { isMapping, parseYaml } from "./yaml.ts";
 
@@ -176,7 +182,7 @@ function colors(mode: string): Settings["color"] {
   if (chosen !== "auto") {
     return { stdout: chosen === "always", stderr: chosen === "always" };
   }
-  if (variable("NO_COLOR") !== undefined || variable("TERM") === "dumb") {
+  if (variable("NO_COLOR") !== undefined || isDumb()) {
     return { stdout: false, stderr: false };
   }
   return { stdout: isTerminal.stdout(), stderr: isTerminal.stderr() };

@@ -29,6 +29,11 @@ export const isTerminal = {
   stderr: (): boolean => Deno.stderr.isTerminal(),
 };
 
+/** Whether the terminal only prints: it knows no way back. */
+export function isDumb(): boolean {
+  return variable("TERM") === "dumb";
+}
+
 /** Columns of the terminal, 80 when there is none. */
 export function columns(): number {
   try {
@@ -41,7 +46,7 @@ export function columns(): number {
 /** Lines of the terminal, 24 when there is none. */
 export function rows(): number {
   try {
-    return Deno.consoleSize().rows;
+    return Deno.consoleSize().rows || 24;
   } catch {
     return 24;
   }
@@ -63,9 +68,19 @@ export function writeOut(bytes: Uint8Array): void {
     } catch (error) {
       if (error instanceof Deno.errors.BrokenPipe) throw new BrokenPipe(at);
       if (error instanceof Deno.errors.WouldBlock) continue;
-      throw error;
+      throw unwritten("stdout", error);
     }
   }
+}
+
+/** Why something could not be written, without the number of the error. */
+function unwritten(what: string, error: unknown): Error {
+  const why = error instanceof Error ? error.message : String(error);
+  const plain = why.replace(/ \(os error \d+\).*$/s, "");
+  return new Error(
+    `Cannot write to ${what}: ${plain[0]?.toLowerCase()}${plain.slice(1)}`,
+    { cause: error },
+  );
 }
 
 const encoder = new TextEncoder();
@@ -87,6 +102,17 @@ function writeErr(bytes: Uint8Array): void {
   } catch {
     return;
   }
+}
+
+let isPainting = false;
+
+/** Shows a line on stderr over the one before; the last one stays. */
+export function paintErr(
+  line: string,
+  options: { readonly isLast: boolean },
+): void {
+  isPainting = !options.isLast;
+  printErr(`\r\x1b[K${line}${options.isLast ? "\n" : ""}`);
 }
 
 /** A source of bytes: stdin or a file. */
@@ -165,8 +191,12 @@ export function openGrowing(path: string, bytes: number): GrowingFile {
   file.truncateSync(bytes);
   return {
     append(bytes) {
-      let at = 0;
-      while (at < bytes.length) at += file.writeSync(bytes.subarray(at));
+      try {
+        let at = 0;
+        while (at < bytes.length) at += file.writeSync(bytes.subarray(at));
+      } catch (error) {
+        throw unwritten(`"${path}"`, error);
+      }
     },
     close() {
       file.syncSync();
@@ -336,6 +366,10 @@ export function takeInterrupts(): Interrupts {
   for (const [name, code] of names) {
     const handler = () => {
       if (controller.signal.aborted) Deno.exit(code);
+      // The terminal shows ^C: what is said now begins in a line of its own,
+      // unless it is painted over.
+      const isShown = name === "SIGINT" && isTerminal.stderr();
+      if (isShown && !isPainting) printErr("\n");
       controller.abort();
     };
     Deno.addSignalListener(name, handler);

@@ -8,6 +8,7 @@
 import { type Answer, renderAnswer } from "./output.ts";
 import type { Settings } from "./settings.ts";
 import {
+  isDumb,
   isTerminal,
   monoMs,
   printErr,
@@ -29,7 +30,8 @@ export async function watch(
   const interrupted = new Promise<undefined>((resolve) =>
     signal.addEventListener("abort", () => resolve(undefined))
   );
-  const isPainted = isTerminal.stdout() && settings.format === "text";
+  const isPainted = isTerminal.stdout() && !isDumb() &&
+    settings.format === "text";
   const show = isPainted ? painter() : printer(settings);
   try {
     while (!signal.aborted) {

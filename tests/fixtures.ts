@@ -107,7 +107,7 @@ async function feed(
 
 /** The command line that runs kf from source. */
 export function kfCommand(...args: string[]): string[] {
-  return [Deno.execPath(), "run", "-A", "--no-lock", MAIN, ...args];
+  return [Deno.execPath(), "run", "-A", "-q", "--no-lock", MAIN, ...args];
 }
 
 /** Runs `kf` to its end. */

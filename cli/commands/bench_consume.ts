@@ -9,7 +9,7 @@ import type { Call } from "../command.ts";
 import { Progress } from "../progress.ts";
 import { findSource, openConsumer, readToEnds } from "../reading.ts";
 import { readBounds } from "../pace.ts";
-import { monoMs, takeInterrupts } from "../terminal.ts";
+import { type Interrupts, monoMs, takeInterrupts } from "../terminal.ts";
 
 /** Runs `kf bench consume`. */
 export async function run({ args, flags, settings }: Call): Promise<void> {
@@ -18,9 +18,10 @@ export async function run({ args, flags, settings }: Call): Promise<void> {
   const measured = new Measured();
   const progress = new Progress("read", settings);
   const consumer = await openConsumer(settings);
-  const interrupts = takeInterrupts();
+  let interrupts: Interrupts | undefined;
   try {
     const { partitions } = await findSource(settings, topic);
+    interrupts = takeInterrupts();
     measured.start();
     const endMs = monoMs() + durationMs;
     let askedMs = monoMs();
@@ -44,7 +45,7 @@ export async function run({ args, flags, settings }: Call): Promise<void> {
     measured.lap();
   } finally {
     await consumer.close();
-    interrupts.release();
+    interrupts?.release();
     progress.end();
   }
   const latencyOf = "a poll";

@@ -6,10 +6,9 @@
  */
 import { withAdmin } from "../cluster.ts";
 import type { Call } from "../command.ts";
-import { ItemsFailed } from "../failure.ts";
-import { printAnswer, say } from "../output.ts";
+import { printAnswer } from "../output.ts";
 import type { Settings } from "../settings.ts";
-import { monoMs, sleep, takeInterrupts } from "../terminal.ts";
+import { monoMs, sleep } from "../terminal.ts";
 
 const WAIT_MS = 60_000;
 const PAUSE_MS = 100;
@@ -30,12 +29,20 @@ export async function run({ flags, settings }: Call): Promise<void> {
     : await askHealth(settings);
   await printAnswer({
     json: health,
-    columns: Object.keys(health),
+    columns: [
+      "ready",
+      "nodes",
+      "topics",
+      "partitions",
+      "without leader",
+      "under-replicated",
+    ],
     rows: [Object.values(health)],
   }, settings);
   if (health.isReady) return;
-  say("the cluster is not ready: partitions have no leader", settings);
-  throw new ItemsFailed("not ready");
+  throw new Error(
+    `Cannot call the cluster ready: ${health.withoutLeader} of ${health.partitions} partitions have no leader`,
+  );
 }
 
 async function askHealth(settings: Settings): Promise<Health> {
@@ -62,20 +69,14 @@ async function askHealth(settings: Settings): Promise<Health> {
 
 async function waitForHealth(settings: Settings): Promise<Health> {
   const deadlineMs = monoMs() + (settings.timeoutMs ?? WAIT_MS);
-  const { signal, release } = takeInterrupts();
-  try {
-    for (;;) {
-      const leftMs = Math.max(1, Math.floor(deadlineMs - monoMs()));
-      try {
-        const health = await askHealth({ ...settings, timeoutMs: leftMs });
-        if (health.isReady || monoMs() >= deadlineMs) return health;
-      } catch (error) {
-        if (signal.aborted || monoMs() >= deadlineMs) throw error;
-      }
-      if (signal.aborted) throw new ItemsFailed("interrupted");
-      await sleep(PAUSE_MS, signal);
+  for (;;) {
+    const leftMs = Math.max(1, Math.floor(deadlineMs - monoMs()));
+    try {
+      const health = await askHealth({ ...settings, timeoutMs: leftMs });
+      if (health.isReady || monoMs() >= deadlineMs) return health;
+    } catch (error) {
+      if (monoMs() >= deadlineMs) throw error;
     }
-  } finally {
-    release();
+    await sleep(PAUSE_MS);
   }
 }

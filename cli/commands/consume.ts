@@ -21,7 +21,12 @@ import { openConsumer, poll } from "../reading.ts";
 import type { KeepRecord } from "../selection.ts";
 import { commonProperties, type Settings } from "../settings.ts";
 import { Span } from "../span.ts";
-import { BrokenPipe, monoMs, takeInterrupts } from "../terminal.ts";
+import {
+  BrokenPipe,
+  type Interrupts,
+  monoMs,
+  takeInterrupts,
+} from "../terminal.ts";
 import { chooseTopics, readWish, type Wish } from "../wish.ts";
 
 const POLL_MS = 500;
@@ -31,16 +36,20 @@ const MEET_MS = 15_000;
 /** How much farther back a tail is looked for, each time that it was short. */
 const TAIL_GROWTH = 8;
 
-/** Everything of one run. */
-interface Run {
+/** What a run begins with. */
+interface Base {
   readonly consumer: Consumer;
   readonly wish: Wish;
   readonly span: Span;
   readonly delivery: Delivery;
-  readonly progress: Progress;
-  readonly stop: AbortSignal;
   /** How long to wait for a topic. */
   readonly meetMs: number;
+}
+
+/** Everything of one run. */
+interface Run extends Base {
+  readonly progress: Progress;
+  readonly stop: AbortSignal;
 }
 
 /** Runs `kf consume`. */
@@ -59,7 +68,6 @@ export async function run(call: Call): Promise<void> {
       ? "read_committed"
       : undefined,
   });
-  const interrupts = takeInterrupts();
   const holds = isHeld(wish);
   const delivery = new Delivery(
     wish.group === undefined ? undefined : consumer,
@@ -68,12 +76,15 @@ export async function run(call: Call): Promise<void> {
   );
   const span = new Span(consumer, wish);
   const progress = new Progress("read", settings);
-  const { signal: stop } = interrupts;
   const meetMs = settings.timeoutMs ?? MEET_MS;
-  const all: Run = { consumer, wish, span, delivery, progress, stop, meetMs };
+  const base: Base = { consumer, wish, span, delivery, meetMs };
+  let interrupts: Interrupts | undefined;
   let isReaderGone = false;
   try {
-    const partitions = await begin(all, topics);
+    const partitions = await begin(base, topics);
+    // Before that there is nothing to bring to an end in order.
+    interrupts = takeInterrupts();
+    const all: Run = { ...base, progress, stop: interrupts.signal };
     if (wish.tail !== undefined) await deliverTail(all, partitions);
     else if (wish.isLatestPerKey) await deliverLatest(all);
     else if (wish.isByTime) await deliverMerged(all, partitions);
@@ -83,7 +94,7 @@ export async function run(call: Call): Promise<void> {
     isReaderGone = true;
   } finally {
     await end(consumer, delivery);
-    interrupts.release();
+    interrupts?.release();
     progress.end();
   }
   if (isReaderGone || delivery.records > 0) return;
@@ -139,10 +150,10 @@ async function end(consumer: Consumer, delivery: Delivery): Promise<void> {
 
 /** Subscribes, or takes the partitions that are asked for and gives them. */
 async function begin(
-  all: Run,
+  base: Base,
   topics: string[] | RegExp,
 ): Promise<TopicPartition[]> {
-  const { consumer, wish, span, delivery } = all;
+  const { consumer, wish, span, delivery } = base;
   const isSubscribed = wish.group !== undefined &&
     wish.partitions === undefined;
   if (isSubscribed || topics instanceof RegExp) {
@@ -161,7 +172,9 @@ async function begin(
     return [];
   }
   const found: TopicPartition[] = [];
-  for (const topic of topics) found.push(...await choosePartitions(all, topic));
+  for (const topic of topics) {
+    found.push(...await choosePartitions(base, topic));
+  }
   consumer.assign(found);
   if (wish.group === undefined) await span.seek(found, wish.start);
   await span.assigned(found);
@@ -169,7 +182,7 @@ async function begin(
 }
 
 async function choosePartitions(
-  { consumer, wish, meetMs }: Run,
+  { consumer, wish, meetMs }: Base,
   topic: string,
 ): Promise<TopicPartition[]> {
   const all = await consumer.partitionsFor(topic, { timeoutMs: meetMs });

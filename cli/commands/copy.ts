@@ -10,9 +10,9 @@
 import type { ConsumerRecord } from "../../net/client.ts";
 import type { Call } from "../command.ts";
 import { Pairs } from "../copy_pairs.ts";
-import { ItemsFailed, UsageError } from "../failure.ts";
+import { UsageError } from "../failure.ts";
 import { findTarget, Landing } from "../landing.ts";
-import { printAnswer, say } from "../output.ts";
+import { printAnswer } from "../output.ts";
 import { Progress } from "../progress.ts";
 import {
   creationLike,
@@ -22,10 +22,11 @@ import {
   refuseGaps,
 } from "../reading.ts";
 import { type Settings, settingsOf } from "../settings.ts";
-import { takeInterrupts } from "../terminal.ts";
+import { type Interrupts, takeInterrupts } from "../terminal.ts";
 
 /** What a run has done. */
 interface Copied {
+  readonly isInterrupted: boolean;
   readonly isResumed: boolean;
   readonly records: number;
 }
@@ -40,42 +41,54 @@ export async function run({ args, flags, settings }: Call): Promise<void> {
     ...settings,
     brokers: flags.text("to-brokers") ?? settings.brokers,
   });
-  const interrupts = takeInterrupts();
+  let interrupts: Interrupts | undefined;
   const progress = new Progress("copied", settings);
   let copied: Copied;
   try {
     copied = await copy(
       { from, to, group, isEndless },
-      { source, target, progress, stop: interrupts.signal },
+      {
+        source,
+        target,
+        progress,
+        begin: () => (interrupts = takeInterrupts()).signal,
+      },
     );
   } finally {
-    interrupts.release();
+    interrupts?.release();
     progress.end();
   }
-  if (interrupts.signal.aborted && !isEndless) {
-    say("interrupted: the same line goes on from here", settings);
-    throw new ItemsFailed("interrupted");
+  const { isInterrupted, isResumed, records } = copied;
+  if (isInterrupted && !isEndless) {
+    throw new Error("interrupted: the same line goes on from here");
   }
   await printAnswer({
-    json: { from, to, group, ...copied },
+    json: { from, to, group, isResumed, records },
     columns: ["from", "to", "group", "resumed", "records"],
-    rows: [[from, to, group, copied.isResumed, copied.records]],
+    rows: [[from, to, group, isResumed, records]],
   }, settings);
 }
 
+/** What is copied. */
+interface Wish {
+  readonly from: string;
+  readonly to: string;
+  readonly group: string;
+  readonly isEndless: boolean;
+}
+
+/** With what. */
+interface Means {
+  readonly source: Settings;
+  readonly target: Settings;
+  readonly progress: Progress;
+  /** Takes signals; before that there is nothing to bring to an end in order. */
+  readonly begin: () => AbortSignal;
+}
+
 async function copy(
-  { from, to, group, isEndless }: {
-    readonly from: string;
-    readonly to: string;
-    readonly group: string;
-    readonly isEndless: boolean;
-  },
-  { source, target, progress, stop }: {
-    readonly source: Settings;
-    readonly target: Settings;
-    readonly progress: Progress;
-    readonly stop: AbortSignal;
-  },
+  { from, to, group, isEndless }: Wish,
+  { source, target, progress, begin }: Means,
 ): Promise<Copied> {
   const origin = await findSource(source, from);
   const place = await findTarget(
@@ -113,6 +126,7 @@ async function copy(
       onLanded: (partition, next, offset) =>
         pairs.note(partition, offset, next),
     });
+    const stop = begin();
     await readToEnds(consumer, {
       partitions: origin.partitions,
       starts: sources,
@@ -127,7 +141,11 @@ async function copy(
     if (stop.aborted) await landed.flush();
     else await landed.finish();
     await pairs.commit();
-    return { isResumed, records: landed.written };
+    return {
+      isInterrupted: stop.aborted,
+      isResumed,
+      records: landed.written,
+    };
   } finally {
     await landing?.close();
     await consumer.close();

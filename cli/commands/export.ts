@@ -7,8 +7,7 @@
 import type { Call } from "../command.ts";
 import { ExportFile } from "../export_file.ts";
 import { ExportFolder, folderOf } from "../export_folder.ts";
-import { ItemsFailed } from "../failure.ts";
-import { printAnswer, say } from "../output.ts";
+import { printAnswer } from "../output.ts";
 import { Progress } from "../progress.ts";
 import {
   creationLike,
@@ -17,7 +16,11 @@ import {
   readToEnds,
   refuseGaps,
 } from "../reading.ts";
-import { isNamedAsFolder, takeInterrupts } from "../terminal.ts";
+import {
+  type Interrupts,
+  isNamedAsFolder,
+  takeInterrupts,
+} from "../terminal.ts";
 
 /** Runs `kf export`. */
 export async function run({ args, settings }: Call): Promise<void> {
@@ -26,7 +29,7 @@ export async function run({ args, settings }: Call): Promise<void> {
     "isolation.level": "read_committed",
     "auto.offset.reset": "none",
   });
-  const interrupts = takeInterrupts();
+  let interrupts: Interrupts | undefined;
   const progress = new Progress(path === "-" ? "read" : "exported", settings);
   let output: ExportFile | ExportFolder | undefined;
   try {
@@ -44,6 +47,8 @@ export async function run({ args, settings }: Call): Promise<void> {
       starts: new Map([...lasts].map(([at, last]) => [at, last + 1])),
       what: `in "${path}"`,
     });
+    // Before that there is nothing to bring to an end in order.
+    interrupts = takeInterrupts();
     await readToEnds(consumer, {
       partitions,
       // At the last record that is there, to compare it.
@@ -61,17 +66,15 @@ export async function run({ args, settings }: Call): Promise<void> {
   } finally {
     await consumer.close();
     output?.close();
-    interrupts.release();
+    interrupts?.release();
     progress.end();
   }
   if (interrupts.signal.aborted) {
-    say(
+    throw new Error(
       path === "-"
         ? "interrupted: the export is not whole"
         : "interrupted: the same line goes on from here",
-      settings,
     );
-    throw new ItemsFailed("interrupted");
   }
   if (path === "-") return;
   const { isResumed } = output;

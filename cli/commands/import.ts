@@ -8,17 +8,18 @@
  */
 import type { Call, Flags } from "../command.ts";
 import { readEnvelope } from "../envelope.ts";
-import { ItemsFailed, sentenceOf } from "../failure.ts";
+import { sentenceOf } from "../failure.ts";
 import {
   folderOf,
   partitionFile,
   readExportedTopic,
 } from "../export_folder.ts";
 import { findTarget, Landing, type Target } from "../landing.ts";
-import { printAnswer, say } from "../output.ts";
+import { printAnswer, sayTyped } from "../output.ts";
 import { Progress } from "../progress.ts";
 import { readRecords } from "../record_reader.ts";
 import {
+  type Interrupts,
   isNamedAsFolder,
   openSource,
   readText,
@@ -35,7 +36,7 @@ export async function run({ args, flags, settings }: Call): Promise<void> {
   const statePath = flags.text("state") ??
     (path === "-" ? undefined : `${folderOf(path)}.import`);
   const { inputs, creation } = readInputs(path, flags);
-  const interrupts = takeInterrupts();
+  let interrupts: Interrupts | undefined;
   const progress = new Progress("imported", settings);
   // Opened first: a missing file must not leave a topic.
   const first = await openSource(inputs[0]!.path);
@@ -44,6 +45,9 @@ export async function run({ args, flags, settings }: Call): Promise<void> {
     const target = await findTarget(settings, topic, creation);
     const starts = readState(statePath, target);
     landing = await Landing.open(settings, target, { starts });
+    // Before that there is nothing to bring to an end in order.
+    interrupts = takeInterrupts();
+    sayTyped("records", path, settings);
     const options = { progress, stop: interrupts.signal };
     await feed(landing, first, { ...options, name: inputs[0]!.name });
     for (const { path, name } of inputs.slice(1)) {
@@ -59,17 +63,15 @@ export async function run({ args, flags, settings }: Call): Promise<void> {
   } finally {
     await landing?.close();
     first.close();
-    interrupts.release();
+    interrupts?.release();
     progress.end();
   }
   if (interrupts.signal.aborted) {
-    say(
+    throw new Error(
       statePath === undefined
         ? "interrupted: the import is not whole"
         : "interrupted: the same line goes on from here",
-      settings,
     );
-    throw new ItemsFailed("interrupted");
   }
   if (statePath !== undefined) removePath(statePath);
   const { isResumed, written } = landing;

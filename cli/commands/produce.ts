@@ -9,7 +9,7 @@ import type { Call, Flags } from "../command.ts";
 import { type Enveloped, readEnvelope } from "../envelope.ts";
 import { ItemsFailed, sentenceOf, UsageError } from "../failure.ts";
 import { decodeFramed, type Framing, framingOf } from "../framing.ts";
-import { say } from "../output.ts";
+import { say, sayTyped } from "../output.ts";
 import { Pace, parseRate } from "../pace.ts";
 import { Progress } from "../progress.ts";
 import {
@@ -73,13 +73,6 @@ export async function run(call: Call): Promise<void> {
   const [shape, paths] = readShape(call);
   const delimiter = readDelimiter(flags);
   const isWhole = flags.text("txn") !== undefined;
-  const isTyped = paths.includes("-") && isTerminal.stdin();
-  if (isTyped) {
-    say(
-      "reading records from the terminal, one per line; Ctrl-D ends",
-      settings,
-    );
-  }
   const producer = await openProducer(settings, {
     "acks": flags.text("acks"),
     "enable.idempotence": isIdempotent(flags.text("acks")),
@@ -101,13 +94,15 @@ export async function run(call: Call): Promise<void> {
     stop: signal,
     onFailed: isWhole ? () => spoiled.abort() : () => {},
   });
+  const isTyped = paths.includes("-") && isTerminal.stdin();
   try {
+    // Who types should not do so in vain, and a file is one record at least.
+    if (isTyped || isWhole || shape.isFilePerRecord) await intake.meet();
     if (isWhole) {
       await producer.initTransactions();
       producer.beginTransaction();
     }
-    // Who types should not do so in vain, and a file is one record at least.
-    if (isTyped || shape.isFilePerRecord) await intake.meet();
+    if (isTyped) sayTyped("records", "-", settings);
     for (const path of paths) {
       if (signal.aborted) break;
       intake.begin(path, paths.length > 1);

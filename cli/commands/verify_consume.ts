@@ -7,17 +7,22 @@
 import type { Call } from "../command.ts";
 import { ItemsFailed } from "../failure.ts";
 import { type Ledger, readLedger } from "../ledger.ts";
-import { printAnswer, say } from "../output.ts";
+import { printAnswer, say, sayTyped } from "../output.ts";
 import { Progress } from "../progress.ts";
 import { Proof, type Violation } from "../proof.ts";
 import { findSource, openConsumer, readToEnds } from "../reading.ts";
 import type { Settings } from "../settings.ts";
-import { openSource, printErr, takeInterrupts } from "../terminal.ts";
+import {
+  type Interrupts,
+  openSource,
+  printErr,
+  takeInterrupts,
+} from "../terminal.ts";
 
 /** Runs `kf verify consume`. */
 export async function run({ args, settings }: Call): Promise<void> {
   const [topic, path = "-"] = args as [string, string?];
-  const ledger = await openLedger(path);
+  const ledger = await openLedger(path, settings);
   const proof = new Proof(ledger, topic);
   const isWhole = await read(proof, topic, settings);
   const { head, sent, acked } = ledger;
@@ -55,8 +60,9 @@ export async function run({ args, settings }: Call): Promise<void> {
 }
 
 /** A signal for the whole pipe ends the writer, and the ledger with it. */
-async function openLedger(path: string): Promise<Ledger> {
-  const interrupts = takeInterrupts();
+async function openLedger(path: string, settings: Settings): Promise<Ledger> {
+  const isTyped = sayTyped("a ledger", path, settings);
+  const interrupts = isTyped ? undefined : takeInterrupts();
   try {
     const source = await openSource(path);
     try {
@@ -65,7 +71,7 @@ async function openLedger(path: string): Promise<Ledger> {
       source.close();
     }
   } finally {
-    interrupts.release();
+    interrupts?.release();
   }
 }
 
@@ -75,11 +81,12 @@ async function read(
   topic: string,
   settings: Settings,
 ): Promise<boolean> {
-  const interrupts = takeInterrupts();
+  let interrupts: Interrupts | undefined;
   const progress = new Progress("read", settings);
   const consumer = await openConsumer(settings);
   try {
     const { partitions } = await findSource(settings, topic);
+    interrupts = takeInterrupts();
     await readToEnds(consumer, {
       partitions,
       stop: interrupts.signal,
@@ -101,7 +108,7 @@ async function read(
     return true;
   } finally {
     await consumer.close();
-    interrupts.release();
+    interrupts?.release();
     progress.end();
   }
 }

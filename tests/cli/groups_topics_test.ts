@@ -18,6 +18,7 @@ import {
   type RunOptions,
   until,
 } from "../fixtures.ts";
+import { HAS_TERMINAL, onTerminal } from "./on_terminal.ts";
 import { type Bench, done, startBench } from "./command_bench.ts";
 
 /** A topic of two partitions, five records in the first, two in the second. */
@@ -36,34 +37,6 @@ async function fill(bench: Bench, topic: string): Promise<void> {
 
 function moves(topic: string, ...rows: [number, number | null, number][]) {
   return rows.map(([partition, from, to]) => ({ topic, partition, from, to }));
-}
-
-/** A kf with a terminal of its own. */
-function onTerminal(args: readonly string[], lines = 30) {
-  const line = kfCommand(...args).map((word) => `'${word}'`).join(" ");
-  const child = new Deno.Command("script", {
-    args: ["-qefc", `stty cols 100 rows ${lines}; exec ${line}`, "/dev/null"],
-    env: { NO_COLOR: "1" },
-    stdin: "piped",
-    stdout: "piped",
-    stderr: "null",
-  }).spawn();
-  const keys = child.stdin.getWriter();
-  let screen = "";
-  const reading = (async () => {
-    const text = child.stdout.pipeThrough(new TextDecoderStream());
-    for await (const chunk of text) screen += chunk;
-  })();
-  return {
-    screen: () => screen,
-    press: (text: string) => keys.write(new TextEncoder().encode(text)),
-    async end(): Promise<number> {
-      const { code } = await child.status;
-      await reading;
-      await keys.close().catch(() => {});
-      return code;
-    },
-  };
 }
 
 Deno.test("group seek moves what was committed to an end, an offset or a time", async () => {
@@ -182,20 +155,20 @@ Deno.test("group seek asks first, and exits 2 where nobody can be asked", async 
 
 Deno.test({
   name: "group seek shows its table on a terminal and does what is answered",
-  ignore: !hasProgram("script", "--version"),
+  ignore: !HAS_TERMINAL,
   async fn() {
     await using bench = await startBench();
     await fill(bench, "events");
     done(await bench.kf("consume events -e -g g"));
-    const words = "group seek g --to earliest -b".split(" ");
+    const line = `kf group seek g --to earliest -b ${bench.address}`;
     for (const [key, first] of [["n", 5], ["y", 0]] as const) {
-      const asked = onTerminal([...words, bench.address]);
+      const asked = onTerminal(line, { env: { NO_COLOR: "1" } });
       await until("it asks", () => asked.screen().includes("has committed?"));
       assertMatch(
         asked.screen(),
         /TOPIC +PARTITION +FROM +TO\r?\nevents +0 +5/,
       );
-      await asked.press(key);
+      await asked.press(`${key}\n`);
       assertEquals(await asked.end(), 0, asked.screen());
       const [lag] = await bench.json("group lag g") as {
         committedOffset: number;
@@ -488,13 +461,15 @@ Deno.test("group lag --watch of a group that is not there exits 1", async () => 
 
 Deno.test({
   name: "group lag --watch paints one place of a terminal until ^C",
-  ignore: !hasProgram("script", "--version"),
+  ignore: !HAS_TERMINAL,
   async fn() {
     await using bench = await startBench();
     done(await bench.kf("topic create wide -p 9"));
     done(await bench.kf("group seek g -t wide --to 0 -y"));
-    const words = "group lag g --watch -b".split(" ");
-    const seen = onTerminal([...words, bench.address], 6);
+    const seen = onTerminal(`kf group lag g --watch -b ${bench.address}`, {
+      rows: 6,
+      env: { NO_COLOR: "1" },
+    });
     await until(
       "it is painted twice",
       () => seen.screen().split("\x1b[H").length > 2,
