@@ -163,10 +163,10 @@ class NameWatch {
       // Loaded when there is trouble only. It asks as the dial does.
       const { lookup } = await import("node:dns/promises");
       await lookup(host);
+      this.isPending = false;
     } catch {
-      // The dial will say so.
+      // It has none.
     }
-    this.isPending = false;
   }
 }
 

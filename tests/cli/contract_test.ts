@@ -22,6 +22,7 @@ const NEEDS: Readonly<Record<string, { args: string[]; stdin?: string }[]>> = {
   "produce": [
     { args: ["t"], stdin: "a\nb\n" },
     { args: ["t", "--file-per-record", "-"], stdin: "a" },
+    { args: ["t", "--txn", "x"], stdin: "a\n" },
   ],
   "consume": [
     { args: ["t"] },
@@ -31,6 +32,8 @@ const NEEDS: Readonly<Record<string, { args: string[]; stdin?: string }[]>> = {
     { args: ["t", "-g", "g", "--group-protocol", "consumer"] },
     { args: ["-r", "t.*"] },
   ],
+  "pipe": [{ args: ["--from", "t", "--to", "u", "--", "cat"] }],
+  "dlq redrive": [{ args: ["t"] }],
   "topic list": [{ args: [] }],
   "topic create": [{ args: ["t", "u"] }],
   "topic describe": [{ args: ["t", "u"] }],
@@ -43,6 +46,9 @@ const NEEDS: Readonly<Record<string, { args: string[]; stdin?: string }[]>> = {
   "group lag": [{ args: ["g"] }, { args: ["g", "--watch"] }],
   "group seek": [{ args: ["g", "--to", "earliest", "-y"] }],
   "group delete": [{ args: ["g", "h", "-y"] }],
+  "txn list": [{ args: [] }],
+  "txn describe": [{ args: ["x"] }, { args: ["--producers", "t:0"] }],
+  "txn abort": [{ args: ["x", "-y"] }],
   "cluster info": [{ args: [] }],
   "cluster health": [{ args: [] }, { args: ["--wait"] }],
   "cluster quorum": [{ args: [] }],
@@ -119,8 +125,8 @@ async function ask(
   { spec, args, stdin }: Given,
   address: string,
 ): Promise<[string, Finished]> {
-  const words = [...spec.path.split(" "), ...args, "-b", address];
-  const finished = await kf([...words, "--timeout", "500ms"], {
+  const words = ["-b", address, ...spec.path.split(" "), ...args];
+  const finished = await kf(["--timeout", "500ms", ...words], {
     stdin: stdin ?? "",
     timeoutMs: 30_000,
   });
