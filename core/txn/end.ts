@@ -110,9 +110,13 @@ function refusalV2(
   request: EndTxnInput,
 ): ErrorName | undefined {
   const { producerEpoch, committed } = request;
-  const isOverflowRetry = before.previousProducerId === request.producerId &&
+  // An end of version 1 raised no epoch: the next one is another producer's.
+  const hasRaised = raisesEpochs(before.clientVersion);
+  const isOverflowRetry = hasRaised &&
+    before.previousProducerId === request.producerId &&
     producerEpoch === PRODUCER_EPOCH_MAX && before.producerEpoch === 0;
-  const isRetry = isOverflowRetry || before.producerEpoch === producerEpoch + 1;
+  const isRetry = isOverflowRetry ||
+    (hasRaised && before.producerEpoch === producerEpoch + 1);
   const isCurrent = before.producerEpoch === producerEpoch;
   const told = toldOf(before);
   if (
