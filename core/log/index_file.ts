@@ -218,7 +218,7 @@ export class OffsetIndex {
       this.file.count,
       (at) => this.file.entry(at).getInt32(0) <= relativeOffset,
     );
-    return i < 0 ? 0 : this.file.entry(i).getInt32(4);
+    return i < 0 ? 0 : Math.max(0, this.file.entry(i).getInt32(4));
   }
 
   /** Position of the last entry; 0 when there is none. */

@@ -71,11 +71,18 @@ export class LogReader {
     options: SegmentRead,
   ): Uint8Array | undefined {
     const { offset, maxBytes, minOneBatch, active } = options;
-    const position = this.#hints.position(segment.baseOffset, offset) ??
+    const hint = this.#hints.position(segment.baseOffset, offset);
+    let position = hint ??
       segment.offsetIndex.lookup(offset - segment.baseOffset);
+    let isSure = hint !== undefined || position === 0;
     let bytes = Math.max(maxBytes, BATCH_OVERHEAD) + READ_AHEAD_BYTES;
     for (;;) {
       const chunk = this.#chunk(segment, { position, bytes, active });
+      if (!isSure && !this.#mayLeadTo(offset, chunk)) {
+        isSure = true;
+        position = 0;
+        continue;
+      }
       const found = this.#wholeBatches(segment, chunk, {
         ...options,
         position,
@@ -93,6 +100,16 @@ export class LogReader {
       }
       return chunk.subarray(found.start, found.end);
     }
+  }
+
+  /**
+   * Whether a batch begins with `chunk` from which on `offset` is found. A
+   * damaged index costs time: it must not hide records.
+   */
+  #mayLeadTo(offset: number, chunk: Uint8Array): boolean {
+    if (chunk.length < BATCH_OVERHEAD) return false;
+    this.#view.moveTo(chunk, 0);
+    return isBatch(this.#view) && this.#view.baseOffset <= offset;
   }
 
   #chunk(
@@ -175,10 +192,12 @@ export class LogReader {
 }
 
 function checkHeader(view: BatchView, path: string, position: number): void {
-  const isBatch = view.magic === 2 && view.sizeInBytes >= BATCH_OVERHEAD &&
+  if (!isBatch(view)) throw noBatch(path, position);
+}
+
+function isBatch(view: BatchView): boolean {
+  return view.magic === 2 && view.sizeInBytes >= BATCH_OVERHEAD &&
     view.lastOffsetDelta >= 0;
-  if (isBatch) return;
-  throw noBatch(path, position);
 }
 
 function noBatch(path: string, position: number): KafkaError {

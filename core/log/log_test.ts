@@ -249,3 +249,44 @@ Deno.test("what a crash left unflushed settles without another append", async ()
     Deno.removeSync(folder, { recursive: true });
   }
 });
+
+Deno.test("an index with a wrong entry hides no record", async () => {
+  const folder = Deno.makeTempDirSync({ prefix: "kf-log-" });
+  const open = () =>
+    Log.open({
+      env: ENV,
+      folder,
+      topic: "t",
+      partition: 0,
+      topicId: "Gmd94rMBRdCEC5P7ytJnvA",
+      config: { ...CONFIG, indexIntervalBytes: 100 },
+      recoveryPoint: 0,
+      logStartOffset: 0,
+      wasClean: true,
+    });
+  let log = open();
+  for (let i = 0; i < 40; i++) append(log, i);
+  await log.close({ clean: true });
+  const path = `${folder}/00000000000000000000.index`;
+  const whole = Deno.readFileSync(path);
+  const last = new DataView(whole.buffer).getInt32(whole.length - 4);
+  for (const position of [last, last - 7, -1, 0x7fffffff]) {
+    const bytes = whole.slice();
+    const view = new DataView(bytes.buffer);
+    for (let at = 8; at < bytes.length - 8; at += 8) {
+      view.setInt32(at + 4, position);
+    }
+    Deno.writeFileSync(path, bytes);
+    log = open();
+    for (let offset = 39; offset >= 0; offset--) {
+      const read = log.read(offset, {
+        maxBytes: 1,
+        upperOffset: Infinity,
+        minOneBatch: true,
+      });
+      assertEquals(new BatchView(read).baseOffset, offset);
+    }
+    await log.close({ clean: false });
+  }
+  Deno.removeSync(folder, { recursive: true });
+});
