@@ -1,0 +1,174 @@
+/**
+ * Rounds of one kind of fault under load, each on a folder of its own and
+ * judged by the checker. Owns what is kept of a run: how far it is, so that it
+ * goes on after a kill, and all of a round that failed.
+ *
+ * @module
+ */
+import { dumpLog } from "../../core/log.ts";
+import { Chance } from "../chance.ts";
+import { type Anomaly, check } from "../sim/checker.ts";
+import { Host } from "./host.ts";
+import { type FaultKind, type KindName, KINDS, settled } from "./kinds.ts";
+import { type Load, PlainLoad } from "./load.ts";
+
+/** What a round came to. */
+export interface Outcome {
+  readonly acknowledged: number;
+  readonly anomalies: readonly Anomaly[];
+}
+
+/** How far a run is. */
+export interface Progress {
+  readonly kind: KindName;
+  /** Of round 0; each round has one more. */
+  readonly seed: number;
+  rounds: number;
+  strikes: number;
+  acknowledged: number;
+  /** Rounds that failed, and why. */
+  failed: { round: number; why: string }[];
+}
+
+/** The loads that rounds are run under, by turns. */
+const LOADS: readonly (new (host: Host, chance: Chance) => Load)[] = [
+  PlainLoad,
+];
+
+/** Runs one round in `folder`; a string says why it can't be run here. */
+export async function runRound(
+  kind: FaultKind,
+  { folder, round, seed, strikes = kind.strikes }: {
+    readonly folder: string;
+    readonly round: number;
+    readonly seed: number;
+    readonly strikes?: number;
+  },
+): Promise<Outcome | string> {
+  const chance = new Chance(seed + round);
+  const made = kind.prepare(folder);
+  if (typeof made === "string") return made;
+  using site = made;
+  await using host = new Host(site.data);
+  try {
+    await host.start();
+    const load = new LOADS[round % LOADS.length]!(host, chance);
+    await load.start();
+    for (let strike = 0; strike < strikes; strike++) {
+      await site.strike(host, chance);
+      await settled(load);
+    }
+    const history = await load.finish();
+    const anomalies = check(history);
+    const code = await host.end("SIGTERM");
+    if (code !== 0) anomalies.push({ name: "exit", what: `exit code ${code}` });
+    return {
+      acknowledged: history.sends.filter(({ ending }) =>
+        ending === "ok"
+      ).length,
+      anomalies: [...anomalies, ...filesWrong(site.data, kind)],
+    };
+  } finally {
+    await host.endIfRunning("SIGKILL");
+    Deno.writeTextFileSync(`${folder}/broker.log`, host.printed);
+  }
+}
+
+/** What a dump finds wrong with the files of a broker that stopped. */
+function filesWrong(data: string, { leaves }: FaultKind): Anomaly[] {
+  const wrong: Anomaly[] = [];
+  for (const row of dumpLog([data], { verify: true })) {
+    if (row.kind !== "problem" || leaves?.test(row.file)) continue;
+    wrong.push({ name: "damage", what: `${row.file}: ${row.problem}` });
+  }
+  return wrong.slice(0, 5);
+}
+
+/** How a run goes on. */
+export interface CampaignOptions {
+  readonly kind: KindName;
+  /** Rounds in all, those of earlier calls included. */
+  readonly rounds: number;
+  readonly seed: number;
+  /** What stays between calls. */
+  readonly state: string;
+  readonly say: (line: string) => void;
+}
+
+/** Runs what is left of a run; undefined when it can't be run here. */
+export async function runCampaign(
+  options: CampaignOptions,
+): Promise<Progress | undefined> {
+  const { kind: name, rounds, state, say } = options;
+  const kind = KINDS[name];
+  Deno.mkdirSync(state, { recursive: true });
+  const path = `${state}/${name}.json`;
+  const progress = readProgress(path) ??
+    {
+      kind: name,
+      seed: options.seed,
+      rounds: 0,
+      strikes: 0,
+      acknowledged: 0,
+      failed: [],
+    };
+  while (progress.rounds < rounds) {
+    const round = progress.rounds;
+    const folder = `${state}/${name}-${round}`;
+    Deno.mkdirSync(folder, { recursive: true });
+    const outcome = await runRound(kind, {
+      folder,
+      round,
+      seed: progress.seed,
+    }).catch((error): Outcome => ({
+      acknowledged: 0,
+      anomalies: [{ name: "stuck", what: String(error) }],
+    }));
+    if (typeof outcome === "string") {
+      Deno.removeSync(folder, { recursive: true });
+      say(`skipped: ${name}: ${outcome}`);
+      return undefined;
+    }
+    note(progress, { kind, round, outcome });
+    Deno.writeTextFileSync(`${path}.new`, JSON.stringify(progress));
+    Deno.renameSync(`${path}.new`, path);
+    if (outcome.anomalies.length === 0) {
+      Deno.removeSync(folder, { recursive: true });
+    }
+    say(
+      `${name} ${progress.rounds}/${rounds}: ${outcome.acknowledged} acknowledged, ${
+        textOf(outcome.anomalies) || "ok"
+      }`,
+    );
+  }
+  return progress;
+}
+
+function readProgress(path: string): Progress | undefined {
+  try {
+    return JSON.parse(Deno.readTextFileSync(path)) as Progress;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return undefined;
+    throw error;
+  }
+}
+
+function note(
+  progress: Progress,
+  { kind, round, outcome }: {
+    readonly kind: FaultKind;
+    readonly round: number;
+    readonly outcome: Outcome;
+  },
+): void {
+  progress.rounds++;
+  progress.strikes += kind.strikes;
+  progress.acknowledged += outcome.acknowledged;
+  if (outcome.anomalies.length === 0) return;
+  progress.failed.push({ round, why: textOf(outcome.anomalies) });
+}
+
+/** Anomalies in one line. */
+export function textOf(anomalies: readonly Anomaly[]): string {
+  return anomalies.map(({ name, what }) => `${name}: ${what}`).join("; ");
+}

@@ -1,0 +1,87 @@
+/**
+ * The broker of a faulty run: a real process on one port and one data folder,
+ * ended and started as the faults want it. Owns when it ended; judges nothing.
+ *
+ * @module
+ */
+import { type BrokerProcess, startBrokerProcess, until } from "../fixtures.ts";
+
+const ARGS = [
+  ...["-X", "group.initial.rebalance.delay.ms=0"],
+  ...["-X", "offsets.topic.num.partitions=3"],
+  ...["-X", "log.segment.bytes=1048576"],
+];
+
+/** Waits without a condition: faults happen at random times. */
+export function pause(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms));
+}
+
+/** One broker, over all its lives. */
+export class Host implements AsyncDisposable {
+  readonly data: string;
+  /** When it ended, however. */
+  readonly endsMs: number[] = [];
+  /** When what wasn't synced was lost. */
+  readonly powerLossesMs: number[] = [];
+  /** What all its lives printed. */
+  printed = "";
+  #broker: BrokerProcess | undefined;
+  #port = 0;
+
+  constructor(data: string) {
+    this.data = data;
+  }
+
+  get address(): string {
+    return `127.0.0.1:${this.#port}`;
+  }
+
+  /** Starts it, under another program if one is given. */
+  async start(under: readonly string[] = []): Promise<void> {
+    this.#broker = await startBrokerProcess({
+      data: this.data,
+      port: this.#port,
+      args: ARGS,
+      under,
+    });
+    this.#port = this.#broker.port;
+  }
+
+  /** Ends it; gives the exit code. */
+  async end(signal: Deno.Signal): Promise<number> {
+    const broker = this.#broker!;
+    this.endsMs.push(Date.now());
+    const code = await broker.end(signal);
+    this.printed += broker.stderr();
+    this.#broker = undefined;
+    return code;
+  }
+
+  /** Ends it unless it has ended by itself, or never ran. */
+  async endIfRunning(signal: Deno.Signal): Promise<void> {
+    if (this.#broker !== undefined) await this.end(signal);
+  }
+
+  /** Holds it still for a while. */
+  async freeze(ms: number): Promise<void> {
+    const { pid } = this.#broker!;
+    Deno.kill(pid, "SIGSTOP");
+    try {
+      await until("it is stopped", () => stateOf(pid) === "T");
+      await pause(ms);
+    } finally {
+      Deno.kill(pid, "SIGCONT");
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.endIfRunning("SIGKILL");
+  }
+}
+
+/** The letter that Linux says of a process: T is stopped. */
+function stateOf(pid: number): string | undefined {
+  const stat = Deno.readTextFileSync(`/proc/${pid}/stat`);
+  return stat.slice(stat.lastIndexOf(")") + 2)[0];
+}
