@@ -5,9 +5,10 @@
  * @module
  */
 import { assert, assertEquals } from "@std/assert";
+import { denoEnv } from "../../core/env/deno_env.ts";
 import { ERRORS } from "../../core/errors.ts";
 import { javaHash } from "../../core/ids.ts";
-import { buildBatch } from "../../core/record/builder.ts";
+import { buildBatch, type RecordInput } from "../../core/record/builder.ts";
 import { batchesOf, BatchView } from "../../core/record/batch.ts";
 import { encodeTransactionRecord } from "../../core/txn/records.ts";
 import type { Transaction } from "../../core/txn/transaction.ts";
@@ -427,25 +428,38 @@ Deno.test("transaction.version goes down and up, and records follow", async () =
   assertEquals(await level(3, 1), ERRORS.INVALID_UPDATE_VERSION);
 });
 
-/** What a crash right after this record leaves in `folder`. */
+/** What a crash right after this record leaves in partition 0 of `folder`. */
 function leave(
   folder: string,
-  transactionalId: string,
-  transaction: Transaction,
+  stored: Pick<RecordInput, "key" | "value">,
 ): void {
   const path = `${folder}/${STATE_TOPIC}-0/00000000000000000000.log`;
   const before = Deno.readFileSync(path);
   let offset = 0;
   for (const { nextOffset } of batchesOf(before)) offset = nextOffset;
-  const stored = encodeTransactionRecord({
-    type: "Transaction",
-    transactionalId,
-    transaction,
-    version: 1,
-  });
   const batch = buildBatch([{ timestamp: Date.now(), ...stored }]);
   new BatchView(batch).setBaseOffset(offset);
   Deno.writeFileSync(path, batch, { append: true });
+}
+
+/** The end of a transaction that is decided, and has no marker yet. */
+function preparedOf(
+  { producerId, producerEpoch }: ProducerId,
+  { state, nextProducerId }: Pick<Transaction, "state" | "nextProducerId">,
+): Transaction {
+  return {
+    producerId,
+    previousProducerId: producerId,
+    nextProducerId,
+    producerEpoch: nextProducerId === -1 ? producerEpoch + 1 : 32_767,
+    lastProducerEpoch: -1,
+    timeoutMs: 60_000,
+    state,
+    partitions: new Map([["t", new Set([0, 1])], ["gone", new Set([0])]]),
+    startMs: Date.now(),
+    updateMs: Date.now(),
+    clientVersion: 2,
+  };
 }
 
 Deno.test("a broker comes back in every state of its transactions", async () => {
@@ -470,21 +484,16 @@ Deno.test("a broker comes back in every state of its transactions", async () => 
     state: "PrepareCommit" | "PrepareAbort",
     nextProducerId = -1,
   ) => {
-    const { producerId, producerEpoch } = ids.get(id)!;
-    const isLast = nextProducerId !== -1;
-    leave(folder.path, id, {
-      producerId,
-      previousProducerId: producerId,
-      nextProducerId,
-      producerEpoch: isLast ? 32_767 : producerEpoch + 1,
-      lastProducerEpoch: -1,
-      timeoutMs: 60_000,
-      state,
-      partitions: new Map([["t", new Set([0, 1])], ["gone", new Set([0])]]),
-      startMs: Date.now(),
-      updateMs: Date.now(),
-      clientVersion: 2,
-    });
+    const transaction = preparedOf(ids.get(id)!, { state, nextProducerId });
+    leave(
+      folder.path,
+      encodeTransactionRecord({
+        type: "Transaction",
+        transactionalId: id,
+        transaction,
+        version: 1,
+      }),
+    );
   };
   prepared("committing", "PrepareCommit");
   prepared("aborting", "PrepareAbort");
@@ -509,6 +518,50 @@ Deno.test("a broker comes back in every state of its transactions", async () => 
     assertEquals(await ongoing.end(true, 5), 0);
     await ongoing.reaches("CompleteCommit");
     assert(ongoing.producer.producerEpoch === 1);
+  } finally {
+    await second.stop();
+  }
+});
+
+Deno.test("a record that can't be read costs the ids of its partition, not the broker", async () => {
+  using folder = temporaryFolder();
+  const config = {
+    "transaction.state.log.num.partitions": "2",
+    "transaction.abort.timed.out.transaction.cleanup.interval.ms": "20",
+  };
+  // One id for each of the two partitions.
+  const [lost, kept] = ["b", "a"];
+  const first = await start(folder.path, { config });
+  {
+    using client = await RawClient.connect(first.address.port);
+    for (const id of [lost, kept]) {
+      const txn = new Txn(client, id!);
+      await txn.find();
+      assertEquals(await txn.init(), 0);
+    }
+  }
+  await first.stop();
+  const value = new Uint8Array(64);
+  value[1] = 1; // A version that is known, and a state that is none.
+  value.fill(99, 2);
+  const { key } = encodeTransactionRecord({
+    type: "Transaction",
+    transactionalId: lost!,
+    transaction: null,
+    version: 1,
+  });
+  leave(folder.path, { key, value });
+  Deno.removeSync(`${folder.path}/.kafka_cleanshutdown`);
+  const traced = new Set<string>();
+  const env = denoEnv({ trace: (_level, message) => traced.add(message) });
+  const second = await start(folder.path, { config, env });
+  try {
+    using client = await RawClient.connect(second.address.port);
+    const unreadable = new Txn(client, lost!);
+    assertEquals(await unreadable.init(), ERRORS.UNKNOWN_SERVER_ERROR);
+    assertEquals(await new Txn(client, kept!).init(), 0);
+    assertEquals(await unreadable.init(), ERRORS.UNKNOWN_SERVER_ERROR);
+    assert(traced.has("What __transaction_state-0 keeps can't be loaded"));
   } finally {
     await second.stop();
   }

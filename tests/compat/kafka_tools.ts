@@ -64,7 +64,7 @@ export const TOOLS = {
   FeatureCommand: told("kafka-features", "describe, upgrade, downgrade"),
   TransactionsCommand: told(
     "kafka-transactions",
-    "list, describe, describe producers, find hanging, abort",
+    "list, describe, describe producers, find hanging, abort, terminate",
   ),
   ReassignPartitionsCommand: told(
     "kafka-reassign-partitions",

@@ -143,6 +143,14 @@ Deno.test({
       await transactions(broker, "describe --transactional-id open"),
       /\sOngoing\s+60000\s+\d{13}\s+\d+\s+t-0/,
     );
+    await transactions(
+      broker,
+      "forceTerminateTransaction --transactionalId open",
+    );
+    await until(
+      "it is fenced, and its name free",
+      async () => await stateOf(client, "open") === "Empty",
+    );
   },
 });
 
