@@ -9,6 +9,7 @@
  */
 import { assert, assertEquals } from "@std/assert";
 import {
+  type Admin,
   createAdmin,
   createConsumer,
   createProducer,
@@ -165,7 +166,7 @@ function check(read: readonly string[][], writers: readonly Writer[]): void {
   }
 }
 
-Deno.test("transactions survive kill -9 as a whole or not at all", async () => {
+async function killed(transactionVersion: number): Promise<void> {
   const rounds = Number(Deno.env.get("KF_KILL_ROUNDS") ?? 5);
   const seed = Number(Deno.env.get("KF_SEED") ?? Date.now() % 1_000_000);
   // deno-lint-ignore no-console
@@ -182,6 +183,7 @@ Deno.test("transactions survive kill -9 as a whole or not at all", async () => {
   try {
     const admin = createAdmin({ "bootstrap.servers": address });
     await admin.createTopics([{ name: TOPIC, partitions: PARTITIONS }]);
+    if (transactionVersion < 2) await lower(admin, transactionVersion);
     await admin.close();
     const writers = Array.from(
       { length: WRITERS },
@@ -212,4 +214,16 @@ Deno.test("transactions survive kill -9 as a whole or not at all", async () => {
   } finally {
     await broker[Symbol.asyncDispose]();
   }
-});
+}
+
+function lower(admin: Admin, level: number): Promise<void> {
+  const name = "transaction.version";
+  return admin.updateFeatures([{ name, level, kind: "downgrade" }]);
+}
+
+for (const version of [2, 0]) {
+  Deno.test(
+    `transactions of version ${version} survive kill -9 as a whole or not at all`,
+    () => killed(version),
+  );
+}
