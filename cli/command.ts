@@ -8,7 +8,12 @@ import { UsageError } from "./failure.ts";
 import type { Settings } from "./settings.ts";
 
 /** What a shell offers for a word. */
-export type Completion = "topic" | "group" | "profile" | "file";
+export type Completion =
+  | "topic"
+  | "group"
+  | "transactional id"
+  | "profile"
+  | "file";
 
 /** One flag. Without `value` it is a switch. */
 export interface FlagSpec {

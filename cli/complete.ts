@@ -160,6 +160,10 @@ async function namesOf(
     const groups = await withAdmin(settings, (admin) => admin.listGroups());
     return groups.map(({ groupId }) => groupId);
   }
+  if (kind === "transactional id") {
+    const ids = await withAdmin(settings, (admin) => admin.listTransactions());
+    return ids.map(({ transactionalId }) => transactionalId);
+  }
   const topics = await withAdmin(settings, (admin) => admin.listTopics());
   return topics.filter(({ isInternal }) => !isInternal || typed.startsWith("_"))
     .map(({ name }) => name);

@@ -75,6 +75,7 @@ export const PRODUCE: CommandSpec = {
     {
       name: "txn",
       value: "ID",
+      completes: "transactional id",
       brief:
         "all of the input or nothing, as one transaction of this transactional id",
     },

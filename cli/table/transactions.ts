@@ -52,6 +52,7 @@ export const TRANSACTIONS: readonly CommandSpec[] = [
       name: "ID…",
       min: 0,
       max: Infinity,
+      completes: "transactional id",
       brief: "transactional ids",
     },
     flags: [{
@@ -82,6 +83,7 @@ export const TRANSACTIONS: readonly CommandSpec[] = [
       name: "ID",
       min: 0,
       max: 1,
+      completes: "transactional id",
       brief: "the transactional id; whoever uses it is fenced",
     },
     flags: [

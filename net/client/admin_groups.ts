@@ -73,7 +73,7 @@ export class AdminGroups {
       await fetchCommitted(
         this.#cluster,
         await findCoordinator(this.#cluster, groupId),
-        { groupId, partitions: partitions ?? null },
+        { groupId, partitions: partitions ?? null, isStable: false },
       )
     );
     return found.map(({ leaderEpoch = -1, metadata = "", ...rest }) => ({

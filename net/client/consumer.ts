@@ -607,6 +607,7 @@ export class Consumer {
         {
           groupId: member.committer.groupId,
           partitions,
+          isStable: true,
           ...(member instanceof ConsumerGroupMember
             ? { reader: member.reader }
             : {}),

@@ -200,9 +200,11 @@ export async function commitOffsets(
 export async function fetchCommitted(
   cluster: Cluster,
   coordinator: number,
-  { groupId, partitions, reader }: {
+  { groupId, partitions, reader, isStable }: {
     readonly groupId: string;
     readonly partitions: readonly TopicPartition[] | null;
+    /** Whether offsets of open transactions stand in the way (KIP-447). */
+    readonly isStable: boolean;
     /** A member whose epoch the coordinator shall check (KIP-848). */
     readonly reader?:
       | { readonly memberId: string; readonly memberEpoch: number }
@@ -215,7 +217,7 @@ export async function fetchCommitted(
   }));
   const answer = await cluster.ask(coordinator, OFFSET_FETCH, {
     groups: [{ groupId, topics, ...reader }],
-    requireStable: true,
+    requireStable: isStable,
   }, { versionMax: NAMES_VERSION_MAX, lane: "group" });
   const group = answer.groups[0];
   const what = `Cannot get committed offsets of group "${groupId}"`;

@@ -20,6 +20,8 @@ const LINES: readonly (readonly [typed: string, completed: string])[] = [
   ["kf cons", "kf consume "],
   ["kf topic des", "kf topic describe "],
   ["kf consume w", "kf consume web-a "],
+  ["kf pipe --from w", "kf pipe --from web-a "],
+  ["kf txn describe my", "kf txn describe my-load "],
   ["kf consume --format=j", "kf consume --format=json "],
   ['kf consume "w', 'kf consume "web-a" '],
   ["kf consume 'w", "kf consume 'web-a' "],
@@ -35,6 +37,7 @@ const HAS_TERMINAL = hasProgram("script", "--version");
 async function prepare(folder: string, broker: BrokerProcess) {
   const cluster = ["-b", broker.address];
   await kf(["topic", "create", "web-a", "other", ...cluster]);
+  await kf(["produce", "other", "--txn", "my-load", ...cluster], { stdin: "" });
   const seek = ["group", "seek", "my team", "-t", "web-a", "--to", "0", "-y"];
   await kf([...seek, ...cluster]);
   const words = kfCommand().map((word) => `'${word}'`).join(" ");

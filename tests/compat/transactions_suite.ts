@@ -143,6 +143,11 @@ async function offsetsWithRecords(bootstrap: string): Promise<void> {
     assertEquals(await committed(), offset);
   }
   producer.beginTransaction();
+  await producer.sendOffsetsToTransaction([{ ...at, offset: 10 }], group);
+  const admin = createAdmin({ "bootstrap.servers": bootstrap });
+  const [seen] = await admin.listGroupOffsets(group.groupId);
+  assertEquals([seen?.offset, seen?.error], [9, undefined]);
+  await admin.close();
   await refuses(
     "UNKNOWN_MEMBER_ID",
     () =>
