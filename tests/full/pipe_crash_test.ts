@@ -3,7 +3,7 @@
  * killed at random under load, and what comes out of a one-to-one filter is what
  * went in, once, in order, partition by partition.
  *
- * `KF_PIPE_KILLS` says how often (20 when unset), `KF_SEED` with which dice. With
+ * `KF_PIPE_KILLS` says how often (30 when unset), `KF_SEED` with which dice. With
  * `KF_PIPE_HOME` the folder stays, and the next run goes on until it has seen so
  * many kills. `KF_PIPE_BROKER=apache` does it to an Apache Kafka.
  *
@@ -26,7 +26,7 @@ import {
   until,
 } from "../fixtures.ts";
 
-const KILLS = Number(Deno.env.get("KF_PIPE_KILLS") ?? 20);
+const KILLS = Number(Deno.env.get("KF_PIPE_KILLS") ?? 30);
 const SEED = Number(
   Deno.env.get("KF_SEED") ?? crypto.getRandomValues(new Uint32Array(1))[0],
 );
@@ -40,7 +40,20 @@ const SETTLE_MS_MAX = 120_000;
 const CONFIG = {
   "group.min.session.timeout.ms": "500",
   "group.initial.rebalance.delay.ms": "0",
+  "group.consumer.min.session.timeout.ms": "1000",
+  "group.consumer.session.timeout.ms": "2000",
+  "group.consumer.min.heartbeat.interval.ms": "100",
+  "group.consumer.heartbeat.interval.ms": "500",
 };
+/** Rounds take turns: who divides the partitions, and how they change hands. */
+const PROTOCOLS: readonly (readonly string[])[] = [
+  ["session.timeout.ms=2000", "heartbeat.interval.ms=500"],
+  ["group.protocol=consumer"],
+  [
+    ...["session.timeout.ms=2000", "heartbeat.interval.ms=500"],
+    "partition.assignment.strategy=cooperative-sticky",
+  ],
+];
 /** What the clients of this test complain of is no news. */
 const QUIET = { env: denoEnv({ trace: () => {} }) };
 
@@ -112,12 +125,18 @@ class Pipe {
   /** What those said that ended by themselves. */
   readonly ends: string[] = [];
 
-  constructor(broker: Broker, args: readonly string[]) {
+  constructor(
+    broker: Broker,
+    { protocol, args }: {
+      readonly protocol: readonly string[];
+      readonly args: readonly string[];
+    },
+  ) {
     const [program, ...words] = kfCommand(
       ...["pipe", "--from", "in", "--to", "out", "-b", broker.address],
       ...["--batch", "50", "--linger", "20ms", "--on-error", "retry"],
-      ...["-X", "consumer.session.timeout.ms=2000"],
-      ...["-X", "consumer.heartbeat.interval.ms=500", ...args],
+      ...protocol.flatMap((property) => ["-X", `consumer.${property}`]),
+      ...args,
     );
     this.#running = this.#run(program!, words);
   }
@@ -277,14 +296,19 @@ async function createTopics(address: string): Promise<void> {
 /** One round; what came out is what went in. */
 async function round(
   broker: Broker,
-  options: { kills: number; random: () => number },
+  options: {
+    kills: number;
+    random: () => number;
+    protocol: readonly string[];
+  },
 ): Promise<Record<string, number>> {
   const writer = new Writer(broker.address, options.random);
+  const { protocol } = options;
   const pipes = [
-    new Pipe(broker, ["--", "sh", "-c", "sleep 0.02; cat"]),
-    new Pipe(broker, ["--mode", "line", "--", "cat"]),
-    new Pipe(broker, ["--mode", "frame", "--", "cat"]),
-  ];
+    ["--", "sh", "-c", "sleep 0.02; cat"],
+    ["--mode", "line", "--", "cat"],
+    ["--mode", "frame", "--", "cat"],
+  ].map((args) => new Pipe(broker, { protocol, args }));
   let killed;
   try {
     killed = await havoc(broker, pipes, options);
@@ -333,7 +357,9 @@ Deno.test(`kf pipe puts out what went in, once and in order, through ${KILLS} ki
       const kills = Math.min(ROUND_KILLS, KILLS - done);
       const what = `kills ${done + 1} to ${done + kills}`;
       await t.step(what, async () => {
-        const killed = await round(broker, { kills, random });
+        const turn = Math.floor(done / ROUND_KILLS) % PROTOCOLS.length;
+        const protocol = PROTOCOLS[turn]!;
+        const killed = await round(broker, { kills, random, protocol });
         Deno.writeTextFileSync(seen, `${done + kills}`);
         console.log(what, killed);
       });
