@@ -118,6 +118,22 @@ export function resolveTopicConfig(
   broker: BrokerConfig,
 ): TopicConfig {
   refuseBad(TOPIC_KEYS, overrides, "topic");
+  const config = topicConfigOf(overrides, broker);
+  const { minCompactionLagMs: min, maxCompactionLagMs: max } = config;
+  if (min > max) {
+    throw new KafkaError(
+      "INVALID_CONFIG",
+      `Cannot wait min.compaction.lag.ms (${min}) and compact within max.compaction.lag.ms (${max}): set the former to the latter at most`,
+    );
+  }
+  return config;
+}
+
+/** The same of texts that are known to be good one by one. */
+function topicConfigOf(
+  overrides: ConfigText,
+  broker: BrokerConfig,
+): TopicConfig {
   const get = (name: keyof typeof TOPIC_KEYS): unknown => {
     const text = overrides.get(name);
     return text === undefined
@@ -172,7 +188,9 @@ export function storedTopicConfig(
 ): TopicConfig {
   const known = [...overrides]
     .filter(([name]) => Object.hasOwn(TOPIC_KEYS, name));
-  return resolveTopicConfig(new Map(known), broker);
+  // Good when they were set; the broker's own may have moved since.
+  refuseBad(TOPIC_KEYS, new Map(known), "topic");
+  return topicConfigOf(new Map(known), broker);
 }
 
 /** The value of a topic key when the topic itself says nothing. */

@@ -127,6 +127,34 @@ Deno.test("values out of bounds are refused with the bound", () => {
   assertStringIncludes(topic("flush.ms", "9999999999999999999"), "64 bits");
 });
 
+Deno.test("compaction can't be due before it is allowed", () => {
+  const lags = text({
+    "min.compaction.lag.ms": "2000",
+    "max.compaction.lag.ms": "1999",
+  });
+  const broker = resolveBrokerConfig();
+  assertStringIncludes(
+    refusal(() => resolveTopicConfig(lags, broker)),
+    "min.compaction.lag.ms (2000)",
+  );
+  const byDefault = resolveBrokerConfig(
+    text({ "log.cleaner.min.compaction.lag.ms": "2000" }),
+  );
+  const max = text({ "max.compaction.lag.ms": "1999" });
+  refusal(() => resolveTopicConfig(max, byDefault));
+  assertEquals(storedTopicConfig(max, byDefault).maxCompactionLagMs, 1999);
+});
+
+Deno.test("a compacted topic rolls in time for max.compaction.lag.ms", () => {
+  const resolved = (policy: string) =>
+    resolveTopicConfig(
+      text({ "cleanup.policy": policy, "max.compaction.lag.ms": "5000" }),
+      resolveBrokerConfig(),
+    ).segmentMs;
+  assertEquals(resolved("compact,delete"), 5000);
+  assertEquals(resolved("delete"), 604800000);
+});
+
 Deno.test("a stored topic config may have keys that only Apache Kafka knows", () => {
   const texts = text({
     "unclean.leader.election.enable": "false",
