@@ -35,5 +35,6 @@
  */
 export * from "./core/log.ts";
 export * from "./core/metadata.ts";
+export * from "./core/repair.ts";
 export * from "./net/broker.ts";
 export * from "./net/client.ts";

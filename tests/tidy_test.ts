@@ -16,6 +16,7 @@ const ENTRIES = [
   "net/broker.ts",
   "core/log.ts",
   "core/metadata.ts",
+  "core/repair.ts",
 ];
 const SEAM_FILES = ["core/env/deno_env.ts", "net/tcp/deno_tcp.ts"];
 

@@ -4,6 +4,7 @@
  * @module
  */
 import type { CommandSpec, FlagSpec } from "../command.ts";
+import { DRY_RUN, YES } from "./flags.ts";
 
 const METADATA_OF: FlagSpec = {
   name: "data",
@@ -147,4 +148,30 @@ export const FILES: readonly CommandSpec[] = [{
     "position: the byte at which it begins, for a record its batch; control: names of control records; decoded: type, key and value of a record of __consumer_offsets or __cluster_metadata. Bytes as by kf consume -J. TSV has the same values in this order, and no header",
   ].join("\n"),
   load: () => import("../commands/log_dump.ts"),
+}, {
+  path: "log repair",
+  summary: "mend the files of a stopped broker",
+  arguments: {
+    name: "DIR",
+    min: 1,
+    max: 1,
+    completes: "file",
+    brief:
+      "a data folder of kf or Apache Kafka, or one partition's folder in it",
+  },
+  flags: [DRY_RUN, YES],
+  examples: [
+    {
+      line: "kf log repair kf-data --dry-run",
+      does: "what is wrong, what would be done, and which records go",
+    },
+    {
+      line: "kf log repair kf-data/events-0 -y",
+      does:
+        "cuts the log before its first bad batch, and keeps what is cut beside it",
+    },
+  ],
+  json:
+    '[{"file","position","problem","action","kept","remedy","lostBytes","lostRecords","lostFromOffset","lostToOffset","isDone"}], action is cut, drop, rebuild, rewrite, remove or none; lost… of cut and drop only, records as far as they can be told apart; kept: the file that has what was taken out. Exit 1 when a problem with action none is left',
+  load: () => import("../commands/log_repair.ts"),
 }, ...METADATA];

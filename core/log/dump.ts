@@ -53,7 +53,7 @@ export interface DumpFile {
 }
 
 /** What a file of a log holds. */
-type FileKind = keyof typeof DUMPS;
+export type FileKind = keyof typeof DUMPS;
 
 /** What files of other owners are checked with. */
 export interface DumpChecks {
@@ -106,28 +106,28 @@ const DUMPS = {
     decodeQuorumFile(disk.readFile(path), checks.quorumState),
 } satisfies Record<string, Dump>;
 
-const RECOVER =
-  "start the broker without .kafka_cleanshutdown and recovery-point-offset-checkpoint";
-const DELETE = "stop the broker and delete it";
+const REPAIR = "stop the broker, then kf log repair";
+const ANEW = `${REPAIR} makes it anew from the log`;
 
-/** What to do about a broken file; none of it loses a good record. */
+/** What to do about a broken file; but for a cut none of it loses a record. */
 const REMEDIES: Readonly<Record<FileKind, string>> = {
   log:
-    `copy the partition's folder from another replica; without one ${RECOVER}, and it keeps what lies before`,
+    `copy the partition's folder from another replica; without one ${REPAIR} keeps what lies before`,
   metadataSnapshot:
     "copy the folder from another controller; a log that begins at offset 0 does without snapshots",
-  index: `${DELETE}: the log does without, only slower`,
-  timeindex: `${DELETE}: the log does without, only slower`,
-  txnindex: `${DELETE}, then ${RECOVER}: it is made anew from the log`,
-  snapshot: `${DELETE}: producers are made anew from the log`,
-  epochs: `${DELETE}, then ${RECOVER}: it is made anew from the log`,
-  offsets: `${DELETE}: it is made anew from the logs`,
+  index: ANEW,
+  timeindex: ANEW,
+  txnindex: ANEW,
+  snapshot: ANEW,
+  epochs: ANEW,
+  offsets: `${REPAIR} keeps the lines that can be read`,
   partition:
     "write it anew as two lines, version: 0 and topic_id: with the topic's id",
   meta:
     "take it from a backup, or write it anew with the ids that kf metadata cat shows",
-  cleanStop: `${DELETE}: the next start scans the logs`,
-  quorum: `${DELETE}, if no other controller is there: it elects itself anew`,
+  cleanStop: `${REPAIR} takes it away`,
+  quorum:
+    "stop the broker and delete it, if no other controller is there: it elects itself anew",
 };
 
 const NAMES: readonly (readonly [RegExp, FileKind])[] = [
@@ -145,18 +145,29 @@ const NAMES: readonly (readonly [RegExp, FileKind])[] = [
   [/^quorum-state$/, "quorum"],
 ];
 
+/** How {@linkcode findFiles} looks. */
+interface FindOptions {
+  /** Whether folders in a folder are looked into; they are unless told. */
+  readonly isDeep?: boolean;
+}
+
 /**
  * The files of logs at `path`: the one that it names, or all below the folder
  * that it names, by name, folders last. Throws when there is none.
  */
-export function findFiles(disk: Disk, path: string): DumpFile[] {
+export function findFiles(
+  disk: Disk,
+  path: string,
+  options: FindOptions = {},
+): DumpFile[] {
   const found = disk.stat(path);
   if (found === undefined) {
     throw new Error(`Cannot dump "${path}": there is no such file or folder`);
   }
   if (found.isDirectory) {
-    const files = [...filesBelow(disk, path.replace(/(?<=.)\/+$/, ""))];
-    if (files.length > 0) return files;
+    const folder = path.replace(/(?<=.)\/+$/, "");
+    const files = [...filesBelow(disk, folder, options)];
+    if (files.length > 0 || options.isDeep === false) return files;
     throw new Error(`Cannot dump "${path}": no file of a log is in it`);
   }
   const kind = kindOf(nameOf(path));
@@ -166,7 +177,11 @@ export function findFiles(disk: Disk, path: string): DumpFile[] {
   );
 }
 
-function* filesBelow(disk: Disk, folder: string): Generator<DumpFile> {
+function* filesBelow(
+  disk: Disk,
+  folder: string,
+  options: FindOptions,
+): Generator<DumpFile> {
   const entries = disk.list(folder)
     .sort((a, b) => a.name < b.name ? -1 : 1);
   for (const { name, isDirectory } of entries) {
@@ -175,7 +190,8 @@ function* filesBelow(disk: Disk, folder: string): Generator<DumpFile> {
     yield { path: joined(folder, name), kind };
   }
   for (const { name, isDirectory } of entries) {
-    if (isDirectory) yield* filesBelow(disk, joined(folder, name));
+    if (!isDirectory || options.isDeep === false) continue;
+    yield* filesBelow(disk, joined(folder, name), options);
   }
 }
 

@@ -378,7 +378,7 @@ export function takeIn(
 }
 
 /** Why a batch can't be the next one of a log that ends at `expected`. */
-function whyBad(
+export function whyBad(
   view: BatchView,
   { expected, segment }: {
     readonly expected: number;

@@ -101,7 +101,7 @@ function wrongIn(stdout: string, json: string): string[] {
 
 /**
  * How each command is made to answer, in this order; DATA is the broker's
- * folder, DIR an empty one.
+ * folder, DIR one with nothing but a broken partition.
  */
 const LINES: readonly (readonly [path: string, rest: string])[] = [
   ["topic create", "made -p 2"],
@@ -136,6 +136,7 @@ const LINES: readonly (readonly [path: string, rest: string])[] = [
   ["cluster features", ""],
   ["cluster api-versions", ""],
   ["log dump", "DATA --records"],
+  ["log repair", "DIR/broken-0 -y"],
   ["metadata ls", "/topics --data DATA"],
   ["metadata cat", "/topics/made --data DATA"],
   ["metadata find", "made --data DATA"],
@@ -192,6 +193,9 @@ Deno.test("every answer in JSON has the keys that its help documents", async () 
   );
   assertEquals(uncovered.map(({ path }) => path), []);
   let ledger = "";
+  Deno.mkdirSync(`${files.path}/broken-0`);
+  const broken = `${files.path}/broken-0/00000000000000000000.log`;
+  Deno.writeTextFileSync(broken, "no batch begins here".repeat(10));
   for (const [path, rest] of LINES) {
     const words = rest.replace("DATA", folder.path).replace("DIR", files.path)
       .split(" ");
