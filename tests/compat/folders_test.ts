@@ -267,3 +267,63 @@ Deno.test({
     await append(kafka.bootstrap);
   },
 });
+
+Deno.test({
+  name:
+    "Apache Kafka goes on with its folder that was damaged, once kf log repair has mended it",
+  ignore: isMissing,
+  async fn() {
+    using folder = temporaryFolder();
+    const home = folder.path;
+    let data: string;
+    let written: string[];
+    {
+      await using kafka = await startKafka(home);
+      await createTopic(kafka.bootstrap);
+      await fill(kafka.bootstrap);
+      written = await read(kafka.bootstrap);
+      await kafka.stop();
+      data = kafka.data;
+    }
+    assert(segments(data) > 1, "only one segment was written");
+    const base = `${data}/t-0/${"0".repeat(20)}`;
+    const log = Deno.readFileSync(`${base}.log`);
+    log[log.length >> 1]! ^= 1;
+    Deno.writeFileSync(`${base}.log`, log);
+    Deno.writeFileSync(
+      `${data}/t-1/${"0".repeat(20)}.index`,
+      new Uint8Array(80).fill(0x5a),
+    );
+    const repaired = await kf(
+      ["log", "repair", data, "-y", "--format", "json"],
+    );
+    assertEquals(repaired.code, 0, repaired.stderr);
+    const findings = JSON.parse(repaired.stdout) as {
+      action: string;
+      lostFromOffset: number;
+      kept: string | null;
+    }[];
+    assertEquals(
+      new Set(findings.map(({ action }) => action)),
+      new Set(["cut", "drop", "rebuild"]),
+    );
+    const end = findings[0]!.lostFromOffset;
+    const left = written.filter((line) => {
+      const [partition = 0, offset = 0] = line.split(" ", 2).map(Number);
+      return partition === 1 || offset < end;
+    });
+    for (const marks of ["kept", "removed"]) {
+      if (marks === "removed") removeMarks(data);
+      await using kafka = await startKafka(home);
+      assertEquals(await read(kafka.bootstrap), left, `marks ${marks}`);
+      await kafka.stop();
+    }
+    await using kafka = await startKafka(home);
+    const more = await append(kafka.bootstrap);
+    assertEquals(more.length, left.length + PARTITIONS.length);
+    assertMatch(more.join("\n"), new RegExp(`^0 ${end} .* appended$`, "m"));
+    for (const { kept } of findings) {
+      if (kept !== null) assert(Deno.statSync(kept).size > 0, kept);
+    }
+  },
+});
