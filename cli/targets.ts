@@ -30,15 +30,20 @@ export interface Move extends TopicPartition {
   readonly to: number;
 }
 
-/** `earliest`, `latest`, `N` or `@time`. */
+/** `earliest`, `latest`, `N`, `@time` or `-1h`; `start` and `end` as elsewhere. */
 export function parseTarget(text: string): Target {
-  if (/^(earliest|latest)$/.test(text)) return asTarget(text);
-  return parsePoint(text, "earliest, latest, N or @time");
+  if (/^(earliest|latest|start|end)$/.test(text)) return asTarget(text);
+  return parsePoint(text, "earliest, latest, N or @time, as @-1h");
 }
 
-/** `N` or `@time`. */
-export function parsePoint(text: string, choices = "N or @time"): Target {
-  if (/^(\d+|@.*)$/s.test(text)) return asTarget(text);
+/** `N`, `@time` or `-1h`. */
+export function parsePoint(
+  text: string,
+  choices = "N or @time, as @-1h",
+): Target {
+  if (/^(\d+|@.*|-\d[\d.]*[a-z]+|\d{4}-\d.*)$/s.test(text)) {
+    return asTarget(text);
+  }
   throw new UsageError(
     `Cannot read "${text}" as a place in a log: write ${choices}`,
   );

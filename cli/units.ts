@@ -84,6 +84,8 @@ export function parseCount(
   );
 }
 
+const ISO_TIME = /^\d{4}-\d\d(-\d\d(T\d\d:\d\d.*)?)?$/;
+
 /** `@2026-01-31T12:00:00Z`, `@-1h`, `@1706700000000` in epoch milliseconds. */
 export function parseTimestamp(text: string): number {
   const body = text.startsWith("@") ? text.slice(1) : text;
@@ -91,7 +93,8 @@ export function parseTimestamp(text: string): number {
   if (body.startsWith("-")) {
     return Math.floor(wallMs() - parseDuration(body.slice(1)));
   }
-  const ms = parseTime(body);
+  // The runtime reads more than it should: "abc 1" is a day in 2001 to it.
+  const ms = ISO_TIME.test(body) ? parseTime(body) : NaN;
   if (!Number.isNaN(ms)) return ms;
   throw new UsageError(
     `Cannot read "${text}" as a time: write it like @2026-01-31T12:00:00Z, @-1h or @1706700000000`,
@@ -135,6 +138,9 @@ export function parsePartitions(text: string): number[] {
       );
     }
     const last = Number(match[2] ?? match[1]);
+    if (last < Number(match[1])) {
+      throw new UsageError(`Cannot read "${text}" as partitions: it goes back`);
+    }
     for (let p = Number(match[1]); p <= last; p++) found.add(p);
   }
   return [...found];

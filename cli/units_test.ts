@@ -38,7 +38,10 @@ Deno.test("parsePerSecond() reads sizes and refuses none at all", () => {
 Deno.test("parseTimestamp() reads milliseconds and RFC 3339", () => {
   assertEquals(parseTimestamp("@1706700000000"), 1706700000000);
   assertEquals(parseTimestamp("@2024-01-31T11:20:00Z"), 1706700000000);
-  assertThrows(() => parseTimestamp("@noon"), UsageError);
+  assertEquals(parseTimestamp("@2024-01-31"), 1706659200000);
+  for (const none of ["@noon", "@abc 1", "@Jan 5", "@2024-01-31 noon"]) {
+    assertThrows(() => parseTimestamp(none), UsageError);
+  }
 });
 
 Deno.test("parseStart() reads every form of an offset", () => {
@@ -53,6 +56,7 @@ Deno.test("parseStart() reads every form of an offset", () => {
 Deno.test("parsePartitions() reads lists and ranges", () => {
   assertEquals(parsePartitions("3,0-2,1"), [3, 0, 1, 2]);
   assertThrows(() => parsePartitions("a"), UsageError);
+  assertThrows(() => parsePartitions("3-1"), UsageError);
 });
 
 Deno.test("parseEscapes() gives the bytes that are meant", () => {

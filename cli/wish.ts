@@ -55,7 +55,7 @@ export interface Wish {
 const UNSHARED = ["tail", "latest-per-key", "order", "key"];
 
 /** Reads the flags. */
-export async function readWish(flags: Flags): Promise<Wish> {
+export async function readWish({ flags, settings }: Call): Promise<Wish> {
   const group = flags.text("group");
   if (group === "") throw new UsageError("Cannot use a group without a name");
   if (group === undefined && flags.text("group-protocol") !== undefined) {
@@ -94,7 +94,7 @@ export async function readWish(flags: Flags): Promise<Wish> {
       (text) => parseCount(text, { name: "a limit" }),
     ) ?? Infinity,
     idleTimeoutMs: flags.parsed("idle-timeout", parseDuration) ?? Infinity,
-    print: choosePrint(flags),
+    print: choosePrint(flags, settings.format === "json"),
     keeps: await readSelection(flags),
     tail,
     isLatestPerKey,
@@ -116,7 +116,7 @@ function readStart(flags: Flags, group: string | undefined): Start {
   return start;
 }
 
-function choosePrint(flags: Flags): PrintRecord {
+function choosePrint(flags: Flags, isJson: boolean): PrintRecord {
   flags.refuseBoth("print", "json");
   flags.refuseBoth("print", "json-value");
   flags.refuseBoth("print", "delimiter");
@@ -140,7 +140,7 @@ function choosePrint(flags: Flags): PrintRecord {
     : parseDelimiter(flags.text("delimiter") ?? "\\n", "-D");
   if (framing !== undefined) return framedFormat(framing, delimiter);
   const nestsJson = flags.has("json-value");
-  return flags.has("json") || nestsJson
+  return flags.has("json") || nestsJson || isJson
     ? envelopeFormat(delimiter, { nestsJson })
     : plainFormat(delimiter, options);
 }

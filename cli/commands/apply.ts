@@ -6,7 +6,7 @@
 import type { Admin, Outcome } from "../../net/client.ts";
 import { unique, withAdmin } from "../cluster.ts";
 import type { Call } from "../command.ts";
-import { confirm } from "../confirm.ts";
+import { confirm, requireAnswer } from "../confirm.ts";
 import { ItemsFailed } from "../failure.ts";
 import { printAnswer, say, throwFailed } from "../output.ts";
 import { printErr } from "../terminal.ts";
@@ -20,9 +20,12 @@ export async function run(call: Call): Promise<void> {
   await withAdmin(settings, async (admin) => {
     const plan = await planOf(path, admin);
     refuseImpossible(plan.changes);
+    const isAsked = plan.changes.length > 0 && !flags.has("dry-run");
+    const question = `Change the cluster to what ${path} says?`;
+    if (isAsked) requireAnswer(call, question);
     await printAnswer(answerOf(plan.changes), settings);
-    if (plan.changes.length === 0 || flags.has("dry-run")) return;
-    if (!await confirm(call, `Change the cluster to what ${path} says?`)) {
+    if (!isAsked) return;
+    if (!await confirm(call, question)) {
       say("nothing changed", settings);
       return;
     }

@@ -55,7 +55,7 @@ interface Run extends Base {
 /** Runs `kf consume`. */
 export async function run(call: Call): Promise<void> {
   const { flags, settings } = call;
-  const wish = await readWish(flags);
+  const wish = await readWish(call);
   const topics = await chooseTopics(call, wish.group);
   if (wish.group !== undefined) await meetGroup(settings, wish.group);
   const consumer = await openConsumer(settings, {

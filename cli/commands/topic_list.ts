@@ -35,6 +35,10 @@ function readPattern(text: string | undefined): RegExp | undefined {
   try {
     return new RegExp(text, "u");
   } catch (error) {
-    throw new UsageError(`Cannot read "${text}" as a pattern: ${error}`);
+    // The runtime's sentence says the pattern itself once more.
+    const why = error instanceof Error ? error.message : String(error);
+    throw new UsageError(
+      `Cannot read "${text}" as a pattern: ${why.replace(/^.*: /s, "")}`,
+    );
   }
 }

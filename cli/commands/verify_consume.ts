@@ -54,7 +54,11 @@ export async function run({ args, settings }: Call): Promise<void> {
   await printAnswer({
     json,
     columns: ["figure", "value"],
-    rows: Object.entries(figures),
+    // isProven is "proven" to people.
+    rows: Object.entries(figures).map(([name, value]) => [
+      name.replace(/^is(.)/, (_all, first) => first.toLowerCase()),
+      value,
+    ]),
   }, settings);
   if (!json.isProven) throw new ItemsFailed("not proven");
 }

@@ -263,6 +263,6 @@ export const CONSUME: CommandSpec = {
     },
   ],
   json:
-    '-J: {"topic","partition","offset","timestamp","key","value","headers":[[name,value]]}; text that is no UTF-8 is {"base64"}',
+    '-J or --format json: {"topic","partition","offset","timestamp","key","value","headers":[[name,value]]}; text that is no UTF-8 is {"base64"}',
   load: () => import("../commands/consume.ts"),
 };

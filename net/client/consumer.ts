@@ -336,7 +336,7 @@ export class Consumer {
           known && known.error !== "NONE"
             ? known.error
             : "UNKNOWN_TOPIC_OR_PARTITION",
-          `There is no topic "${topic}"`,
+          `Cannot find topic "${topic}"`,
         );
       },
     );

@@ -378,3 +378,15 @@ Deno.test("a member for whom there is no partition ends with -e, whoever divides
     assertEquals([none.code, none.stdout, none.stderr], [0, "", ""]);
   }
 });
+
+Deno.test("consume prints JSON where that is the format, unless it is told how to print", async () => {
+  await using bench = await startBench();
+  done(await bench.kf("produce t", { stdin: "v\n" }));
+  for (const [flags, env] of [["--format json", ""], ["", "json"]] as const) {
+    const line = `consume t -e ${flags}`.trim();
+    const options = { env: { KF_FORMAT: env } };
+    assertEquals(JSON.parse(done(await bench.kf(line, options))).value, "v");
+    const own = await bench.kf([...line.split(" "), "-f", "%v;"], options);
+    assertEquals(done(own), "v;");
+  }
+});

@@ -55,6 +55,12 @@ Deno.test("group seek moves what was committed to an end, an offset or a time", 
     await bench.json("group seek g --topic events:0 --to @3000 -y"),
     moves("events", [0, 0, 2]),
   );
+  // All of them are from 1970.
+  const cases = [["-1h", 5], ["@-1h", 5], ["end", 5], ["start", 0]] as const;
+  for (const [to, offset] of cases) {
+    const line = `group seek g --topic events:0 --to ${to} --dry-run`;
+    assertEquals(await bench.json(line), moves("events", [0, 2, offset]), to);
+  }
   const clamped = await bench.kf("group seek g --to 4 -y --format tsv");
   assertEquals(
     done(clamped),
