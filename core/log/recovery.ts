@@ -89,6 +89,7 @@ function* openInto(
       epochs,
       producers,
       recoveryPoint,
+      hasAborted: aborting.size > 0,
     });
   checkKept(options, logEndOffset);
   epochs.truncateFromEnd(logEndOffset + 1);
@@ -213,6 +214,8 @@ interface Recovering extends ProducerSources {
   readonly epochs: LeaderEpochCache;
   readonly producers: ProducerStates;
   readonly recoveryPoint: number;
+  /** Whether there were aborted transactions in indexes, to be made anew. */
+  readonly hasAborted: boolean;
 }
 
 /** Scans from the recovery point on, and cuts what isn't good. */
@@ -220,7 +223,8 @@ function* recover(
   options: LogOptions,
   recovering: Recovering,
 ): Generator<number, { logEndOffset: number; snapshotOffset: number }> {
-  const { segments, epochs, producers, recoveryPoint } = recovering;
+  const { segments, epochs, producers, recoveryPoint, hasAborted } = recovering;
+  const { length: count } = segments;
   const { clock, disk } = options.env;
   const began = clock.monoMs();
   const first = Math.max(
@@ -254,22 +258,23 @@ function* recover(
       producers,
       indexIntervalBytes: options.config.indexIntervalBytes,
     });
-    next = scan.nextOffset;
-    scannedBytes += scan.goodBytes;
+    const position = scan.goodBytes;
+    // A segment ahead of the log's end of which nothing is good holds no gap.
+    const isGone = position === 0 && segment.baseOffset > next;
+    if (!isGone) next = scan.nextOffset;
+    scannedBytes += position;
     if (scan.why === undefined) continue;
     checkKept(options, next);
-    cut = {
-      ...at,
-      offset: next,
-      position: scan.goodBytes,
-      why: scan.why,
-      bytes: size - scan.goodBytes + drop(disk, segments, i + 1),
-    };
-    segment.truncate(scan.goodBytes, next);
+    const bytes = size - position + drop(disk, segments, i + 1);
+    cut = { ...at, offset: next, position, why: scan.why, bytes };
+    if (isGone) drop(disk, segments, i);
+    else segment.truncate(position, next);
   }
   const frozen = segments.slice(first, -1);
   for (const segment of frozen) segment.freeze();
-  if (frozen.length > 0) disk.syncDirectory(options.folder);
+  // What was deleted must not come back when later records are safe.
+  const isChanged = frozen.length > 0 || segments.length < count || hasAborted;
+  if (isChanged) disk.syncDirectory(options.folder);
   segments.at(-1)!.saveIndexes();
   removeSnapshotsAfter(next, recovering);
   const name = partitionName(options.topic, options.partition);

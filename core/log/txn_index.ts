@@ -54,6 +54,8 @@ export class TxnIndex {
   #entries: AbortedTransaction[] | undefined;
   /** Whether the file says something else. */
   #isChanged = false;
+  /** Whether what the file says may go with the machine. */
+  #isUnsynced = false;
 
   constructor(disk: Disk, path: string) {
     this.#disk = disk;
@@ -94,16 +96,13 @@ export class TxnIndex {
   }
 
   /** Writes what lies in memory only. */
-  save({ sync = false } = {}): void {
-    if (!this.#isChanged) return;
-    if (this.#entries!.length === 0) this.#disk.unlink(this.#path);
-    else this.#write(this.#entries!, sync);
-    this.#isChanged = false;
+  save(): void {
+    if (this.#isChanged) this.#write({ sync: false });
   }
 
-  /** Saves, durably. */
+  /** Saves, durably once the folder is synced. */
   freeze(): void {
-    this.save({ sync: true });
+    if (this.#isChanged || this.#isUnsynced) this.#write({ sync: true });
   }
 
   /** Gives back the memory of what lies in the file. */
@@ -122,16 +121,21 @@ export class TxnIndex {
     return size === this.#load().length * TXN_ENTRY_BYTES;
   }
 
-  #write(entries: readonly AbortedTransaction[], sync: boolean): void {
-    const bytes = encodeEntries(entries);
-    const file = this.#disk.open(this.#path, "create");
-    try {
-      file.pwriteAll(bytes, 0);
-      file.truncate(bytes.length);
-      if (sync) file.syncDataSync();
-    } finally {
-      file.close();
+  #write({ sync }: { readonly sync: boolean }): void {
+    const bytes = encodeEntries(this.#load());
+    if (bytes.length === 0) this.#disk.unlink(this.#path);
+    else {
+      const file = this.#disk.open(this.#path, "create");
+      try {
+        file.pwriteAll(bytes, 0);
+        file.truncate(bytes.length);
+        if (sync) file.syncDataSync();
+      } finally {
+        file.close();
+      }
     }
+    this.#isChanged = false;
+    this.#isUnsynced = !sync;
   }
 
   /** What isn't an entry ends the file: recovery makes it anew. */
