@@ -42,7 +42,7 @@ export function consumerCommitProblem(
       return since !== undefined && epoch >= since;
     });
   if (isCurrent) return undefined;
-  return isPlain ? staleError(member) : "ILLEGAL_GENERATION";
+  return request.knowsEpochs ? staleError(member) : "ILLEGAL_GENERATION";
 }
 
 /** Why the request's member can't read offsets; undefined: it can. */

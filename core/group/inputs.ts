@@ -142,7 +142,7 @@ export interface CommitInput extends MemberReference {
   readonly type: "OffsetCommit";
   readonly groupId: string;
   readonly generationId: number;
-  /** Whether the client knows member epochs (KIP-848; version 9 on). */
+  /** Whether the client knows the errors that came with member epochs. */
   readonly knowsEpochs: boolean;
   readonly transaction?: OffsetTransaction;
   /** How long to keep them (versions 2 to 4); absent: the broker's time. */

@@ -38,9 +38,7 @@ export function commitProblem(
   const isPlain = request.transaction === undefined;
   if (group === undefined) {
     if (generationId < 0) return undefined;
-    return isPlain && request.knowsEpochs
-      ? "GROUP_ID_NOT_FOUND"
-      : "ILLEGAL_GENERATION";
+    return request.knowsEpochs ? "GROUP_ID_NOT_FOUND" : "ILLEGAL_GENERATION";
   }
   if (generationId < 0 && group.state === "Empty") return undefined;
   if (generationId < 0 && memberId === "" && groupInstanceId === null) {

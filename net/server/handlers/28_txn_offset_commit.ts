@@ -26,6 +26,8 @@ const ABORTABLE_VERSION = 4;
 const IMPLICIT_ADD_VERSION = 5;
 /** First version that names topics by id. */
 const TOPIC_ID_VERSION = 6;
+/** First version whose clients know GROUP_ID_NOT_FOUND and STALE_MEMBER_EPOCH. */
+const EPOCHS_VERSION = 6;
 
 /** What clients of `version` do the right thing with. */
 function errorOf(error: ErrorName, version: number): ErrorName {
@@ -109,7 +111,7 @@ export function txnOffsetCommitHandler(
       generationId: request.generationIdOrMemberEpoch,
       memberId: request.memberId,
       groupInstanceId: request.groupInstanceId,
-      knowsEpochs: true,
+      knowsEpochs: version >= EPOCHS_VERSION,
       transaction: { producerId, producerEpoch, guard },
       offsets,
     });
