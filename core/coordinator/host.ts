@@ -10,7 +10,7 @@ import type { Clock } from "../env/env.ts";
 import { KafkaError } from "../errors.ts";
 import { invariant } from "../invariant.ts";
 import { buildBatch, type RecordInput } from "../record/builder.ts";
-import type { DecideContext, Decision, Envelope, Machine } from "./machine.ts";
+import type { DecideContext, Decision, Machine, OwnBatch } from "./machine.ts";
 
 /** The log that a coordinator writes to; it alone appends to it. */
 export interface CoordinatorLog {
@@ -19,7 +19,7 @@ export interface CoordinatorLog {
   /** Records below it are committed. */
   readonly highWatermark: number;
   /** Appends a batch and returns its last offset, or throws. */
-  append(batch: Uint8Array, envelope?: Envelope): number;
+  append(batch: Uint8Array, ownBatch?: OwnBatch): number;
 }
 
 /** A record as the log holds it. */
@@ -65,8 +65,8 @@ const BATCH_BYTES_MAX = 512 * 1024;
  * 1. Replies and effects leave in the order of the decisions, none before
  *    every record decided up to it lies below the high watermark.
  * 2. The machine has applied exactly the records that were appended or are
- *    gathered for the append at the end of this turn. Those with an envelope
- *    are appended first, since the log may refuse them.
+ *    gathered for the append at the end of this turn. Those with a batch
+ *    of their own are appended first, since the log may refuse them.
  * 3. After a failure nothing is decided until `load()`.
  */
 export class CoordinatorHost<Input, Rec, Reply, Effect> {
@@ -164,20 +164,20 @@ export class CoordinatorHost<Input, Rec, Reply, Effect> {
     };
   }
 
-  /** A failure discards the state, unless the log refuses an envelope. */
+  /** A failure discards the state, unless the log refuses an own batch. */
   #record(
     machine: Machine<Input, Rec, Reply, Effect>,
-    { records, envelope }: Decision<Rec, Reply, Effect>,
+    { records, ownBatch }: Decision<Rec, Reply, Effect>,
   ): void {
     try {
-      if (envelope === undefined) return this.#take(machine, records);
+      if (ownBatch === undefined) return this.#take(machine, records);
       if (this.#gathered.length > 0) this.#flush();
     } catch (error) {
       this.fail(error);
       throw error;
     }
-    const batch = buildBatch(this.#stored(records), envelope);
-    this.#append(batch, envelope);
+    const batch = buildBatch(this.#stored(records), ownBatch);
+    this.#append(batch, ownBatch);
     for (const record of records) machine.apply(record);
   }
 
@@ -246,9 +246,9 @@ export class CoordinatorHost<Input, Rec, Reply, Effect> {
     }
   }
 
-  #append(batch: Uint8Array, envelope?: Envelope): void {
+  #append(batch: Uint8Array, ownBatch?: OwnBatch): void {
     const { log } = this.#options;
-    const lastOffset = log.append(batch, envelope);
+    const lastOffset = log.append(batch, ownBatch);
     invariant(lastOffset > this.#lastOffset, "an append moves the log's end");
     this.#lastOffset = lastOffset;
     this.#highWatermark = Math.max(this.#highWatermark, log.highWatermark);

@@ -9,11 +9,11 @@ import { BatchView } from "../record/batch.ts";
 import { CoordinatorHost } from "./host.ts";
 import type { Decision } from "./machine.ts";
 
-const ENVELOPE = { producerId: 7, producerEpoch: 2, isTransactional: true };
+const OWN_BATCH = { producerId: 7, producerEpoch: 2, isTransactional: true };
 
 /**
- * Input: how many records; below 0: as many in an envelope. Reply: the sum
- * before and the next offset.
+ * Input: how many records; below 0: as many in a batch of their own. Reply: the
+ * sum before and the next offset.
  */
 class Counter {
   sum = 0;
@@ -26,7 +26,7 @@ class Counter {
       records: Array(Math.abs(input)).fill(1),
       reply,
       effects: [`after ${reply}`],
-      ...(input < 0 ? { envelope: ENVELOPE } : {}),
+      ...(input < 0 ? { ownBatch: OWN_BATCH } : {}),
     };
   }
   apply(record: number): void {
@@ -41,12 +41,12 @@ function setUp({ isBatchPerDecision = false } = {}) {
     logEndOffset: 0,
     highWatermark: 0,
     failure: undefined as Error | undefined,
-    /** Of what has an envelope. */
+    /** Of what has a batch of its own. */
     refusal: undefined as Error | undefined,
     append(batch: Uint8Array): number {
       if (log.failure !== undefined) throw log.failure;
-      const isEnveloped = new BatchView(batch).producerId >= 0;
-      if (isEnveloped && log.refusal !== undefined) throw log.refusal;
+      const isOwn = new BatchView(batch).producerId >= 0;
+      if (isOwn && log.refusal !== undefined) throw log.refusal;
       const { recordCount, producerId } = new BatchView(batch);
       log.logEndOffset += recordCount;
       const whose = producerId < 0 ? "" : ` of ${producerId}`;
@@ -127,7 +127,7 @@ Deno.test("after load() nothing is told before the old records are committed", a
   assertEquals(await reply, "2@2");
 });
 
-Deno.test("what has an envelope is appended after what is gathered, in a batch of its own", async () => {
+Deno.test("what has a batch of its own is appended after what is gathered", async () => {
   const { host, events, endTurn } = setUp();
   host.load([]);
   const replies = [host.submit(2), host.submit(-1), host.submit(3)];
@@ -137,7 +137,7 @@ Deno.test("what has an envelope is appended after what is gathered, in a batch o
   assertEquals(await Promise.all(replies), ["0@0", "2@2", "3@3"]);
 });
 
-Deno.test("an envelope that the log refuses fails its own input only", async () => {
+Deno.test("a batch of its own that the log refuses fails its own input only", async () => {
   const { host, log, events, endTurn } = setUp();
   host.load([]);
   const before = host.submit(2);

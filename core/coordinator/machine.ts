@@ -15,7 +15,7 @@ export interface DecideContext {
 }
 
 /** The header of a batch that a decision's records have for themselves. */
-export interface Envelope {
+export interface OwnBatch {
   readonly producerId: number;
   readonly producerEpoch: number;
   readonly isTransactional: boolean;
@@ -35,10 +35,10 @@ export interface Decision<Rec, Reply, Effect> {
   /** Messages to send and timers to set, in order. */
   readonly effects: readonly Effect[];
   /**
-   * Absent: the records may share a batch with others. The log may refuse one
-   * with an envelope; then this input alone fails, and nothing has happened.
+   * Absent: the records share a batch with others. The log may refuse an own
+   * batch; then this input alone fails, and nothing has happened.
    */
-  readonly envelope?: Envelope;
+  readonly ownBatch?: OwnBatch;
 }
 
 /** A replicated state machine: `decide`, then `apply`. */

@@ -371,7 +371,7 @@ export class GroupMachine
         })),
         reply: { errors },
         effects: [],
-        envelope: { ...transaction, isTransactional: true },
+        ownBatch: { ...transaction, isTransactional: true },
       };
     }
     const changes: GroupChange[] = records;
@@ -630,7 +630,7 @@ function endTransaction(marker: TxnMarker): GroupDecision {
     }],
     reply: null,
     effects: [],
-    envelope: {
+    ownBatch: {
       producerId,
       producerEpoch: marker.producerEpoch,
       isTransactional: true,

@@ -150,11 +150,11 @@ export function coordinatorLog(
     get highWatermark() {
       return partition.highWatermark;
     },
-    append: (batch, envelope) =>
+    append: (batch, ownBatch) =>
       hosted.appendOwn(batch, {
         nowMs: env.clock.wallMs(),
-        guard: envelope?.guard as VerificationGuard | undefined,
-        transactionVersion: envelope?.transactionVersion,
+        guard: ownBatch?.guard as VerificationGuard | undefined,
+        transactionVersion: ownBatch?.transactionVersion,
       }),
   };
 }
