@@ -33,6 +33,8 @@ const POLL_MS = 500;
 const HELD_BYTES_MAX = 32 * 1024 * 1024;
 /** How long a batch may take: as long as its member may be without a poll. */
 const TRANSACTION_MS = 300_000;
+/** Whatever one topic allowed, the other's is to judge. */
+const REQUEST_BYTES_MAX = 64 * 1024 * 1024;
 const PAUSE_MS = { first: 100, max: 5_000 } as const;
 /** Times that a batch is begun again after a fence before that is an error. */
 const FENCES_MAX = 5;
@@ -389,6 +391,7 @@ export class ExactlyOnce {
       settingsOf("producer", this.#settings),
       {
         "transactional.id": id,
+        "max.request.size": REQUEST_BYTES_MAX,
         "transaction.timeout.ms": TRANSACTION_MS,
       },
     );

@@ -1,6 +1,7 @@
 /**
  * `kf pipe` while everything dies: the broker, the pipes and their commands are
- * killed at random under load, and what comes out of a one-to-one filter is what
+ * killed at random under load, pipes are stopped until another has their
+ * partitions and then go on, and what comes out of a one-to-one filter is what
  * went in, once, in order, partition by partition.
  *
  * `KF_PIPE_KILLS` says how often (30 when unset), `KF_SEED` with which dice. With
@@ -36,6 +37,8 @@ const IS_APACHE = Deno.env.get("KF_PIPE_BROKER") === "apache";
 const ROUND_KILLS = 10;
 const PARTITIONS = 3;
 const WAIT_MS = { min: 100, max: 1500 } as const;
+/** Above the session time-out. */
+const SLEEP_MS = 3_000;
 const SETTLE_MS_MAX = 120_000;
 const CONFIG = {
   "group.min.session.timeout.ms": "500",
@@ -166,6 +169,14 @@ class Pipe {
     }
   }
 
+  /** Lets it sleep until the group believes it dead, and wakes it up again. */
+  async sleep(): Promise<void> {
+    const pid = `${this.#child?.pid}`;
+    if ((await run(["kill", "-STOP", pid])).code !== 0) return;
+    await pause(SLEEP_MS);
+    await run(["kill", "-CONT", pid]);
+  }
+
   /** Kills the command that it runs, if it runs one now. */
   async killCommand(): Promise<boolean> {
     const { stdout } = await run(["pgrep", "-P", `${this.#child?.pid ?? 0}`]);
@@ -265,7 +276,12 @@ async function havoc(
   pipes: readonly Pipe[],
   { kills, random }: { kills: number; random: () => number },
 ): Promise<Record<string, number>> {
-  const killed: Record<string, number> = { broker: 0, pipe: 0, command: 0 };
+  const killed: Record<string, number> = {
+    broker: 0,
+    pipe: 0,
+    asleep: 0,
+    command: 0,
+  };
   for (let left = kills; left > 0;) {
     await pause(WAIT_MS.min + random() * (WAIT_MS.max - WAIT_MS.min));
     const pipe = pipes[Math.floor(random() * pipes.length)]!;
@@ -275,9 +291,12 @@ async function havoc(
       await pause(random() * 500);
       await broker.start();
       killed["broker"]!++;
-    } else if (dice < 0.65) {
+    } else if (dice < 0.55) {
       pipe.kill();
       killed["pipe"]!++;
+    } else if (dice < 0.7) {
+      await pipe.sleep();
+      killed["asleep"]!++;
     } else if (await pipe.killCommand()) killed["command"]!++;
     else continue;
     left--;
