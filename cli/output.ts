@@ -7,7 +7,7 @@
 import { ItemsFailed, sentenceOf } from "./failure.ts";
 import type { ClientOptions, TraceLevel } from "../net/client.ts";
 import type { Settings } from "./settings.ts";
-import { isTerminal, printErr, printOut } from "./terminal.ts";
+import { BrokenPipe, isTerminal, printErr, printOut } from "./terminal.ts";
 
 /** One cell. */
 export type Cell = string | number | boolean | null;
@@ -32,8 +32,14 @@ export async function printAnswer(
   settings: Settings,
 ): Promise<void> {
   const text = await renderAnswer(answer, settings);
-  if (text !== "") printOut(text);
-  else if (!settings.isQuiet && answer.whenEmpty !== undefined) {
+  if (text !== "") {
+    try {
+      printOut(text);
+    } catch (error) {
+      // Its reader has gone: what failed is still to be told.
+      if (!(error instanceof BrokenPipe)) throw error;
+    }
+  } else if (!settings.isQuiet && answer.whenEmpty !== undefined) {
     printErr(`${answer.whenEmpty}\n`);
   }
 }

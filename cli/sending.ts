@@ -11,8 +11,10 @@ import { clientOptions } from "./output.ts";
 import { clientProperties, type Settings } from "./settings.ts";
 import { printErr } from "./terminal.ts";
 
-/** Failures that are named one by one; the rest are counted. */
+/** Reasons and ranges that are named one by one; the rest are counted. */
 const NAMED_MAX = 20;
+/** Records of one reason that are named. */
+const NUMBERED_MAX = 100_000;
 
 /** People wait less long for a topic than programs: Kafka's default is a minute. */
 const MEET_MS = 15_000;
@@ -81,21 +83,64 @@ export function isIdempotent(acks: string | undefined): boolean | undefined {
   return acks === "0" || acks === "1" ? false : undefined;
 }
 
-/** What failed, one line each on stderr, and no more than can be read. */
+/**
+ * What failed, on stderr: the first of each reason at once, the others with the
+ * same reason by their numbers at the end, and no more than can be read.
+ */
 export class Failures {
   /** How many. */
   count = 0;
+  readonly #reasons = new Map<string, Reason>();
+  #unnamed = 0;
 
-  /** Names one: `Cannot write line 7: why`. */
-  add(what: string, error: unknown): void {
+  /** Names one: `Cannot write line 7: why`, by `what` and its number. */
+  add(what: string, error: unknown, number?: number): void {
     this.count++;
-    if (this.count > NAMED_MAX) return;
-    printErr(`kf: ${what}: ${sentenceOf(error)}\n`);
+    const why = sentenceOf(error);
+    const key = `${what}: ${why}`;
+    const reason = this.#reasons.get(key);
+    const isFull = (reason?.others.length ?? 0) >= NUMBERED_MAX;
+    if (reason === undefined && this.#reasons.size < NAMED_MAX) {
+      const name = number === undefined ? what : `${what} ${number}`;
+      printErr(`kf: Cannot write ${name}: ${why}\n`);
+      this.#reasons.set(key, { what, name, others: [] });
+    } else if (reason === undefined || number === undefined || isFull) {
+      this.#unnamed++;
+    } else reason.others.push(number);
   }
 
-  /** Says how many were not named. */
+  /** Names the others. */
   end(): void {
-    const unnamed = this.count - NAMED_MAX;
-    if (unnamed > 0) printErr(`kf: ${unnamed} more records failed\n`);
+    for (const { what, name, others } of this.#reasons.values()) {
+      if (others.length === 0) continue;
+      printErr(
+        `kf: Cannot write ${what} ${rangesOf(others)}: the same as ${name}\n`,
+      );
+    }
+    if (this.#unnamed > 0) {
+      printErr(`kf: ${this.#unnamed} more records failed\n`);
+    }
   }
+}
+
+interface Reason {
+  readonly what: string;
+  /** The first of them. */
+  readonly name: string;
+  readonly others: number[];
+}
+
+/** `2-5, 8` of numbers in any order. */
+function rangesOf(numbers: number[]): string {
+  const ranges: [number, number][] = [];
+  for (const number of numbers.sort((a, b) => a - b)) {
+    const last = ranges.at(-1);
+    if (last !== undefined && number === last[1] + 1) last[1] = number;
+    else ranges.push([number, number]);
+  }
+  const shown = ranges.slice(0, NAMED_MAX).map(([from, to]) =>
+    from === to ? `${from}` : `${from}-${to}`
+  ).join(", ");
+  const rest = ranges.length - NAMED_MAX;
+  return rest > 0 ? `${shown} and ${rest} more ranges` : shown;
 }

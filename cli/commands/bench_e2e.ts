@@ -115,7 +115,7 @@ class Race {
         this.#sent++;
         this.#mark.setFloat64(8, monoMs());
         producer.append({ topic: this.#topic, value }, (error) => {
-          if (error) this.#failures.add("Cannot write a record", error);
+          if (error) this.#failures.add("a record", error);
         });
         return producer.ready();
       });

@@ -41,7 +41,7 @@ export async function run({ args, flags, settings }: Call): Promise<void> {
   const interrupts = takeInterrupts();
   // The tag is when it was sent: nothing has to be kept for each record.
   const onDone: OnDone = (error, _at, sentMs) => {
-    if (error) failures.add("Cannot write a record", error);
+    if (error) failures.add("a record", error);
     else measured.latency.add(monoMs() - sentMs!);
   };
   try {

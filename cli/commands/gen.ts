@@ -109,7 +109,7 @@ async function produce(
   const sizes = new Map<number, number>();
   const onDone: OnDone = (error, _at, tag) => {
     if (error) {
-      failures.add(`Cannot write record ${tag}`, error);
+      failures.add("record", error, tag);
       progress.bytes -= sizes.get(tag!) ?? 0;
     }
     sizes.delete(tag!);

@@ -163,7 +163,7 @@ async function read(
   } catch (error) {
     // One file is one record here: the others are none the worse for it.
     if (!shape.isFilePerRecord) throw error;
-    intake.failures.add(`Cannot write ${path}`, error);
+    intake.failures.add(path, error);
   } finally {
     source?.close();
   }
@@ -327,8 +327,8 @@ class Intake {
   }
 
   #fail(line: number | undefined, error: unknown, name = this.#name): void {
-    const what = this.#shape.isFilePerRecord ? name : `${name} ${line}`;
-    this.failures.add(`Cannot write ${what}`, error);
+    const number = this.#shape.isFilePerRecord ? undefined : line;
+    this.failures.add(name, error, number);
     this.#onFailed();
   }
 }

@@ -44,7 +44,7 @@ export async function run(call: Call): Promise<void> {
   const interrupts = takeInterrupts();
   const onDone: OnDone = (error, at, seq) => {
     if (error) {
-      failures.add(`Cannot write record ${seq}`, error);
+      failures.add("record", error, seq);
       ledger.add({ seq, error: error.error });
     } else ledger.add({ seq, partition: at!.partition, offset: at!.offset });
   };

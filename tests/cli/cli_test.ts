@@ -180,11 +180,28 @@ Deno.test("produce names records that fail by their line and exits 1", async () 
   await using bench = await startBench();
   const large = "x".repeat(2_000_000);
   const { code, stderr } = await bench.kf("produce lines", {
-    stdin: `1\n${large}\n3\n`,
+    stdin: ["1", large, "3", large, large, "6", large, ""].join("\n"),
   });
   assertEquals(code, 1);
-  assertMatch(stderr, /line 2: .*(MESSAGE|RECORD)_TOO_LARGE/);
-  assertEquals(done(await bench.kf("consume lines -e")), "1\n3\n");
+  const [first, others, ...rest] = stderr.split("\n");
+  assertMatch(first!, /line 2: .*(MESSAGE|RECORD)_TOO_LARGE/);
+  assertEquals(others, "kf: Cannot write line 4-5, 7: the same as line 2");
+  assertEquals(rest, [""]);
+  assertEquals(done(await bench.kf("consume lines -e")), "1\n3\n6\n");
+});
+
+Deno.test("what failed is told by the exit code although nobody reads the answer", async () => {
+  await using bench = await startBench();
+  done(await bench.kf("topic create a"));
+  const line = kfCommand("topic", "create", "a", "b", "-b", bench.address)
+    .map((word) => `'${word}'`).join(" ");
+  const { stdout, stderr } = await run([
+    "bash",
+    "-c",
+    `${line} | true; echo \${PIPESTATUS[0]}`,
+  ]);
+  assertEquals(stdout, "1\n");
+  assertMatch(stderr, /"a".*TOPIC_ALREADY_EXISTS/);
 });
 
 Deno.test("a flag's value may span lines", async () => {
