@@ -125,7 +125,7 @@ const SUBJECTS = [
   "ab\ncab",
   "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaa!",
   "é한\u{1f600}\ud800",
-  "abcabc".repeat(2000),
+  "abcabc".repeat(200),
 ];
 
 function runRegex(text: string): void {
