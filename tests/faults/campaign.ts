@@ -7,16 +7,11 @@
  */
 import { dumpLog } from "../../core/log.ts";
 import { Chance } from "../chance.ts";
-import { type Anomaly, check } from "../sim/checker.ts";
+import type { Anomaly } from "../sim/checker.ts";
 import { Host } from "./host.ts";
 import { type FaultKind, type KindName, KINDS, settled } from "./kinds.ts";
-import { type Load, PlainLoad } from "./load.ts";
-
-/** What a round came to. */
-export interface Outcome {
-  readonly acknowledged: number;
-  readonly anomalies: readonly Anomaly[];
-}
+import { type LoadKind, PlainLoad, type Verdict } from "./load.ts";
+import { TransactionLoad } from "./transaction_load.ts";
 
 /** How far a run is. */
 export interface Progress {
@@ -31,9 +26,7 @@ export interface Progress {
 }
 
 /** The loads that rounds are run under, by turns. */
-const LOADS: readonly (new (host: Host, chance: Chance) => Load)[] = [
-  PlainLoad,
-];
+const LOADS: readonly LoadKind[] = [PlainLoad, TransactionLoad];
 
 /** Runs one round in `folder`; a string says why it can't be run here. */
 export async function runRound(
@@ -44,29 +37,29 @@ export async function runRound(
     readonly seed: number;
     readonly strikes?: number;
   },
-): Promise<Outcome | string> {
+): Promise<Verdict | string> {
   const chance = new Chance(seed + round);
   const made = kind.prepare(folder);
   if (typeof made === "string") return made;
   using site = made;
-  await using host = new Host(site.data);
+  const kindOfLoad = LOADS[round % LOADS.length]!;
+  await using host = new Host(site.data, kindOfLoad.args);
   try {
     await host.start();
-    const load = new LOADS[round % LOADS.length]!(host, chance);
+    const load = new kindOfLoad(host, chance);
     await load.start();
     for (let strike = 0; strike < strikes; strike++) {
       await site.strike(host, chance);
       await settled(load);
     }
-    const history = await load.finish();
-    const anomalies = check(history);
+    const { acknowledged, anomalies } = await load.finish();
     const code = await host.end("SIGTERM");
-    if (code !== 0) anomalies.push({ name: "exit", what: `exit code ${code}` });
+    const exit = code === 0
+      ? []
+      : [{ name: "exit", what: `exit code ${code}` }];
     return {
-      acknowledged: history.sends.filter(({ ending }) =>
-        ending === "ok"
-      ).length,
-      anomalies: [...anomalies, ...filesWrong(site.data, kind)],
+      acknowledged,
+      anomalies: [...anomalies, ...exit, ...filesWrong(site.data, kind)],
     };
   } finally {
     await host.endIfRunning("SIGKILL");
@@ -120,7 +113,7 @@ export async function runCampaign(
       folder,
       round,
       seed: progress.seed,
-    }).catch((error): Outcome => ({
+    }).catch((error): Verdict => ({
       acknowledged: 0,
       anomalies: [{ name: "stuck", what: String(error) }],
     }));
@@ -158,7 +151,7 @@ function note(
   { kind, round, outcome }: {
     readonly kind: FaultKind;
     readonly round: number;
-    readonly outcome: Outcome;
+    readonly outcome: Verdict;
   },
 ): void {
   progress.rounds++;

@@ -20,6 +20,7 @@ export function pause(ms: number): Promise<void> {
 /** One broker, over all its lives. */
 export class Host implements AsyncDisposable {
   readonly data: string;
+  readonly #args: readonly string[];
   /** When it ended, however. */
   readonly endsMs: number[] = [];
   /** When what wasn't synced was lost. */
@@ -29,8 +30,9 @@ export class Host implements AsyncDisposable {
   #broker: BrokerProcess | undefined;
   #port = 0;
 
-  constructor(data: string) {
+  constructor(data: string, args: readonly string[] = []) {
     this.data = data;
+    this.#args = [...ARGS, ...args];
   }
 
   get address(): string {
@@ -42,7 +44,7 @@ export class Host implements AsyncDisposable {
     this.#broker = await startBrokerProcess({
       data: this.data,
       port: this.#port,
-      args: ARGS,
+      args: this.#args,
       under,
     });
     this.#port = this.#broker.port;

@@ -24,7 +24,7 @@ export interface Site extends Disposable {
 export interface FaultKind {
   /** How often it strikes in a round. */
   readonly strikes: number;
-  /** Files that may stay damaged: nobody needs them any more. */
+  /** Files that may stay damaged: nothing is read by their word alone. */
   readonly leaves?: RegExp;
   /** Prepares a folder for a round, or says why it can't be done here. */
   prepare(folder: string): Site | string;
@@ -102,7 +102,7 @@ function tear(path: string, chance: Chance): void {
 /** Damage that recovery must mend without losing a record. */
 const damaged: FaultKind = {
   strikes: 3,
-  leaves: /\.snapshot$/,
+  leaves: /\.(snapshot|index|timeindex)$/,
   prepare: (folder) =>
     plainSite(folder, async (host, chance) => {
       await pause(100 + chance.below(300));
@@ -115,7 +115,7 @@ const damaged: FaultKind = {
         if (path !== undefined) damage(path, chance);
       }
       const logs = files.filter((path) =>
-        /\/(durable|plain)-\d\/.*\.log$/.test(path)
+        /\/(durable|plain|whole)-\d\/.*\.log$/.test(path)
       );
       const last = logs.filter((path, i) =>
         logs[i + 1]?.replace(/[^/]*$/, "") !== path.replace(/[^/]*$/, "")

@@ -1,7 +1,7 @@
 /**
  * Clients that live through every fault: producers of unique values and a group
- * that commits what it reads. Owns the history that they make; the checker
- * judges it. Another load is another class with the same three steps.
+ * that commits what it reads. Owns the history that they make, which the
+ * simulator's checker judges. Another load is another class with these steps.
  *
  * @module
  */
@@ -14,8 +14,16 @@ import {
 } from "../../net/client.ts";
 import type { Chance } from "../chance.ts";
 import { until } from "../fixtures.ts";
+import { type Anomaly, check } from "../sim/checker.ts";
 import type { Commit, FinalLog, History, Send } from "../sim/history.ts";
 import { type Host, pause } from "./host.ts";
+
+/** What a run came to. */
+export interface Verdict {
+  /** Records that were acknowledged. */
+  readonly acknowledged: number;
+  readonly anomalies: readonly Anomaly[];
+}
 
 /** What a faulty run puts on a broker. */
 export interface Load {
@@ -23,8 +31,15 @@ export interface Load {
   start(): Promise<void>;
   /** Whether there was progress since this was asked last. */
   hasMoved(): boolean;
-  /** Ends, with the broker healthy, and gives all that was done and seen. */
-  finish(): Promise<History>;
+  /** Ends, with the broker healthy, and judges what was done and seen. */
+  finish(): Promise<Verdict>;
+}
+
+/** A kind of load. */
+export interface LoadKind {
+  /** What the broker is started with for it. */
+  readonly args: readonly string[];
+  new (host: Host, chance: Chance): Load;
 }
 
 const GROUP = "readers";
@@ -58,6 +73,7 @@ const CLIENT = {
 
 /** Producers and a group, without transactions. */
 export class PlainLoad implements Load {
+  static readonly args: readonly string[] = [];
   readonly #host: Host;
   readonly #history: History;
   readonly #writers: Writer[] = [];
@@ -119,7 +135,7 @@ export class PlainLoad implements Load {
     return this.#seen > before;
   }
 
-  async finish(): Promise<History> {
+  async finish(): Promise<Verdict> {
     await Promise.all(this.#writers.map((writer) => writer.stop()));
     const history = this.#history;
     for (const [name, log] of await readLogs(this.#host.address)) {
@@ -138,7 +154,8 @@ export class PlainLoad implements Load {
         ]),
       ),
     );
-    return history;
+    const { length } = history.sends.filter(({ ending }) => ending === "ok");
+    return { acknowledged: length, anomalies: check(history) };
   }
 }
 
