@@ -28,7 +28,7 @@ const RESTARTS_MAX = 4;
 const SERVE_AFTER = 10;
 /** How long the answers to an input are waited for: some requests wait. */
 const ANSWERS_MS = 60;
-const PATIENCE_MS = 5000;
+const PATIENCE_MS = 30_000;
 const LAST_CORRELATION_ID = 0x7ffffffe;
 
 /** Closes what was left behind by the requests before. */

@@ -12,7 +12,7 @@ export interface FuzzTarget {
   readonly name: string;
   /** Memory that an input may take beyond {@linkcode memoryBytesMax}'s share. */
   readonly extraBytesMax?: number;
-  /** Milliseconds that an input may take; {@linkcode INPUT_MS_MAX} unless given. */
+  /** Milliseconds of the processor; {@linkcode INPUT_MS_MAX} unless given. */
   readonly inputMsMax?: number;
   /** Makes ready what inputs are thrown at. */
   prepare?(): Promise<void>;
@@ -26,7 +26,7 @@ export interface FuzzTarget {
   close?(): Promise<void>;
 }
 
-/** Milliseconds that an input may take. */
+/** Milliseconds of the processor that an input may take. */
 export const INPUT_MS_MAX = 5000;
 
 /** What an input may take on the heap: it is seldom held more than so often. */
