@@ -52,15 +52,13 @@ export async function runRound(
       await site.strike(host, chance);
       await settled(load);
     }
-    const { acknowledged, anomalies } = await load.finish();
+    const verdict = await load.finish();
     const code = await host.end("SIGTERM");
     const exit = code === 0
       ? []
       : [{ name: "exit", what: `exit code ${code}` }];
-    return {
-      acknowledged,
-      anomalies: [...anomalies, ...exit, ...filesWrong(site.data, kind)],
-    };
+    const wrong = filesWrong(site.data, kind);
+    return { ...verdict, anomalies: [...verdict.anomalies, ...exit, ...wrong] };
   } finally {
     await host.endIfRunning("SIGKILL");
     Deno.writeTextFileSync(`${folder}/broker.log`, host.printed);
@@ -116,6 +114,7 @@ export async function runCampaign(
     }).catch((error): Verdict => ({
       acknowledged: 0,
       anomalies: [{ name: "stuck", what: String(error) }],
+      history: undefined,
     }));
     if (typeof outcome === "string") {
       Deno.removeSync(folder, { recursive: true });
@@ -127,6 +126,9 @@ export async function runCampaign(
     Deno.renameSync(`${path}.new`, path);
     if (outcome.anomalies.length === 0) {
       Deno.removeSync(folder, { recursive: true });
+    } else if (outcome.history !== undefined) {
+      const text = JSON.stringify(outcome.history);
+      Deno.writeTextFileSync(`${folder}/history.json`, text);
     }
     say(
       `${name} ${progress.rounds}/${rounds}: ${outcome.acknowledged} acknowledged, ${

@@ -23,6 +23,8 @@ export interface Verdict {
   /** Records that were acknowledged. */
   readonly acknowledged: number;
   readonly anomalies: readonly Anomaly[];
+  /** All that was done and seen; kept when something is wrong. */
+  readonly history: unknown;
 }
 
 /** What a faulty run puts on a broker. */
@@ -155,7 +157,18 @@ export class PlainLoad implements Load {
       ),
     );
     const { length } = history.sends.filter(({ ending }) => ending === "ok");
-    return { acknowledged: length, anomalies: check(history) };
+    return {
+      acknowledged: length,
+      anomalies: check(history),
+      history: {
+        ...history,
+        logs: [...history.logs],
+        commits: history.commits.map((commit) => ({
+          ...commit,
+          offsets: [...commit.offsets],
+        })),
+      },
+    };
   }
 }
 

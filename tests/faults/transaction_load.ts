@@ -221,6 +221,11 @@ export class TransactionLoad implements Load {
         ...judged("later", late.values, this.#writers),
         ...judged("meanwhile", this.#reader!.values, this.#writers),
       ],
+      history: {
+        endings: this.#writers.map(({ endings }) => endings),
+        meanwhile: this.#reader!.values,
+        later: late.values,
+      },
     };
   }
 }
