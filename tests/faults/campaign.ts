@@ -84,13 +84,15 @@ export interface CampaignOptions {
   /** What stays between calls. */
   readonly state: string;
   readonly say: (line: string) => void;
+  /** Ends the run after the round. */
+  readonly signal: AbortSignal;
 }
 
 /** Runs what is left of a run; undefined when it can't be run here. */
 export async function runCampaign(
   options: CampaignOptions,
 ): Promise<Progress | undefined> {
-  const { kind: name, rounds, state, say } = options;
+  const { kind: name, rounds, state, say, signal } = options;
   const kind = KINDS[name];
   Deno.mkdirSync(state, { recursive: true });
   const path = `${state}/${name}.json`;
@@ -103,7 +105,7 @@ export async function runCampaign(
       acknowledged: 0,
       failed: [],
     };
-  while (progress.rounds < rounds) {
+  while (progress.rounds < rounds && !signal.aborted) {
     const round = progress.rounds;
     const folder = `${state}/${name}-${round}`;
     Deno.mkdirSync(folder, { recursive: true });

@@ -47,6 +47,8 @@ export interface LoadKind {
 const GROUP = "readers";
 const PARTITIONS = 2;
 const IN_FLIGHT_MAX = 100;
+/** Power may take the group back to a member that is gone: its session ends. */
+const GROUP_MS = 120_000;
 const DECODER = new TextDecoder();
 
 /** What is promised of each topic. */

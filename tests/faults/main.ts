@@ -1,7 +1,8 @@
 /**
  * `deno task faults [--kind NAME] [--rounds N] [--seed N] [--state FOLDER]`:
- * a real broker under load and faults, round after round. A run that was ended
- * goes on where it was; each kind ends with a line of what it came to.
+ * a real broker under load and faults, round after round. Ctrl-C ends it after
+ * the round; the same line goes on. Each kind ends with a line of what it came
+ * to.
  *
  * @module
  */
@@ -25,7 +26,17 @@ if (kinds.length === 0) {
   Deno.exit(2);
 }
 let failures = 0;
+const stop = new AbortController();
+for (const signal of ["SIGINT", "SIGTERM"] as const) {
+  Deno.addSignalListener(signal, () => {
+    // A broker and perhaps a mounted disk depend on us: once more is on you.
+    if (stop.signal.aborted) Deno.exit(130);
+    say("faults: this round is the last");
+    stop.abort();
+  });
+}
 for (const kind of kinds) {
+  if (stop.signal.aborted) break;
   const progress = await runCampaign({
     kind,
     rounds: Number(flag("rounds") ?? 10),
@@ -34,6 +45,7 @@ for (const kind of kinds) {
     ),
     state: flag("state") ?? "kf-faults",
     say,
+    signal: stop.signal,
   });
   if (progress === undefined) continue;
   const { rounds, strikes, acknowledged, failed, seed } = progress;

@@ -41,6 +41,9 @@ export class PowerDisk implements Disposable {
     this.#image = `${folder}/disk.img`;
     this.path = `${folder}/disk`;
     Deno.mkdirSync(this.path, { recursive: true });
+    // A run that was killed may have left it mounted.
+    new Deno.Command("umount", { args: ["-l", this.path], stderr: "null" })
+      .outputSync();
     Deno.writeFileSync(this.#image, new Uint8Array(0));
     Deno.truncateSync(this.#image, IMAGE_MEGABYTES << 20);
     command("mkfs.ext4", "-q", "-F", this.#image);
