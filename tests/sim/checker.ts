@@ -12,6 +12,7 @@ import type {
   Poll,
   Send,
   TopicPromise,
+  Transaction,
 } from "./history.ts";
 
 /** Something that must not happen. */
@@ -27,6 +28,8 @@ interface Case {
   readonly sends: ReadonlyMap<string, Send>;
   /** Since when nothing may be lost of a topic without a flush policy. */
   readonly lastLossMs: number;
+  /** Topics that hold markers and void records between the others. */
+  readonly markedTopics: ReadonlySet<string>;
   readonly report: (name: string, what: string) => void;
 }
 
@@ -44,6 +47,10 @@ export function check(history: History): Anomaly[] {
     topics: new Map(history.topics.map((topic) => [topic.name, topic])),
     sends: new Map(history.sends.map((send) => [send.value, send])),
     lastLossMs: Math.max(-1, ...history.powerLossesMs),
+    markedTopics: new Set(
+      history.sends.filter(({ transaction }) => transaction !== undefined)
+        .map(({ topic }) => topic),
+    ),
     report,
   };
   checkLogs(each);
@@ -55,6 +62,8 @@ export function check(history: History): Anomaly[] {
   checkGroups(each);
   checkCommits(each);
   checkTopics(each);
+  checkTransactions(each);
+  checkTransactionOffsets(each);
   return anomalies;
 }
 
@@ -63,6 +72,11 @@ function keepsAll({ topics, lastLossMs }: Case, topic: string): boolean {
   const promise = topics.get(topic);
   if (promise === undefined || promise.isChurned) return false;
   return promise.isDurable || lastLossMs < 0;
+}
+
+/** Whether outcomes of transactions that somebody was told must stay. */
+function keepsTransactions({ history, lastLossMs }: Case): boolean {
+  return history.isAllDurable || lastLossMs < 0;
 }
 
 function nameOf(
@@ -92,7 +106,8 @@ function checkLogs(each: Case): void {
     const values = new Map<string, number>();
     for (const { offset, value } of records) {
       // Without a flush policy power may take the end of any segment.
-      const mayLack = !keepsAll(each, topicOf(name));
+      const topic = topicOf(name);
+      const mayLack = !keepsAll(each, topic) || each.markedTopics.has(topic);
       if (offset < expected || offset > expected && !mayLack) {
         report("int-poll-skip", `${name}: ${offset} follows ${expected - 1}`);
       }
@@ -103,7 +118,8 @@ function checkLogs(each: Case): void {
       }
       values.set(value, offset);
     }
-    if (expected !== end && records.length > 0) {
+    const isMarked = each.markedTopics.has(topicOf(name));
+    if (expected !== end && records.length > 0 && !isMarked) {
       report(
         "poll-skip",
         `${name} is read up to ${expected}, and ends at ${end}`,
@@ -114,8 +130,9 @@ function checkLogs(each: Case): void {
 
 /** What is read was sent, and was not refused. */
 function checkOrigins({ history, sends, report }: Case): void {
-  const look = (value: string, where: string) => {
+  const look = (value: string, where: string, isCommitted = true) => {
     const send = sends.get(value);
+    if (send?.transaction !== undefined && !isCommitted) return;
     if (send === undefined) {
       report("phantom", `${where}: "${value}" was never sent`);
     } else if (send.ending === "fail") {
@@ -123,8 +140,10 @@ function checkOrigins({ history, sends, report }: Case): void {
     }
   };
   for (const poll of history.polls) {
+    const isCommitted = history.committedReaders.has(poll.group);
     for (const { offset, value } of poll.records) {
-      look(value, `${nameOf(poll)} at ${offset}, read by ${poll.consumer}`);
+      const where = `${nameOf(poll)} at ${offset}, read by ${poll.consumer}`;
+      look(value, where, isCommitted);
     }
   }
   for (const [name, { records }] of history.logs) {
@@ -167,6 +186,7 @@ function checkOffsets(each: Case): void {
 
 /** Whether the end of the run must show the acknowledged `send`. */
 function mustStay(each: Case, send: Send): boolean {
+  if (send.transaction !== undefined && !keepsTransactions(each)) return false;
   if (keepsAll(each, send.topic)) return true;
   const created = each.history.changes
     .filter(({ change, topic }) => change === "create" && topic === send.topic)
@@ -219,7 +239,11 @@ function checkSends(each: Case): void {
   }
   for (const poll of history.polls) {
     if (!keepsAll(each, poll.topic)) continue;
+    const isCommitted = history.committedReaders.has(poll.group);
     for (const seen of poll.records) {
+      // What is not committed yet may never be.
+      const send = each.sends.get(seen.value);
+      if (send?.transaction !== undefined && !isCommitted) continue;
       demand(poll, { ...seen, how: `read by ${poll.consumer}` });
     }
   }
@@ -373,5 +397,48 @@ function checkTopics({ history, report }: Case): void {
         `${name} has ${count} partitions, not ${[...possible].join(" or ")}`,
       );
     }
+  }
+}
+
+/** A transaction is there as a whole, or not at all. */
+function checkTransactions(each: Case): void {
+  const { history, report } = each;
+  if (!keepsTransactions(each)) return;
+  const kept = keptValues(history);
+  const sends = Map.groupBy(history.sends, ({ transaction }) => transaction);
+  for (const [transaction, all] of sends) {
+    if (transaction === undefined) continue;
+    const isWhole = all.every(({ topic }) =>
+      keepsAll(each, topic) && !each.topics.get(topic)?.isRetained
+    );
+    if (!isWhole) continue;
+    const there = all.filter((send) => kept.get(nameOf(send))?.has(send.value));
+    if (there.length === 0 || there.length === all.length) continue;
+    report(
+      "torn-transaction",
+      `${transaction.id} ${transaction.number}: ${there.length} of ${all.length} records are there`,
+    );
+  }
+}
+
+/** The offset that stays is of the last transaction that was committed. */
+function checkTransactionOffsets(each: Case): void {
+  const { history, report } = each;
+  for (const [id, all] of Map.groupBy(history.transactions, ({ id }) => id)) {
+    const [found] = history.committed.get(`of-${id}`)?.values() ?? [];
+    const owner = all.find(({ number }) => number === found);
+    if (owner?.ending === "fail") {
+      report("G1a", `${id} ${found} was aborted, and its offset committed`);
+    }
+    if (!keepsTransactions(each)) continue;
+    const last = all.filter(({ ending, commitsOffset }) =>
+      ending === "ok" && commitsOffset
+    ).reduce<Transaction | undefined>(
+      (a, b) => a === undefined || b.endMs > a.endMs ? b : a,
+      undefined,
+    );
+    if (last === undefined || owner === last) continue;
+    if (owner !== undefined && owner.endMs >= last.endingMs) continue;
+    report("lost-commit", `${id} committed ${last.number}, found ${found}`);
   }
 }

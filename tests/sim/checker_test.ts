@@ -6,7 +6,14 @@
  */
 import { assertEquals } from "@std/assert";
 import { check } from "./checker.ts";
-import type { History, Poll, Seen, Send, TopicPromise } from "./history.ts";
+import type {
+  History,
+  Poll,
+  Seen,
+  Send,
+  TopicPromise,
+  Transaction,
+} from "./history.ts";
 
 const TOPIC: TopicPromise = {
   name: "t",
@@ -23,6 +30,7 @@ function send(value: string, offset: number, more: Partial<Send> = {}): Send {
     topic: "t",
     value,
     invokeMs: 10,
+    transaction: undefined,
     partition: 0,
     ending: "ok",
     endMs: 20,
@@ -55,6 +63,9 @@ function judged(values: string, more: Partial<History>, start = 0): string[] {
   const history: History = {
     topics: [TOPIC],
     groups: new Map(),
+    committedReaders: new Set(["other"]),
+    isAllDurable: false,
+    transactions: [],
     sends: records.map(({ offset, value }) => send(value, offset)),
     polls: [],
     commits: [],
@@ -168,4 +179,51 @@ Deno.test("a topic is there when somebody was told so", () => {
     judged("a", { changes: [{ ...created, ending: "ok", partitions: 1 }] }),
     [],
   );
+});
+
+function transaction(more: Partial<Transaction> = {}): Transaction {
+  return {
+    id: "w",
+    number: 1,
+    commitsOffset: true,
+    ending: "ok",
+    endingMs: 15,
+    endMs: 20,
+    ...more,
+  };
+}
+
+Deno.test("a transaction is there as a whole, or not at all", () => {
+  const info = transaction({ ending: "info" });
+  const of = (value: string, offset: number) =>
+    send(value, offset, { transaction: info, ending: "info" });
+  const sends = [of("a", 0), of("b", 1)];
+  assertEquals(judged("ab", { sends }), []);
+  assertEquals(judged("", { sends }), []);
+  assertEquals(judged("a", { sends }), ["torn-transaction"]);
+});
+
+Deno.test("aborted records are read by those alone who read everything", () => {
+  const aborted = transaction({ ending: "fail" });
+  const sends = [send("a", 0, { transaction: aborted, ending: "fail" })];
+  const polls = [poll(seen("a"))];
+  assertEquals(judged("", { sends, polls }), ["G1a", "unseen"]);
+  const committedReaders = new Set<string>();
+  assertEquals(judged("", { sends, polls, committedReaders }), []);
+});
+
+Deno.test("an offset is of the transaction that was committed last", () => {
+  const transactions = [
+    transaction(),
+    transaction({ number: 2, endingMs: 30, endMs: 40 }),
+    transaction({ number: 3, ending: "fail", endingMs: 50, endMs: 60 }),
+  ];
+  const withOffset = (offset: number) =>
+    judged("", {
+      transactions,
+      committed: new Map([["of-w", new Map([["t-0", offset]])]]),
+    });
+  assertEquals(withOffset(2), []);
+  assertEquals(withOffset(1), ["lost-commit"]);
+  assertEquals(withOffset(3), ["G1a"]);
 });

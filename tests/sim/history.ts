@@ -9,6 +9,21 @@
 /** How an operation ended; info: nobody knows whether it was done. */
 export type Ending = "ok" | "fail" | "info";
 
+/** One transaction. */
+export interface Transaction {
+  /** The transactional id. */
+  readonly id: string;
+  /** Rises with each transaction of its id; committed as its group's offset. */
+  readonly number: number;
+  /** Whether its number is to be its group's offset. */
+  commitsOffset: boolean;
+  /** When its outcome was asked for. */
+  endingMs: number;
+  /** ok: committed; fail: aborted. */
+  ending: Ending;
+  endMs: number;
+}
+
 /** One record that was to be sent. */
 export interface Send {
   readonly producer: string;
@@ -18,6 +33,8 @@ export interface Send {
   readonly topic: string;
   readonly value: string;
   readonly invokeMs: number;
+  /** It is sent when this is committed. */
+  readonly transaction: Transaction | undefined;
   partition: number;
   ending: Ending;
   endMs: number;
@@ -83,6 +100,11 @@ export interface History {
   readonly topics: readonly TopicPromise[];
   /** The groups, and which topics each reads. */
   readonly groups: ReadonlyMap<string, readonly string[]>;
+  /** Groups that read what is committed only. */
+  readonly committedReaders: ReadonlySet<string>;
+  /** Whether commits and transactions survive the loss of power, too. */
+  readonly isAllDurable: boolean;
+  readonly transactions: Transaction[];
   readonly sends: Send[];
   readonly polls: Poll[];
   readonly commits: Commit[];

@@ -35,6 +35,17 @@ export interface ProducerPlan {
   readonly valueBytesMax: number;
 }
 
+/** One transactional id, and how many producers think that it is theirs. */
+export interface WriterPlan {
+  readonly id: string;
+  readonly size: number;
+  readonly topics: readonly TopicPlan[];
+  readonly configs: Texts;
+  readonly recordsMax: number;
+  readonly abortRate: number;
+  readonly pauseMs: number;
+}
+
 /** One group and how many consumers it has. */
 export interface GroupPlan {
   readonly id: string;
@@ -61,9 +72,12 @@ export interface FaultPlan {
 
 /** One run. */
 export interface Plan {
+  /** Whether everything is flushed before it is acknowledged, commits too. */
+  readonly isAllDurable: boolean;
   readonly brokerConfig: Texts;
   readonly topics: readonly TopicPlan[];
   readonly producers: readonly ProducerPlan[];
+  readonly writers: readonly WriterPlan[];
   readonly groups: readonly GroupPlan[];
   readonly faults: FaultPlan;
   readonly grows: boolean;
@@ -82,12 +96,22 @@ const CLIENT: Texts = {
 
 /** The plan of a run. */
 export function drawPlan(chance: Chance): Plan {
+  const isAllDurable = chance.odds(0.25);
   const topics = Array.from(
     { length: chance.int(1, 3) },
-    (_, i) => drawTopic(chance, i),
+    (_, i) => drawTopic(chance, { index: i, isAllDurable }),
   );
+  const writers = Array.from(
+    { length: chance.odds(0.5) ? chance.int(1, 2) : 0 },
+    (_, i) => drawWriter(chance, topics, i),
+  ).filter((writer) => writer.topics.length > 0);
   return {
-    brokerConfig: drawBroker(chance),
+    isAllDurable,
+    writers,
+    brokerConfig: {
+      ...drawBroker(chance),
+      ...(isAllDurable ? { "log.flush.interval.messages": "1" } : {}),
+    },
     topics,
     producers: Array.from(
       { length: chance.int(1, 3) },
@@ -97,7 +121,13 @@ export function drawPlan(chance: Chance): Plan {
       { length: chance.int(0, 2) },
       (_, i) => drawGroup(chance, topics, i),
     ),
-    faults: drawFaults(chance),
+    faults: {
+      ...drawFaults(chance),
+      // What a coordinator knows goes with the power unless it is flushed.
+      ...(writers.length > 0 && !isAllDurable
+        ? { powerLossMs: 0, syncErrorMs: 0 }
+        : {}),
+    },
     grows: chance.odds(0.3),
     faultPhaseMs: chance.int(3_000, 12_000),
   };
@@ -113,6 +143,8 @@ function drawBroker(chance: Chance): Texts {
     "group.consumer.min.heartbeat.interval.ms": "1",
     "group.consumer.heartbeat.interval.ms": "500",
     "group.min.session.timeout.ms": "1",
+    "transaction.state.log.num.partitions": String(chance.int(1, 2)),
+    "transaction.abort.timed.out.transaction.cleanup.interval.ms": "500",
     "log.retention.check.interval.ms": "700",
     "log.flush.offset.checkpoint.interval.ms": chance.pick(["300", "2000"]),
     "log.flush.start.offset.checkpoint.interval.ms": "500",
@@ -125,8 +157,14 @@ function drawBroker(chance: Chance): Texts {
   };
 }
 
-function drawTopic(chance: Chance, index: number): TopicPlan {
-  const isDurable = chance.odds(0.5);
+function drawTopic(
+  chance: Chance,
+  { index, isAllDurable }: {
+    readonly index: number;
+    readonly isAllDurable: boolean;
+  },
+): TopicPlan {
+  const isDurable = isAllDurable || chance.odds(0.4);
   const isRetained = chance.odds(0.25);
   const isChurned = chance.odds(0.2);
   return {
@@ -181,6 +219,30 @@ function drawProducer(
   };
 }
 
+function drawWriter(
+  chance: Chance,
+  topics: readonly TopicPlan[],
+  index: number,
+): WriterPlan {
+  return {
+    id: `w${index}`,
+    size: chance.pick([1, 1, 2]),
+    topics: topics.filter(({ isChurned }) => !isChurned),
+    recordsMax: chance.pick([2, 10]),
+    abortRate: chance.pick([0, 0.2, 0.5]),
+    pauseMs: chance.pick([10, 100, 400]),
+    configs: {
+      ...CLIENT,
+      "transactional.id": `w${index}`,
+      "transaction.timeout.ms": "3000",
+      "linger.ms": chance.pick(["0", "5"]),
+      "batch.size": chance.pick(["1", "16384"]),
+      "delivery.timeout.ms": "5000",
+      "max.block.ms": "8000",
+    },
+  };
+}
+
 function drawGroup(
   chance: Chance,
   topics: readonly TopicPlan[],
@@ -210,6 +272,7 @@ function drawGroup(
         }
         : {}),
       "auto.offset.reset": "earliest",
+      "isolation.level": chance.pick(["read_committed", "read_uncommitted"]),
       "allow.auto.create.topics": "false",
       "enable.auto.commit": String(!commitsItself),
       "auto.commit.interval.ms": chance.pick(["100", "1000"]),

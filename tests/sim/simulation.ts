@@ -7,6 +7,7 @@
  */
 import { Admin } from "../../net/client/admin.ts";
 import { Consumer } from "../../net/client/consumer.ts";
+import type { TopicPartition } from "../../core/ids.ts";
 import type { ClientConfig, ClientSeams } from "../../net/client/types.ts";
 import { type Anomaly, check } from "./checker.ts";
 import type { FinalLog, History, Seen } from "./history.ts";
@@ -21,6 +22,7 @@ import {
   unpadded,
 } from "./workload.ts";
 import { World } from "./world.ts";
+import { groupOf, WriterActor } from "./writer.ts";
 
 /** How long everything may take to settle when nothing is broken any more. */
 const SETTLE_MS = 90_000;
@@ -83,12 +85,19 @@ function planned(
   };
 }
 
-function emptyHistory({ topics, groups }: Plan): History {
+function emptyHistory({ topics, groups, isAllDurable }: Plan): History {
   return {
     topics,
     groups: new Map(
       groups.map((group) => [group.id, group.topics.map(({ name }) => name)]),
     ),
+    committedReaders: new Set(
+      groups.filter(({ configs }) =>
+        configs["isolation.level"] === "read_committed"
+      ).map(({ id }) => id),
+    ),
+    isAllDurable,
+    transactions: [],
     sends: [],
     polls: [],
     commits: [],
@@ -105,6 +114,7 @@ class Run {
   readonly #stage: Stage;
   readonly #producers: readonly ProducerActor[];
   readonly #consumers: readonly ConsumerActor[];
+  readonly #writers: readonly WriterActor[];
   readonly #admin: AdminActor;
 
   constructor(seed: number, stage: Stage) {
@@ -113,6 +123,12 @@ class Run {
     const { plan } = stage;
     this.#producers = plan.producers.map((each) =>
       new ProducerActor(each, stage)
+    );
+    this.#writers = plan.writers.flatMap((writer) =>
+      Array.from(
+        { length: writer.size },
+        (_, i) => new WriterActor(`${writer.id}r${i}`, writer, stage),
+      )
     );
     this.#consumers = plan.groups.flatMap((group) =>
       Array.from(
@@ -154,7 +170,7 @@ class Run {
     const { world, plan } = this.#stage;
     const nemesis = new Nemesis(world, {
       plan: plan.faults,
-      clients: [...this.#producers, ...this.#consumers],
+      clients: [...this.#senders, ...this.#consumers],
     });
     nemesis.start();
     for (const actor of this.#actors) actor.start();
@@ -162,11 +178,11 @@ class Run {
     nemesis.heal();
     this.#stage.isPeace = true;
     this.#admin.end();
-    for (const producer of this.#producers) producer.end();
+    for (const sender of this.#senders) sender.end();
     if (!await this.#settles("the admin has ended", () => this.#admin.isOver)) {
       return;
     }
-    const areSent = () => this.#producers.every(({ isOver }) => isOver);
+    const areSent = () => this.#senders.every(({ isOver }) => isOver);
     if (!await this.#settles("producers have ended", areSent)) return;
     const reader = new FinalReader(this.#stage);
     if (!await this.#settles("the logs are read", () => reader.isDone)) return;
@@ -181,7 +197,11 @@ class Run {
   }
 
   get #actors() {
-    return [this.#admin, ...this.#producers, ...this.#consumers];
+    return [this.#admin, ...this.#senders, ...this.#consumers];
+  }
+
+  get #senders() {
+    return [...this.#producers, ...this.#writers];
   }
 
   /** Waits for it as long as it may take; a defect when it doesn't come. */
@@ -256,23 +276,22 @@ class FinalReader {
         Array.from({ length: count }, (_, partition) => ({ topic, partition }))
       );
     await admin.close();
+    const ends = await this.#stableEnds(partitions, { config, seams });
     const consumer = new Consumer({
       ...config,
       "auto.offset.reset": "earliest",
+      "isolation.level": "read_committed",
     }, seams);
     consumer.assign(partitions);
-    const ends = await consumer.endOffsets(partitions);
-    const starts = await consumer.beginningOffsets(partitions);
-    world.scheduler.note(
-      `logs end at ${ends.map(({ offset }) => offset).join(" ")}`,
-    );
     const records = new Map<string, Seen[]>();
-    const isRead = () =>
-      ends.every(({ topic, partition, offset }, i) => {
-        const last = records.get(`${topic}-${partition}`)?.at(-1)?.offset;
-        return starts[i]!.offset >= offset || (last ?? -1) + 1 >= offset;
-      });
-    while (!isRead()) {
+    const isRead = async () => {
+      for (const { topic, partition, offset } of ends) {
+        const position = await consumer.position({ topic, partition });
+        if (position < offset) return false;
+      }
+      return true;
+    };
+    while (!await isRead()) {
       for (const batch of await consumer.poll(500)) {
         const name = `${batch.topic}-${batch.partition}`;
         const seen = records.get(name) ?? [];
@@ -280,7 +299,6 @@ class FinalReader {
           seen.push({ offset, value: unpadded(value) });
         }
         records.set(name, seen);
-        world.scheduler.note(`reader read ${name} to ${seen.at(-1)!.offset}`);
       }
     }
     for (const { topic, partition, offset: end } of ends) {
@@ -292,9 +310,37 @@ class FinalReader {
     }
     await consumer.close();
   }
+
+  /** Where the logs end when no transaction is open any more. */
+  async #stableEnds(
+    partitions: readonly TopicPartition[],
+    { config, seams }: {
+      readonly config: ClientConfig;
+      readonly seams: ClientSeams;
+    },
+  ) {
+    const level = { "isolation.level": "read_committed" };
+    const committed = new Consumer({ ...config, ...level }, seams);
+    const all = new Consumer(config, seams);
+    for (;;) {
+      const stable = await committed.endOffsets(partitions);
+      const ends = await all.endOffsets(partitions);
+      if (ends.every(({ offset }, i) => offset === stable[i]!.offset)) {
+        await committed.close();
+        await all.close();
+        return ends;
+      }
+      const text = (all: typeof ends) =>
+        all.map(({ offset }) => offset).join(" ");
+      this.#stage.world.scheduler.note(
+        `logs end at ${text(ends)}, stable to ${text(stable)}`,
+      );
+      await seams.env.clock.sleep(500);
+    }
+  }
 }
 
-/** Asks what the groups have committed. */
+/** Asks what the groups have committed, those of transactions, too. */
 class OffsetsReader {
   readonly #stage: Stage;
   #isDone = false;
@@ -317,7 +363,12 @@ class OffsetsReader {
     const { world, history } = this.#stage;
     const config = { ...FINAL, "bootstrap.servers": world.addresses };
     const admin = new Admin(config, seams);
-    for (const group of history.groups.keys()) {
+    const { writers } = this.#stage.plan;
+    const groups = [
+      ...history.groups.keys(),
+      ...writers.map(({ id }) => groupOf(id)),
+    ];
+    for (const group of groups) {
       const offsets = await admin.listGroupOffsets(group);
       history.committed.set(
         group,

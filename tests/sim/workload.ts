@@ -29,7 +29,7 @@ export interface Stage {
 }
 
 /** A client that runs in a process, and anew after that has died. */
-abstract class Actor {
+export abstract class Actor {
   readonly name: string;
   protected readonly stage: Stage;
   #process: SimProcess | undefined;
@@ -123,6 +123,7 @@ export class ProducerActor extends Actor {
       topic,
       value,
       invokeMs: world.scheduler.nowMs,
+      transaction: undefined,
       partition: partition ?? -1,
       ending: "info",
       endMs: Infinity,
@@ -151,7 +152,7 @@ export class ProducerActor extends Actor {
 }
 
 /** A value with something behind it that can be checked. */
-function padded(value: string, bytes: number): string {
+export function padded(value: string, bytes: number): string {
   return `${value}|${bytes}|${value[0]!.repeat(bytes)}`;
 }
 

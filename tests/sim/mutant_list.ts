@@ -1,0 +1,306 @@
+/**
+ * The ways in which `deno task sim:mutants` breaks the code, each a few texts and
+ * what takes their place. Owns the list alone; `mutants.ts` holds it against the
+ * code.
+ *
+ * @module
+ */
+
+/** One way to break the code: texts of a file and what takes their place. */
+export interface Mutant {
+  readonly name: string;
+  readonly file: string;
+  readonly edits: readonly (readonly [string, string])[];
+}
+
+/** All of them. */
+export const MUTANTS: readonly Mutant[] = [
+  {
+    name: "a flush syncs nothing",
+    file: "core/log/flusher.ts",
+    edits: [["await file.syncData();", "await file.size();"]],
+  },
+  {
+    name: "acks=1 is answered before the flush that is owed",
+    file: "net/server/hosted_partition.ts",
+    edits: [["highWatermark : settledOffset", "highWatermark : Infinity"]],
+  },
+  {
+    name: "the high watermark takes in what is not flushed",
+    file: "core/log/log.ts",
+    edits: [[
+      "? this.flushedOffset\n      :",
+      "? this.#writtenOffset\n      :",
+    ]],
+  },
+  {
+    name: "the high watermark falls",
+    file: "core/partition/partition.ts",
+    edits: [[
+      "settled <= this.#highWatermark",
+      "settled === this.#highWatermark",
+    ]],
+  },
+  {
+    name: "readers see beyond the high watermark",
+    file: "core/partition/partition.ts",
+    edits: [[
+      '"read_uncommitted") return this.#highWatermark',
+      '"read_uncommitted") return this.log.logEndOffset',
+    ]],
+  },
+  {
+    name: "a duplicate is appended again",
+    file: "core/log/producer_state.ts",
+    edits: [
+      ["    if (old !== undefined) return old;\n", ""],
+      [
+        "if (isClient) this.#checkSequence(batch, entry);",
+        "if (isClient && !entry) this.#checkSequence(batch, entry);",
+      ],
+    ],
+  },
+  {
+    name: "a gap in the sequences is taken",
+    file: "core/log/producer_state.ts",
+    edits: [
+      [
+        "if (isClient) this.#checkSequence(batch, entry);",
+        "if (isClient && !entry) this.#checkSequence(batch, entry);",
+      ],
+    ],
+  },
+  {
+    name: "recovery forgets producers",
+    file: "core/log/recovery.ts",
+    edits: [
+      [
+        "    takeIn(batch, { producers, segment, marker: markerOf(batch) });\n",
+        "",
+      ],
+    ],
+  },
+  {
+    name: "recovery takes batches with a wrong CRC",
+    file: "core/log/recovery.ts",
+    edits: [["view.isCrcValid()", "view.magic === 2"]],
+  },
+  {
+    name: "recovery cuts one byte too many",
+    file: "core/log/recovery.ts",
+    edits: [[
+      "segment.truncate(scan.goodBytes, next)",
+      "segment.truncate(scan.goodBytes - 1, next)",
+    ]],
+  },
+  {
+    name: "recovery begins at the log's end",
+    file: "core/log/recovery.ts",
+    edits: [
+      [
+        "const isClean = options.wasClean && isSane &&",
+        "const isClean = isSane &&",
+      ],
+    ],
+  },
+  {
+    name: "recovery goes on behind a hole",
+    file: "core/log/recovery.ts",
+    edits: [
+      [
+        "segments.slice(from).every(({ size }) => size === 0)",
+        "segments.slice(from).every(({ size }) => size < 0)",
+      ],
+    ],
+  },
+  {
+    name: "what was recovered is never flushed",
+    file: "core/log/log.ts",
+    edits: [
+      [
+        "without waiting for an append.\n    this.#scheduleFlush();",
+        "without waiting for an append.",
+      ],
+    ],
+  },
+  {
+    name: "a write that failed counts as written",
+    file: "core/log/log.ts",
+    edits: [[
+      "    this.#logEndOffset = this.#writtenOffset;\n    try {",
+      "    try {",
+    ]],
+  },
+  {
+    name: "the torn end of a failed write stays",
+    file: "core/log/log.ts",
+    edits: [
+      ["      active.truncate(active.size, this.#writtenOffset);\n", ""],
+      [
+        "invariant(position === active.size,",
+        "void (position === active.size,",
+      ],
+      [
+        "active.writer.pwriteAll(bytes, position)",
+        "active.writer.pwriteAll(bytes, active.writer.size())",
+      ],
+    ],
+  },
+  {
+    name: "a new segment's folder isn't synced",
+    file: "core/log/log.ts",
+    edits: [
+      ["      disk.syncDirectory(this.folder);\n    } catch", "    } catch"],
+    ],
+  },
+  {
+    name: "a replaced file's folder isn't synced",
+    file: "core/log/checkpoint.ts",
+    edits: [["  disk.syncDirectory(folder);\n", ""]],
+  },
+  {
+    name: "a file is renamed before it is synced",
+    file: "core/log/checkpoint.ts",
+    edits: [["    file.syncDataSync();\n", ""]],
+  },
+  {
+    name: "a new partition's folder isn't synced",
+    file: "core/log/log_folder.ts",
+    edits: [[
+      "${topicId}`,\n    });\n    disk.syncDirectory(this.path);",
+      "${topicId}`,\n    });",
+    ]],
+  },
+  {
+    name: "a new data folder's parent isn't synced",
+    file: "core/log/log_folder.ts",
+    edits: [["    disk.syncDirectory(parent);\n", ""]],
+  },
+  {
+    name: "the mark of a clean stop stays",
+    file: "core/log/log_folder.ts",
+    edits: [["    this.#isMarkedClean = false;\n", "    return;\n"]],
+  },
+  {
+    name: "a new topic takes its namesake's checkpoints",
+    file: "core/log/log_folder.ts",
+    edits: [[
+      "if (!this.#named.delete(own)) return;",
+      'if (own !== "") return;',
+    ]],
+  },
+  {
+    name: "metadata are committed before they are synced",
+    file: "net/raft/quorum.ts",
+    edits: [["await log.flush();", "await Promise.resolve();"]],
+  },
+  {
+    name:
+      "the metadata log is replayed from the newest snapshot onto the oldest",
+    file: "net/raft/quorum.ts",
+    edits: [["    this.#found = undefined;\n", ""], [
+      "const from = snapshot?.id.endOffset ?? 0;",
+      "const from = this.#snapshot?.endOffset ?? 0;",
+    ]],
+  },
+  {
+    name: "a metadata snapshot is renamed before it is synced",
+    file: "net/raft/quorum.ts",
+    edits: [["    file.syncDataSync();\n", ""]],
+  },
+  {
+    name: "a coordinator answers before its records are committed",
+    file: "core/coordinator/host.ts",
+    edits: [[
+      "if (lastOffset === undefined || lastOffset >= this.#highWatermark) {",
+      "if (lastOffset === -2) {",
+    ]],
+  },
+  {
+    name: "commits of former generations are taken",
+    file: "core/group/liveness.ts",
+    edits: [[
+      "request.generationId !== group.generation",
+      "request.generationId > group.generation",
+    ]],
+  },
+  {
+    name: "a former owner ends the transaction of another",
+    file: "core/txn/end.ts",
+    edits: [[
+      "if (before.producerEpoch !== producerEpoch) return",
+      "if (before.producerEpoch < 0) return",
+    ]],
+  },
+  {
+    name: "logs take records of former owners",
+    file: "core/log/producer_state.ts",
+    edits: [
+      [
+        "if (entry !== undefined && batch.producerEpoch < entry.epoch) {",
+        "if (entry !== undefined && batch.producerEpoch < 0) {",
+      ],
+    ],
+  },
+  {
+    name: "one marker of a transaction is dropped",
+    file: "net/server/txn_markers.ts",
+    edits: [[
+      'if (typeof found === "string") return found;',
+      'if (typeof found === "string") return found;\n    if (partition === 1) return "NONE";',
+    ]],
+  },
+  {
+    name: "offsets of an aborted transaction count",
+    file: "net/server/txn_markers.ts",
+    edits: [[
+      "groups.endTransaction(hosted, marker)",
+      "groups.endTransaction(hosted, { ...marker, committed: true })",
+    ]],
+  },
+  {
+    name: "readers of what is committed see what is open",
+    file: "core/partition/partition.ts",
+    edits: [[
+      '"read_committed") return this.lastStableOffset',
+      '"read_committed") return this.#highWatermark',
+    ]],
+  },
+  {
+    name: "the index of aborted transactions is not synced",
+    file: "core/log/txn_index.ts",
+    edits: [["(!sync || this.#isSynced)", "true"]],
+  },
+  {
+    name: "a transaction is committed without a refused record",
+    file: "net/client/producer.ts",
+    edits: [["    this.#spoil(error);\n    onDone", "    onDone"]],
+  },
+  {
+    name: "the error of a late commit ends a newer membership",
+    file: "net/client/group_member.ts",
+    edits: [[
+      "if (committer !== undefined && !this.#is(committer)) return;",
+      "",
+    ]],
+  },
+  {
+    name: "a consumer skips a record at the end of a batch",
+    file: "core/client/fetched.ts",
+    edits: [[
+      "this.position = cursor.offset + 1;",
+      "this.position = cursor.offset + 2;",
+    ]],
+  },
+  {
+    name: "a retry overtakes older batches",
+    file: "core/client/partition_queue.ts",
+    edits: [[
+      "older && older.ordinal < head.ordinal",
+      "older && older.ordinal < 0",
+    ], [
+      "this.#waiting[at]!.ordinal < batch.ordinal",
+      "this.#waiting[at]!.ordinal > batch.ordinal",
+    ]],
+  },
+];
