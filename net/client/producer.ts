@@ -155,13 +155,11 @@ export class Producer {
    */
   append(record: ProducerRecord, onDone?: OnDone): void {
     const refusal = this.#refusal(record);
-    if (refusal) {
-      onDone?.(refusal, undefined, record.tag);
-      return;
-    }
+    if (refusal) return this.#refuse(refusal, record, onDone);
     const topic = this.#topic(record.topic);
     if (topic.partitions === undefined || this.#waits.has(record.topic)) {
-      this.#waits.add(copied(record, this.#env.clock.wallMs()), onDone);
+      const copy = copied(record, this.#env.clock.wallMs());
+      this.#waits.add(copy, this.#spoiling(onDone));
       return;
     }
     this.#place(record, onDone);
@@ -323,23 +321,43 @@ export class Producer {
     );
   }
 
+  #refuse(
+    error: KafkaError,
+    { tag }: ProducerRecord,
+    onDone: OnDone | undefined,
+  ): void {
+    this.#spoil(error);
+    onDone?.(error, undefined, tag);
+  }
+
+  /** A transaction that lacks one of its records must not be committed. */
+  #spoil(error: KafkaError): void {
+    const { state } = this.#transaction ?? {};
+    if (state !== "open" && state !== "committing") return;
+    if (this.#transaction!.lost(error)) this.#transactions!.spoiled(error);
+  }
+
+  #spoiling(onDone: OnDone | undefined): OnDone | undefined {
+    if (this.#transaction === undefined) return onDone;
+    return (error, metadata, tag) => {
+      if (error) this.#spoil(error);
+      onDone?.(error, metadata, tag);
+    };
+  }
+
   /** Puts a record whose topic is known into its partition's batch. */
   #place(record: ProducerRecord, onDone: OnDone | undefined): void {
     const topic = this.#topic(record.topic);
     const input = encoded(record, this.#env.clock.wallMs());
     const partition = this.#partition(record, input, topic);
     if (partition < 0 || partition >= (topic.partitions ?? 0)) {
-      onDone?.(
-        new KafkaError(
-          "UNKNOWN_TOPIC_OR_PARTITION",
-          `Cannot append: topic "${record.topic}" has ${
-            topic.partitions ?? 0
-          } partitions, there is no ${partition}`,
-        ),
-        undefined,
-        record.tag,
+      const refusal = new KafkaError(
+        "UNKNOWN_TOPIC_OR_PARTITION",
+        `Cannot append: topic "${record.topic}" has ${
+          topic.partitions ?? 0
+        } partitions, there is no ${partition}`,
       );
-      return;
+      return this.#refuse(refusal, record, onDone);
     }
     const queue = topic.queues[partition] ??= this.#sender.queue(
       record.topic,

@@ -279,6 +279,24 @@ Deno.test("a refused partition fails its records and leaves an abort", async () 
   producer.beginTransaction();
 });
 
+Deno.test("a transaction that lacks a refused record is not committed", async () => {
+  await using peer = await scripted(2);
+  const { producer } = peer;
+  producer.beginTransaction();
+  await producer.send({ topic: "t", value: "a" });
+  await assertRejects(
+    () => producer.send({ topic: "t", partition: 99, value: "b" }),
+    KafkaError,
+    "there is no 99",
+  );
+  await assertRejects(() => producer.commitTransaction(), KafkaError);
+  assertEquals(producer.transactionError?.isFatal, false);
+  await producer.abortTransaction();
+  producer.beginTransaction();
+  await producer.send({ topic: "t", value: "c" });
+  await producer.commitTransaction();
+});
+
 Deno.test("a lost batch takes a newer epoch with version 1 alone", async () => {
   for (const version of [1, 2] as const) {
     await using peer = await scripted(version);
