@@ -215,15 +215,9 @@ export class Consumer {
       this.#values["default.api.timeout.ms"],
       async () => {
         try {
-          throwFirst(
-            await commitOffsets(this.#cluster, await member.coordinator(), {
-              committer: member.committer,
-              offsets: wanted,
-            }),
-          );
+          await this.#commitAs(member, wanted);
         } catch (error) {
           if (error instanceof KafkaError) {
-            member.noteError(error);
             // Only the next poll can finish the rebalance, or join again.
             const isForPoll = error.error === "REBALANCE_IN_PROGRESS" ||
               (error.error === "STALE_MEMBER_EPOCH" && member.hasLost);
@@ -516,15 +510,9 @@ export class Consumer {
     this.#committedMs = this.#env.clock.monoMs();
     for (let failures = 0;; failures++) {
       try {
-        return throwFirst(
-          await commitOffsets(this.#cluster, await this.#member.coordinator(), {
-            committer: this.#member.committer,
-            offsets: this.#consumed(),
-          }),
-        );
+        return await this.#commitAs(this.#member, this.#consumed());
       } catch (error) {
         if (!(error instanceof KafkaError)) throw error;
-        this.#member.noteError(error);
         // A heartbeat under way brings the epoch that was missed.
         const isMended = error.error === "STALE_MEMBER_EPOCH" &&
           !this.#member.hasLost && failures < STALE_COMMITS_MAX;
@@ -535,6 +523,26 @@ export class Consumer {
         }
         await this.#cluster.pause(this.#cluster.retryMs(failures));
       }
+    }
+  }
+
+  /** Commits as who `member` is now, which takes note of an error. */
+  async #commitAs(
+    member: GroupMember | ConsumerGroupMember,
+    offsets: readonly CommittedOffset[],
+  ): Promise<void> {
+    let { committer } = member;
+    try {
+      const coordinator = await member.coordinator();
+      ({ committer } = member);
+      throwFirst(
+        await commitOffsets(this.#cluster, coordinator, { committer, offsets }),
+      );
+    } catch (error) {
+      if (!(error instanceof KafkaError)) throw error;
+      if (member instanceof GroupMember) member.noteError(error, committer);
+      else member.noteError(error);
+      throw error;
     }
   }
 

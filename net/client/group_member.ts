@@ -97,9 +97,14 @@ export class GroupMember {
     return this.#coordinator.nodeId();
   }
 
-  /** Takes note of an error of a request to the coordinator. */
-  noteError(error: KafkaError): void {
+  /**
+   * Takes note of an error of a request to the coordinator; of a commit, by
+   * `committer`, only as long as that is who this member is: one that waited
+   * behind a join must not end what the join has brought.
+   */
+  noteError(error: KafkaError, committer?: ConsumerGroupMetadata): void {
     if (this.#coordinator.noteError(error)) return;
+    if (committer !== undefined && !this.#is(committer)) return;
     switch (error.error) {
       case "REBALANCE_IN_PROGRESS":
         this.needsJoin = true;
@@ -242,6 +247,11 @@ export class GroupMember {
         ]),
       );
     });
+  }
+
+  #is({ memberId, generationId }: ConsumerGroupMetadata): boolean {
+    return generationId >= 0 && generationId === this.#generationId &&
+      memberId === this.#memberId;
   }
 
   #refuse(code: number, verb: string): void {
