@@ -6,7 +6,7 @@
  * @module
  */
 import { dumpLog } from "../../core/log.ts";
-import { Chance } from "../chance.ts";
+import { Chance } from "../sim/chance.ts";
 import type { Anomaly } from "../sim/checker.ts";
 import { Host } from "./host.ts";
 import { type FaultKind, type KindName, KINDS, settled } from "./kinds.ts";

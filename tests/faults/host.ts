@@ -65,16 +65,16 @@ export class Host implements AsyncDisposable {
     if (this.#broker !== undefined) await this.end(signal);
   }
 
-  /** Holds it still for a while. */
-  async freeze(ms: number): Promise<void> {
+  /** Holds it still: from here on it tells nobody anything. */
+  async hold(): Promise<void> {
     const { pid } = this.#broker!;
     Deno.kill(pid, "SIGSTOP");
-    try {
-      await until("it is stopped", () => stateOf(pid) === "T");
-      await pause(ms);
-    } finally {
-      Deno.kill(pid, "SIGCONT");
-    }
+    await until("it is stopped", () => stateOf(pid) === "T");
+  }
+
+  /** Lets it go on. */
+  release(): void {
+    Deno.kill(this.#broker!.pid, "SIGCONT");
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -12,7 +12,7 @@ import {
   createProducer,
   type Producer,
 } from "../../net/client.ts";
-import type { Chance } from "../chance.ts";
+import type { Chance } from "../sim/chance.ts";
 import { until } from "../fixtures.ts";
 import { type Anomaly, check } from "../sim/checker.ts";
 import type { Commit, FinalLog, History, Send } from "../sim/history.ts";
@@ -297,6 +297,7 @@ class Reader {
           [...logs].every(([name, { records }]) =>
             (this.#positions.get(name) ?? 0) > (records.at(-1)?.offset ?? -1)
           ),
+        GROUP_MS,
       );
     } catch {
       // The checker says what it never read.

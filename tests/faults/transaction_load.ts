@@ -12,7 +12,7 @@ import {
   createProducer,
   type Producer,
 } from "../../net/client.ts";
-import type { Chance } from "../chance.ts";
+import type { Chance } from "../sim/chance.ts";
 import { until } from "../fixtures.ts";
 import type { Anomaly } from "../sim/checker.ts";
 import { type Host, pause } from "./host.ts";

@@ -9,7 +9,7 @@ import { setInt32At } from "../../core/bytes/big_endian.ts";
 import { AT, BATCH_OVERHEAD, LOG_OVERHEAD } from "../../core/record/batch.ts";
 import { buildBatch, type RecordInput } from "../../core/record/builder.ts";
 import { CODEC_NAMES } from "../../core/record/compression.ts";
-import type { Chance } from "../chance.ts";
+import type { Chance } from "../sim/chance.ts";
 import { mutate } from "./mutate.ts";
 
 /** A time that tests take for now. */

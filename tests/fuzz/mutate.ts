@@ -4,7 +4,7 @@
  *
  * @module
  */
-import type { Chance } from "../chance.ts";
+import type { Chance } from "../sim/chance.ts";
 
 /** What length fields and varints turn into. */
 const LIES: readonly (readonly number[])[] = [

@@ -6,7 +6,7 @@
  * @module
  */
 import process from "node:process";
-import { Chance } from "../chance.ts";
+import { Chance } from "../sim/chance.ts";
 import { corpusOf, inputText } from "./corpus.ts";
 import { mutate } from "./mutate.ts";
 import { type FuzzTarget, INPUT_MS_MAX, memoryBytesMax } from "./target.ts";

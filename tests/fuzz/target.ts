@@ -4,7 +4,7 @@
  *
  * @module
  */
-import type { Chance } from "../chance.ts";
+import type { Chance } from "../sim/chance.ts";
 import { mutate } from "./mutate.ts";
 
 /** One kind of input and the code that it is thrown at. */

@@ -12,7 +12,7 @@ import {
   type Input,
   type Message,
 } from "../../core/schema/schema.ts";
-import type { Chance } from "../chance.ts";
+import type { Chance } from "../sim/chance.ts";
 
 /** What fields of a name hold in half of all cases. */
 export type Words = Readonly<Record<string, (chance: Chance) => unknown>>;

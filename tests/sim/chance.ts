@@ -1,15 +1,17 @@
 /**
- * Chance from a seed: the only source of it in a simulated run. Owns the
- * generator (sfc32); it must never draw from anywhere else.
+ * Chance from a seed: the only source of it in a simulated or fuzzed run. Owns
+ * the generator (sfc32); it must never draw from anywhere else.
  *
  * @module
  */
 
 /** A stream of chance; two of the same seed are the same. */
 export class Chance {
+  readonly seed: number;
   readonly #state = new Uint32Array(4);
 
   constructor(seed: number, stream = 0) {
+    this.seed = seed;
     this.#state.set([seed >>> 0, Math.floor(seed / 2 ** 32), stream, 1]);
     for (let i = 0; i < 15; i++) this.u32();
   }
@@ -33,6 +35,21 @@ export class Chance {
   /** An integer from `low` to `high`, both possible. */
   int(low: number, high: number): number {
     return low + Math.floor(this.unit() * (high - low + 1));
+  }
+
+  /** An integer from 0 up to, without, `n`. */
+  below(n: number): number {
+    return this.int(0, n - 1);
+  }
+
+  /** True once in `n` draws. */
+  oneIn(n: number): boolean {
+    return this.below(n) === 0;
+  }
+
+  /** A size up to `max` that is mostly small and sometimes not. */
+  size(max: number): number {
+    return this.below(1 + Math.floor(max / 10 ** this.below(4)));
   }
 
   /** True with probability `p`. */

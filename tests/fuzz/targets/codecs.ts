@@ -12,7 +12,7 @@ import {
   CompressionError,
   decompress,
 } from "../../../core/record/compression.ts";
-import type { Chance } from "../../chance.ts";
+import type { Chance } from "../../sim/chance.ts";
 import { mutate } from "../mutate.ts";
 import {
   expecting,

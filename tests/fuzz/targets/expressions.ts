@@ -10,7 +10,7 @@ import { compileExpression } from "../../../core/expression/expression.ts";
 import { ExpressionError } from "../../../core/expression/expression_error.ts";
 import { Regex } from "../../../core/expression/regex.ts";
 import { RegexError } from "../../../core/expression/regex_pattern.ts";
-import type { Chance } from "../../chance.ts";
+import type { Chance } from "../../sim/chance.ts";
 import { mutate } from "../mutate.ts";
 import { expecting, type FuzzTarget, headed, headOf } from "../target.ts";
 

@@ -15,7 +15,7 @@ import { APIS } from "../../../net/wire/api_keys.ts";
 import { encodeRequest } from "../../../net/wire/headers.ts";
 import { someBatch } from "../batches.ts";
 import { Arena, TOPIC_ID_HERE } from "../arena.ts";
-import type { Chance } from "../../chance.ts";
+import type { Chance } from "../../sim/chance.ts";
 import { mutate } from "../mutate.ts";
 import { type FuzzTarget, joined } from "../target.ts";
 import { valueOf, type Words } from "../values.ts";
@@ -86,7 +86,12 @@ const WORDS: Words = {
   replicaId: () => -1,
   maxBytes: (chance) => chance.pick([1 << 20, 1 << 20, 0, 100]),
   partitionMaxBytes: (chance) => chance.pick([1 << 20, 1 << 20, 0, 100]),
-  transactionalId: (chance) => chance.pick([null, null, "x"]),
+  transactionalId: (chance) => chance.pick([null, "x", "x", "y"]),
+  v3AndBelowTransactionalId: () => "x",
+  producerId: (chance) => chance.pick([-1, 0, 0, 1, 2]),
+  producerEpoch: (chance) => chance.pick([-1, 0, 0, 1]),
+  transactionTimeoutMs: (chance) => chance.pick([1000, 60_000, 0, -1]),
+  coordinatorEpoch: (chance) => chance.pick([0, 1, -1]),
   numPartitions: count,
   count,
   replicationFactor: (chance) => chance.pick([1, 1, -1, 2]),

@@ -13,7 +13,7 @@ import {
 } from "../../../core/group/records.ts";
 import { encodeInto } from "../../../core/schema/codec.ts";
 import type { Message } from "../../../core/schema/schema.ts";
-import type { Chance } from "../../chance.ts";
+import type { Chance } from "../../sim/chance.ts";
 import { valueOf } from "../values.ts";
 
 interface Kind {

@@ -18,7 +18,7 @@ import { OFFSET_FETCH } from "../../../net/wire/09_offset_fetch.ts";
 import { fetch, latest, produce, start } from "../../raw_broker.ts";
 import { RawClient } from "../../raw_client.ts";
 import { fit, NOW_MS, randomBatch } from "../batches.ts";
-import type { Chance } from "../../chance.ts";
+import type { Chance } from "../../sim/chance.ts";
 import {
   type Ending,
   ENDINGS,

@@ -14,6 +14,7 @@ import {
 } from "../../../core/assign/protocol.ts";
 import { crc32c } from "../../../core/bytes/crc32c.ts";
 import { setInt32At } from "../../../core/bytes/big_endian.ts";
+import { Writer } from "../../../core/bytes/writer.ts";
 import { KafkaError } from "../../../core/errors.ts";
 import {
   decodeGroupRecord,
@@ -48,10 +49,19 @@ import {
   decodeControlRecords,
   endTransactionMarker,
 } from "../../../core/record/control.ts";
-import { DecodeError, EncodeError } from "../../../core/schema/codec.ts";
+import {
+  DecodeError,
+  EncodeError,
+  encodeInto,
+} from "../../../core/schema/codec.ts";
 import type { Message } from "../../../core/schema/schema.ts";
+import {
+  decodeTransactionRecord,
+  TRANSACTION_LOG_KEY,
+  TRANSACTION_LOG_VALUE,
+} from "../../../core/txn/records.ts";
 import { randomBatch, someBatch } from "../batches.ts";
-import type { Chance } from "../../chance.ts";
+import type { Chance } from "../../sim/chance.ts";
 import { mutate } from "../mutate.ts";
 import {
   expecting,
@@ -78,14 +88,18 @@ function keyed(key: Uint8Array, value: Uint8Array): Uint8Array {
   return joined([Uint8Array.of(key.length >> 8, key.length), key, value]);
 }
 
-function readGroupRecord(body: Uint8Array): void {
+/** Key and value of a {@linkcode keyed} input; no value is a tombstone. */
+function unkeyed(body: Uint8Array) {
   const length = ((body[0] ?? 0) << 8 | (body[1] ?? 0)) % (body.length + 1);
-  const key = body.subarray(2, 2 + length);
   const value = body.subarray(2 + length);
-  const record = decodeGroupRecord({
-    key,
+  return {
+    key: body.subarray(2, 2 + length),
     value: value.length === 0 ? null : value,
-  });
+  };
+}
+
+function readGroupRecord(body: Uint8Array): void {
+  const record = decodeGroupRecord(unkeyed(body));
   if (record.type === "Unknown") return;
   // Tags of a newer version have no place in the one that is written.
   const again = expecting([EncodeError], () => encodeGroupRecord(record));
@@ -210,6 +224,21 @@ const STORED: Readonly<Record<string, Stored>> = {
       return keyed(key, value);
     },
     read: readGroupRecord,
+  },
+  transactionRecord: {
+    make(chance) {
+      const [key, value] = [TRANSACTION_LOG_KEY, TRANSACTION_LOG_VALUE]
+        .map((schema) => {
+          const version = chance.below(schema.versions.max + 1);
+          const writer = new Writer();
+          writer.int16(version);
+          const fields = valueOf(schema, { version, chance });
+          encodeInto(writer, schema, version, fields);
+          return writer.view();
+        });
+      return keyed(key!, chance.oneIn(6) ? new Uint8Array(0) : value!);
+    },
+    read: (body) => void decodeTransactionRecord(unkeyed(body)),
   },
   metadataRecord: {
     make: makeMetadataRecord,

@@ -19,7 +19,7 @@ import { parseYaml } from "../../../cli/yaml.ts";
 import { parseProperties } from "../../../core/config/properties.ts";
 import { resolveBrokerConfig } from "../../../core/config/resolve.ts";
 import { KafkaError } from "../../../core/errors.ts";
-import type { Chance } from "../../chance.ts";
+import type { Chance } from "../../sim/chance.ts";
 import { mutate } from "../mutate.ts";
 import { type FuzzTarget, headed, headOf, varyBody } from "../target.ts";
 

@@ -12,7 +12,7 @@ import {
 } from "../../../core/schema/codec.ts";
 import type { Message } from "../../../core/schema/schema.ts";
 import { SCHEMAS, versionsIn } from "../../wire/schemas.ts";
-import type { Chance } from "../../chance.ts";
+import type { Chance } from "../../sim/chance.ts";
 import { mutate } from "../mutate.ts";
 import {
   expecting,
