@@ -5,8 +5,9 @@
  *
  * @module
  */
-import { assert, assertEquals } from "@std/assert";
+import { assert, assertEquals, assertRejects } from "@std/assert";
 import { denoEnv } from "../env/deno_env.ts";
+import { DiskError, type OpenMode } from "../env/env.ts";
 import { batchesOf } from "../record/batch.ts";
 import { buildBatch } from "../record/builder.ts";
 import { decodeRecords } from "../record/record.ts";
@@ -314,9 +315,14 @@ for (const isInBackground of [false, true]) {
       for (let n = 0; n < 5; n++) append(log, n);
       await log.flush();
       log.deleteRecordsBefore(4);
+      log.markCleaned(5);
       const marks = new Map([["t-0", 5]]);
       if (isInBackground) {
-        folder.checkpointLater(() => new Map(), ["start", "recovery"]);
+        folder.checkpointLater(() => new Map(), [
+          "start",
+          "recovery",
+          "cleaner",
+        ]);
       } else folder.checkpoint(marks);
       const deleting = folder.deleteLog("t", 0);
       const next = folder.openLog(NAMESAKE);
@@ -329,6 +335,55 @@ for (const isInBackground of [false, true]) {
       assertEquals(again.log.logStartOffset, 0);
       assertEquals(again.log.logEndOffset, 5);
       assertEquals(again.folder.highWatermark("t", 0), 0);
+      assertEquals(again.log.cleanedOffset, undefined);
       await close(again.folder, false);
     }));
 }
+
+Deno.test("how far a log was compacted outlives a restart, unless it was cut", () =>
+  withFolder(async (path) => {
+    const { folder, log } = open(path);
+    for (let n = 0; n < RECORDS; n++) append(log, n);
+    log.markCleaned(RECORDS);
+    await close(folder, true);
+    const again = open(path);
+    assertEquals(again.log.cleanedOffset, RECORDS);
+    await close(again.folder, false);
+    const last = filesOf(path, ".log").at(-1)!;
+    Deno.truncateSync(last, Deno.statSync(last).size - 1);
+    const cut = open(path);
+    assert(cut.log.logEndOffset < RECORDS);
+    assertEquals(cut.log.cleanedOffset, undefined);
+    await close(cut.folder, false);
+  }));
+
+Deno.test("a stop is not clean for a log that the disk failed", () =>
+  withFolder(async (path) => {
+    const disk = {
+      ...env.disk,
+      open: (file: string, mode: OpenMode) => {
+        const opened = env.disk.open(file, mode);
+        return {
+          path: file,
+          pread: opened.pread.bind(opened),
+          pwriteAll: opened.pwriteAll.bind(opened),
+          truncate: opened.truncate.bind(opened),
+          size: opened.size.bind(opened),
+          syncDataSync: opened.syncDataSync.bind(opened),
+          close: opened.close.bind(opened),
+          syncData: () => Promise.reject(new DiskError("Io", "It is broken")),
+        };
+      },
+    };
+    const folder = LogFolder.open({
+      env: { ...env, disk, trace: () => {} },
+      path,
+      nodeId: 1,
+    });
+    const log = folder.openLog(PLACE);
+    append(log, 0);
+    await assertRejects(() => log.flush(), DiskError);
+    await close(folder, true);
+    const names = [...Deno.readDirSync(path)].map(({ name }) => name);
+    assert(!names.includes(".kafka_cleanshutdown"), "a start must look");
+  }));

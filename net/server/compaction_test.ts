@@ -25,10 +25,12 @@ import { OFFSET_COMMIT } from "../wire/08_offset_commit.ts";
 import { OFFSET_FETCH } from "../wire/09_offset_fetch.ts";
 import { FIND_COORDINATOR } from "../wire/10_find_coordinator.ts";
 import { CREATE_TOPICS } from "../wire/19_create_topics.ts";
+import { INCREMENTAL_ALTER_CONFIGS } from "../wire/44_incremental_alter_configs.ts";
 import type { Broker } from "./broker.ts";
 
 const CONFIG = {
   "log.cleaner.backoff.ms": "20",
+  "log.retention.check.interval.ms": "50",
   "offsets.topic.num.partitions": "1",
   "offsets.topic.segment.bytes": "1048576",
 };
@@ -95,12 +97,16 @@ function noise(round: number, key: number): string {
 }
 
 /** Each round writes every key; the last one deletes key 0. Gives the bytes. */
-async function fill(client: RawClient, codec: CodecName): Promise<number> {
+async function fill(
+  client: RawClient,
+  codec: CodecName,
+  ageMsOf = (_round: number) => 0,
+): Promise<number> {
   let bytes = 0;
   for (let round = 0; round < ROUNDS; round++) {
     const batch = buildBatch(
       Array.from({ length: KEYS }, (_, key) => ({
-        timestamp: Date.now(),
+        timestamp: Date.now() - ageMsOf(round),
         key: TEXT.encode(`key ${key}`),
         value: key === 0 && round === ROUNDS - 1
           ? null
@@ -115,10 +121,13 @@ async function fill(client: RawClient, codec: CodecName): Promise<number> {
 }
 
 /** Every record of the topic: offset, key and the round of its value. */
-async function readAll(client: RawClient): Promise<[number, string, string][]> {
+async function readAll(
+  client: RawClient,
+  from = 0,
+): Promise<[number, string, string][]> {
   const decoder = new TextDecoder();
   const read: [number, string, string][] = [];
-  for (let offset = 0;;) {
+  for (let offset = from;;) {
     const { records, highWatermark } = await fetch(client, { offset });
     if (offset >= highWatermark) return read;
     for (const view of batchesOf(records!)) {
@@ -174,6 +183,45 @@ for (const codec of ["none", "zstd", "gzip"] as const) {
     assert(/^t 0 \d+$/m.test(checkpoint), checkpoint);
   });
 }
+
+Deno.test("compact,delete forgets what is too old and compacts the rest", async () => {
+  using folder = temporaryFolder();
+  await on(folder.path, async (client) => {
+    const ratio = "min.cleanable.dirty.ratio";
+    await createCompacted(client, "t", {
+      ...COMPACTED,
+      "cleanup.policy": "compact,delete",
+      "retention.ms": "3600000",
+      [ratio]: "1",
+    });
+    const oldRounds = ROUNDS / 2;
+    const written = await fill(
+      client,
+      "none",
+      (round) => round < oldRounds ? 7_200_000 : 0,
+    );
+    const startOffset = async () =>
+      (await fetch(client, { offset: KEYS * ROUNDS })).logStartOffset;
+    // A segment takes two rounds or three, and its newest record counts.
+    const least = KEYS * (oldRounds - 2);
+    await until("old segments are gone", async () => {
+      return await startOffset() >= least;
+    });
+    const { responses } = await client.call(latest(INCREMENTAL_ALTER_CONFIGS), {
+      resources: [{
+        resourceType: 2,
+        resourceName: "t",
+        configs: [{ name: ratio, configOperation: 0, value: "0.01" }],
+      }],
+    });
+    assertEquals(responses[0]!.errorCode, 0);
+    await until(
+      "the others are compacted",
+      () => bytesOf(folder.path, "t-0") < written / 3,
+    );
+    checkNewest(await readAll(client, await startOffset()));
+  });
+});
 
 Deno.test("a record without a key is refused by a compacted topic", async () => {
   using folder = temporaryFolder();

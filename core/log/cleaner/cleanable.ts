@@ -48,10 +48,12 @@ export function dirtOf(
     log.cleanedOffset ?? 0,
     log.logStartOffset,
   );
-  const frozen = log.segments.slice(0, -1);
-  const dirty = frozen.filter((_, i) =>
-    log.segments[i + 1]!.baseOffset > firstDirtyOffset
+  const [, ...nextOnes] = log.segments;
+  const clean = nextOnes.findIndex(({ baseOffset }) =>
+    baseOffset > firstDirtyOffset
   );
+  const frozen = log.segments.slice(0, -1);
+  const dirty = clean < 0 ? [] : frozen.splice(clean);
   const end = uncleanableFrom(dirty, {
     active: log.segments.at(-1)!,
     bound: Math.min(lastStableOffset, log.flushedOffset),
@@ -60,8 +62,7 @@ export function dirtOf(
   });
   const cleanable = dirty.filter(({ baseOffset }) => baseOffset < end);
   const cleanableBytes = sizeOf(cleanable);
-  const bytes = cleanableBytes +
-    sizeOf(frozen.filter((segment) => !dirty.includes(segment)));
+  const bytes = cleanableBytes + sizeOf(frozen);
   return {
     firstDirtyOffset,
     firstUncleanableOffset: Math.max(firstDirtyOffset, end),
