@@ -134,7 +134,7 @@ export const FILES: readonly CommandSpec[] = [{
   ],
   json: [
     "lines, each one of these by its kind:",
-    '{"file","kind":"batch","position","sizeInBytes","baseOffset","lastOffset","count","codec","partitionLeaderEpoch","producerId","producerEpoch","baseSequence","isTransactional","isControl","control","timestampType","maxTimestamp","isCrcValid"}',
+    '{"file","kind":"batch","position","sizeInBytes","baseOffset","lastOffset","count","codec","partitionLeaderEpoch","producerId","producerEpoch","baseSequence","isTransactional","isControl","control","timestampType","maxTimestamp","isCrcValid","deleteHorizonMs"}',
     '{"file","kind":"record","position","offset","timestamp","key","value","headers","control","decoded"}',
     '{"file","kind":"index","position","offset","batchPosition"}',
     '{"file","kind":"timeindex","position","timestamp","offset"}',

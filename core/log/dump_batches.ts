@@ -97,6 +97,7 @@ function readBatch(
     timestampType: batch.timestampType,
     maxTimestamp: batch.maxTimestamp,
     isCrcValid,
+    deleteHorizonMs: batch.hasDeleteHorizon ? batch.baseTimestamp : null,
   };
   if (!isCrcValid) {
     return { row: plain, problem: "the batch's CRC is wrong", records: [] };

@@ -40,6 +40,8 @@ export interface BatchRow extends Placed {
   readonly timestampType: TimestampType;
   readonly maxTimestamp: number;
   readonly isCrcValid: boolean;
+  /** When a compaction may drop its tombstones; null before it met any. */
+  readonly deleteHorizonMs: number | null;
 }
 
 /** A record of the batch before it; its bytes live until the next row. */

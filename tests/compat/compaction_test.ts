@@ -156,7 +156,12 @@ async function left(data: string): Promise<Row[]> {
   assertEquals(code, 0, stderr);
   return stdout.trim().split("\n").map((line): Row => {
     const { position: _, sizeInBytes: __, file, ...row } = JSON.parse(line);
-    return { ...row, file: file.slice(data.length) };
+    const hasHorizon = (row.deleteHorizonMs ?? null) !== null;
+    return {
+      ...row,
+      file: file.slice(data.length),
+      deleteHorizonMs: hasHorizon,
+    };
   }).filter(({ kind, file }) =>
     /^(batch|record|txnindex)$/.test(kind) && !file.endsWith(".deleted")
   );
