@@ -15,6 +15,7 @@ import { FETCH } from "../net/wire/01_fetch.ts";
 import { FIND_COORDINATOR } from "../net/wire/10_find_coordinator.ts";
 import { CREATE_TOPICS } from "../net/wire/19_create_topics.ts";
 import { INIT_PRODUCER_ID } from "../net/wire/22_init_producer_id.ts";
+import { until } from "./fixtures.ts";
 import type { RawClient } from "./raw_client.ts";
 
 export interface Running extends AsyncDisposable {
@@ -135,16 +136,21 @@ export async function fetch(
 
 /** The producer of transactional id "x", as its coordinator has it. */
 export async function initProducer(client: RawClient) {
-  const coordinator = () =>
-    client.call(latest(FIND_COORDINATOR), {
+  await until("transactions are coordinated", async () => {
+    const { coordinators } = await client.call(latest(FIND_COORDINATOR), {
       keyType: 1,
       coordinatorKeys: ["x"],
     });
-  while ((await coordinator()).coordinators[0]!.errorCode !== 0);
-  return await client.call(latest(INIT_PRODUCER_ID), {
-    transactionalId: "x",
-    transactionTimeoutMs: 60_000,
-    producerId: -1,
-    producerEpoch: -1,
+    return coordinators[0]!.errorCode === 0;
+  });
+  // What was open is aborted first, and the producer told to ask again.
+  return await until("the producer has its epoch", async () => {
+    const producer = await client.call(latest(INIT_PRODUCER_ID), {
+      transactionalId: "x",
+      transactionTimeoutMs: 60_000,
+      producerId: -1,
+      producerEpoch: -1,
+    });
+    return producer.errorCode === 0 ? producer : undefined;
   });
 }

@@ -34,12 +34,13 @@ interface Producer {
 /** A client that knows where group and transaction are coordinated. */
 async function ready(client: RawClient): Promise<Producer> {
   await create(client, "t");
-  const coordinator = () =>
-    client.call(latest(FIND_COORDINATOR), {
+  await until("groups are coordinated", async () => {
+    const { coordinators } = await client.call(latest(FIND_COORDINATOR), {
       keyType: 0,
       coordinatorKeys: ["g"],
     });
-  while ((await coordinator()).coordinators[0]!.errorCode !== 0);
+    return coordinators[0]!.errorCode === 0;
+  });
   return await initProducer(client);
 }
 

@@ -10,8 +10,19 @@ import { assert, assertEquals, assertMatch, assertNotMatch } from "@std/assert";
 import { denoEnv } from "../../core/env/deno_env.ts";
 import { Log } from "../../core/log/log.ts";
 import { decodeSnapshot } from "../../core/log/producer_state.ts";
+import { buildBatch } from "../../core/record/builder.ts";
 import { createAdmin, createProducer } from "../../net/client.ts";
-import { kf, run, startBrokerProcess, temporaryFolder } from "../fixtures.ts";
+import { PRODUCE } from "../../net/wire/00_produce.ts";
+import { ADD_PARTITIONS_TO_TXN } from "../../net/wire/24_add_partitions_to_txn.ts";
+import {
+  kf,
+  run,
+  startBrokerProcess,
+  temporaryFolder,
+  until,
+} from "../fixtures.ts";
+import { initProducer, records } from "../raw_broker.ts";
+import { RawClient } from "../raw_client.ts";
 import {
   apacheKafkaJars,
   kafkaTool,
@@ -195,3 +206,98 @@ function producersIn(snapshot: Uint8Array) {
   return decodeSnapshot(snapshot)
     .sort((a, b) => a.producerId - b.producerId);
 }
+
+/** Begins a transaction of id "x" and leaves it to its fate. */
+async function leaveOpen(bootstrap: string, value: string): Promise<void> {
+  using client = await RawClient.connect(Number(bootstrap.split(":").at(-1)));
+  const producer = await initProducer(client);
+  const { resultsByTopicV3AndBelow } = await client.call(
+    { api: ADD_PARTITIONS_TO_TXN, version: 3 },
+    {
+      v3AndBelowTransactionalId: "x",
+      v3AndBelowProducerId: producer.producerId,
+      v3AndBelowProducerEpoch: producer.producerEpoch,
+      v3AndBelowTopics: [{ name: "t", partitions: [0] }],
+    },
+  );
+  const [added] = resultsByTopicV3AndBelow[0]!.resultsByPartition;
+  assertEquals(added!.partitionErrorCode, 0);
+  const batch = buildBatch(records(value), {
+    producerId: producer.producerId,
+    producerEpoch: producer.producerEpoch,
+    baseSequence: 0,
+    isTransactional: true,
+  });
+  const { responses } = await client.call({ api: PRODUCE, version: 11 }, {
+    transactionalId: "x",
+    acks: -1,
+    timeoutMs: 10_000,
+    topicData: [{ name: "t", partitionData: [{ index: 0, records: batch }] }],
+  });
+  assertEquals(responses[0]!.partitionResponses[0]!.errorCode, 0);
+}
+
+/** Whoever takes the id over ends what was left open. */
+async function endAndCommit(bootstrap: string, value: string): Promise<void> {
+  const producer = createProducer({
+    "bootstrap.servers": bootstrap,
+    "transactional.id": "x",
+  });
+  await producer.initTransactions();
+  producer.beginTransaction();
+  await producer.send({ topic: "t", value: `not ${value}` });
+  await producer.abortTransaction();
+  producer.beginTransaction();
+  await producer.send({ topic: "t", value });
+  await producer.commitTransaction();
+  await producer.close();
+}
+
+/** The committed values of topic t, once `count` are there. */
+function committed(bootstrap: string, count: number): Promise<string[]> {
+  return until(`${count} are committed`, async () => {
+    const args = ["-e", "-o", "earliest", "--read-committed", "-f", "%s\\n"];
+    const { stdout } = await kf(["consume", "t", ...args, "-b", bootstrap]);
+    const values = stdout.split("\n").filter((value) => value !== "");
+    return values.length >= count ? values : undefined;
+  });
+}
+
+Deno.test({
+  name:
+    "transactions that Apache Kafka was killed in end on the kf broker that takes its folder over, and the other way round",
+  ignore: isMissing,
+  async fn() {
+    using folder = temporaryFolder();
+    const home = folder.path;
+    const jarsIn = "folder" in jars ? jars.folder : "";
+    let data: string;
+    {
+      await using kafka = await startApacheKafka(jarsIn, { home });
+      const admin = createAdmin({ "bootstrap.servers": kafka.bootstrap });
+      await admin.createTopics([{ name: "t", partitions: 1, configs: {} }]);
+      await admin.close();
+      await endAndCommit(kafka.bootstrap, "by Kafka");
+      await leaveOpen(kafka.bootstrap, "left open by Kafka");
+      data = kafka.data;
+      await kafka.stop("SIGKILL");
+    }
+    {
+      await using broker = await startBrokerProcess({ data });
+      const before = ["by Kafka"];
+      assertEquals(await committed(broker.address, 1), before);
+      await endAndCommit(broker.address, "by kf");
+      assertEquals(await committed(broker.address, 2), [...before, "by kf"]);
+      await leaveOpen(broker.address, "left open by kf");
+      await broker.end("SIGKILL");
+    }
+    await using kafka = await startApacheKafka(jarsIn, { home });
+    const before = ["by Kafka", "by kf"];
+    assertEquals(await committed(kafka.bootstrap, 2), before);
+    await endAndCommit(kafka.bootstrap, "by Kafka again");
+    assertEquals(await committed(kafka.bootstrap, 3), [
+      ...before,
+      "by Kafka again",
+    ]);
+  },
+});
