@@ -90,29 +90,37 @@ export function printOut(text: string): void {
   writeOut(encoder.encode(text));
 }
 
+let isPainting = false;
+
 /** Writes text to stderr; a closed stderr is no reason to fail. */
 export function printErr(text: string): void {
   writeErr(encoder.encode(text));
 }
-
-function writeErr(bytes: Uint8Array): void {
-  let at = 0;
-  try {
-    while (at < bytes.length) at += Deno.stderr.writeSync(bytes.subarray(at));
-  } catch {
-    return;
-  }
-}
-
-let isPainting = false;
 
 /** Shows a line on stderr over the one before; the last one stays. */
 export function paintErr(
   line: string,
   options: { readonly isLast: boolean },
 ): void {
+  isPainting = false;
+  writeErr(encoder.encode(`\r\x1b[K${line}${options.isLast ? "\n" : ""}`));
   isPainting = !options.isLast;
-  printErr(`\r\x1b[K${line}${options.isLast ? "\n" : ""}`);
+}
+
+const CLEARED = encoder.encode("\r\x1b[K");
+
+/** Writes bytes to stderr; a line that is painted there makes room. */
+function writeErr(bytes: Uint8Array): void {
+  if (isPainting) {
+    isPainting = false;
+    writeErr(CLEARED);
+  }
+  let at = 0;
+  try {
+    while (at < bytes.length) at += Deno.stderr.writeSync(bytes.subarray(at));
+  } catch {
+    return;
+  }
 }
 
 /** A source of bytes: stdin or a file. */
@@ -353,6 +361,9 @@ export interface Interrupts {
   release(): void;
 }
 
+/** Whoever has pressed Ctrl-C waits so long before the second one is thought of. */
+const PATIENCE_MS = 1500;
+
 /**
  * Takes SIGINT and SIGTERM: the first aborts `signal`, the second ends the
  * process with 130 or 143.
@@ -360,6 +371,7 @@ export interface Interrupts {
 export function takeInterrupts(): Interrupts {
   const controller = new AbortController();
   const handlers: [Deno.Signal, () => void][] = [];
+  let reminder: ReturnType<typeof setTimeout> | undefined;
   const names: [Deno.Signal, number][] = Deno.build.os === "windows"
     ? [["SIGINT", 130]]
     : [["SIGINT", 130], ["SIGTERM", 143]];
@@ -370,6 +382,12 @@ export function takeInterrupts(): Interrupts {
       // unless it is painted over.
       const isShown = name === "SIGINT" && isTerminal.stderr();
       if (isShown && !isPainting) printErr("\n");
+      if (isShown) {
+        reminder = setTimeout(
+          () => printErr("kf: finishing what was begun; once more to abort\n"),
+          PATIENCE_MS,
+        );
+      }
       controller.abort();
     };
     Deno.addSignalListener(name, handler);
@@ -378,6 +396,7 @@ export function takeInterrupts(): Interrupts {
   return {
     signal: controller.signal,
     release() {
+      clearTimeout(reminder);
       for (const [name, handler] of handlers.splice(0)) {
         Deno.removeSignalListener(name, handler);
       }

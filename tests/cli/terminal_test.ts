@@ -5,7 +5,13 @@
  * @module
  */
 import { assert, assertEquals, assertMatch } from "@std/assert";
-import { kfCommand, run, until } from "../fixtures.ts";
+import {
+  kfCommand,
+  run,
+  startBrokerProcess,
+  temporaryFolder,
+  until,
+} from "../fixtures.ts";
 import { type Bench, done, startBench } from "./command_bench.ts";
 import { HAS_TERMINAL, onTerminal } from "./on_terminal.ts";
 
@@ -79,6 +85,7 @@ const LONG: readonly (readonly [string, RegExp, number, RegExp?])[] = [
   ["kf verify consume t", /from the terminal/, 130],
   ["kf group lag h --watch", /COMMITTED/, 0],
   ["kf metadata shell --data data", /\/>/, 130],
+  ["kf pipe --from t --to w -- cat", /piped \d/, 0],
   ["kf dev --port auto", /Ctrl-C ends/, 0, /^kf: stopping/m],
 ];
 
@@ -137,6 +144,26 @@ Deno.test({
       await accepting;
       for (const conn of held) conn.close();
     });
+  },
+});
+
+Deno.test({
+  name: "who waits for the end after Ctrl-C is told that a second one aborts",
+  ignore: !HAS_TERMINAL,
+  async fn() {
+    await using bench = await startBench();
+    using data = temporaryFolder();
+    await using away = await startBrokerProcess({
+      data: data.path,
+      args: ["--advertise", "127.0.0.1:1"],
+    });
+    const { screen, code } = await atTerminal(
+      bench,
+      `yes | kf produce t -b ${away.address}`,
+      [[/sent \d/, "\x03"], [/once more to abort/, "\x03"]],
+    );
+    assertEquals(code, 130, screen);
+    assert(screen.includes("\x1b[Kkf: finishing what was begun"), screen);
   },
 });
 
