@@ -68,17 +68,17 @@ export function writeOut(bytes: Uint8Array): void {
     } catch (error) {
       if (error instanceof Deno.errors.BrokenPipe) throw new BrokenPipe(at);
       if (error instanceof Deno.errors.WouldBlock) continue;
-      throw unwritten("stdout", error);
+      throw failed("write to stdout", error);
     }
   }
 }
 
-/** Why something could not be written, without the number of the error. */
-function unwritten(what: string, error: unknown): Error {
+/** Why something could not be done, without the number of the error. */
+function failed(what: string, error: unknown): Error {
   const why = error instanceof Error ? error.message : String(error);
   const plain = why.replace(/ \(os error \d+\).*$/s, "");
   return new Error(
-    `Cannot write to ${what}: ${plain[0]?.toLowerCase()}${plain.slice(1)}`,
+    `Cannot ${what}: ${plain[0]?.toLowerCase()}${plain.slice(1)}`,
     { cause: error },
   );
 }
@@ -133,11 +133,18 @@ export interface Source {
 
 /** Opens a file for reading; `-` is stdin. */
 export async function openSource(path: string): Promise<Source> {
-  if (path === "-") {
-    return { read: (into) => Deno.stdin.read(into), close: () => {} };
-  }
-  const file = await Deno.open(path);
-  return { read: (into) => file.read(into), close: () => file.close() };
+  const isStdin = path === "-";
+  const file = isStdin ? Deno.stdin : await Deno.open(path);
+  const name = isStdin ? "stdin" : `"${path}"`;
+  return {
+    read: (into) =>
+      file.read(into).catch((error) => {
+        throw failed(`read ${name}`, error);
+      }),
+    close() {
+      if (!isStdin) file.close();
+    },
+  };
 }
 
 /** A file's text; `undefined` when there is none. */
@@ -203,7 +210,7 @@ export function openGrowing(path: string, bytes: number): GrowingFile {
         let at = 0;
         while (at < bytes.length) at += file.writeSync(bytes.subarray(at));
       } catch (error) {
-        throw unwritten(`"${path}"`, error);
+        throw failed(`write to "${path}"`, error);
       }
     },
     close() {

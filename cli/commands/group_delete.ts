@@ -29,7 +29,6 @@ export async function run(call: Call): Promise<void> {
     rows: done.map((
       { name },
     ) => [name, isDry ? "would be deleted" : "deleted"]),
-    whenEmpty: "no groups",
   }, settings);
   throwFailed(outcomes, "delete group");
 }

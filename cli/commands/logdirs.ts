@@ -30,7 +30,8 @@ export async function run({ args, settings }: Call): Promise<void> {
       each.offsetLag,
       each.isFuture ? `${each.logDir} (moving here)` : each.logDir,
     ]),
-    whenEmpty: "no partitions",
+    // Of topics that are named, the error says it.
+    ...(topics.length === 0 ? { whenEmpty: "no partitions" } : {}),
   }, settings);
   throwFailed(described, "describe topic");
   throwFailed(

@@ -174,6 +174,11 @@ Deno.test("produce reads files, and the default topic is named on stderr", async
   const missing = await bench.kf("produce files nowhere.txt");
   assertEquals(missing.code, 1);
   assertMatch(missing.stderr, /nowhere\.txt/);
+  const folder = await bench.kf("produce files data");
+  assertEquals(
+    [folder.code, folder.stderr],
+    [1, 'kf: Cannot read "data": is a directory\n'],
+  );
 });
 
 Deno.test("produce names records that fail by their line and exits 1", async () => {

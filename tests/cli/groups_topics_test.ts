@@ -184,6 +184,15 @@ Deno.test({
   },
 });
 
+Deno.test("what failed alone is told alone", async () => {
+  await using bench = await startBench();
+  for (const line of ["group delete nope -y", "logdirs nope"]) {
+    const { code, stdout, stderr } = await bench.kf(line);
+    assertEquals([code, stdout], [1, ""], line);
+    assertMatch(stderr, /^kf: Cannot .*\n$/, line);
+  }
+});
+
 Deno.test("topic trim deletes what lies before an offset or a time", async () => {
   await using bench = await startBench();
   await fill(bench, "events");
