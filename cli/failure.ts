@@ -25,9 +25,9 @@ export function exitCodeOf(error: unknown): number {
 
 /** One line for people: the sentence, and Kafka's name of the error. */
 export function sentenceOf(error: unknown): string {
-  if (!(error instanceof Error)) return String(error);
+  if (!(error instanceof Error)) return plain(String(error));
   const kafka = stepOf(error) === undefined ? kafkaName(error) : undefined;
-  const text = ofSystem(error.message) ?? (error.message || error.name);
+  const text = plain(ofSystem(error.message) ?? (error.message || error.name));
   if (kafka === undefined || text.includes(kafka)) return text;
   return `${text} (${kafka})`;
 }
@@ -55,6 +55,14 @@ function stepOf(error: Error): string | undefined {
   return "step" in error && typeof error.step === "string"
     ? error.step
     : undefined;
+}
+
+/** What others named must not drive a terminal. */
+function plain(text: string): string {
+  return text.replace(
+    /[^\P{Cc}\n]/gu,
+    (char) => `\\x${char.charCodeAt(0).toString(16).padStart(2, "0")}`,
+  );
 }
 
 /** A system call's failure, as the runtime words it, with what failed first. */

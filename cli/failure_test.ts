@@ -13,5 +13,6 @@ Deno.test("sentenceOf() says of a system call first what failed", () => {
     'Cannot open "/no/such file": no such file or directory',
   );
   assertEquals(sentenceOf(new Error("plain")), "plain");
+  assertEquals(sentenceOf(new Error("a\x1b[2J\n\x07")), "a\\x1b[2J\n\\x07");
   assertEquals(sentenceOf("text"), "text");
 });

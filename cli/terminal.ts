@@ -103,7 +103,9 @@ export function paintErr(
   options: { readonly isLast: boolean },
 ): void {
   isPainting = false;
-  writeErr(encoder.encode(`\r\x1b[K${line}${options.isLast ? "\n" : ""}`));
+  // A line that wraps can't be painted over.
+  const shown = options.isLast ? `${line}\n` : line.slice(0, columns() - 1);
+  writeErr(encoder.encode(`\r\x1b[K${shown}`));
   isPainting = !options.isLast;
 }
 

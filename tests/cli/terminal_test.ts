@@ -168,6 +168,23 @@ Deno.test({
 });
 
 Deno.test({
+  name:
+    "a narrow terminal is not scrolled by the line of progress, nor driven by a name",
+  ignore: !HAS_TERMINAL,
+  async fn() {
+    await using bench = await startBench();
+    const line = "stty cols 30; kf gen g --rate 100 -n 60";
+    const { screen } = await atTerminal(bench, line, []);
+    const painted = screen.split("\r\x1b[K").slice(1, -1);
+    assert(painted.length > 1, screen);
+    assertEquals(painted.filter((each) => each.length > 29), []);
+    const named = await atTerminal(bench, "kf topic create $'a\\e[2J'", []);
+    assertEquals(named.code, 1);
+    assert(!named.screen.includes("\x1b"), JSON.stringify(named.screen));
+  },
+});
+
+Deno.test({
   name: "a terminal that is dumb, or wants no colour, gets text alone",
   ignore: !HAS_TERMINAL,
   async fn() {
