@@ -62,6 +62,11 @@ class IndexFile {
     return this.#count * this.#entryBytes;
   }
 
+  /** Brings what lies in the file into memory, so that `append()` can't fail. */
+  load(): void {
+    this.#writable();
+  }
+
   /** Room for one entry at the end, to be filled at once. */
   append(): DataView {
     const memory = this.#writable();

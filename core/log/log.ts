@@ -576,6 +576,8 @@ export class Log {
     const marker = markerOf(view);
     if (this.#mustRoll(view)) this.#roll();
     const active = this.#active;
+    const { indexIntervalBytes } = this.#config;
+    active.prepareToIndex(indexIntervalBytes, marker !== undefined);
     const position = active.size + this.#staging.pendingBytes;
     if (bytes.length < GATHER_BELOW_BYTES) {
       if (!this.#staging.hasRoom(bytes.length)) {
@@ -589,7 +591,7 @@ export class Log {
       this.#staging.clear();
       this.#write(bytes, position);
     }
-    active.index(view, position, this.#config.indexIntervalBytes);
+    active.index(view, position, indexIntervalBytes);
     takeIn(view, { producers: this.#producers, segment: active, marker });
     this.#logEndOffset = view.nextOffset;
     if (bytes.length >= GATHER_BELOW_BYTES) {

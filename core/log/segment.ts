@@ -96,6 +96,18 @@ export class Segment {
     return this.#disk.stat(this.#logPath)?.mtimeMs ?? 0;
   }
 
+  /**
+   * Brings into memory what the next batch is noted in: once its bytes are
+   * written, noting it must not fail.
+   */
+  prepareToIndex(intervalBytes: number, isMarker: boolean): void {
+    if (this.#bytesSinceIndex > intervalBytes) {
+      this.offsetIndex.file.load();
+      this.timeIndex.file.load();
+    }
+    if (isMarker) this.txnIndex.load();
+  }
+
   /** Notes a batch at `position` in the indexes; bytes are written apart. */
   index(batch: BatchView, position: number, intervalBytes: number): void {
     const relative = batch.lastOffset - this.baseOffset;

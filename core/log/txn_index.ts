@@ -62,6 +62,11 @@ export class TxnIndex {
     this.#path = path;
   }
 
+  /** Brings what lies in the file into memory, so that `append()` can't fail. */
+  load(): void {
+    this.#load();
+  }
+
   /** Notes an aborted transaction; its marker follows all others. */
   append(aborted: AbortedTransaction): void {
     this.#load().push(aborted);

@@ -93,7 +93,8 @@ export class Quorum {
   #bytesSinceSnapshot = 0;
   #announced = -1;
   #syncing: Promise<void> | undefined;
-  #isFailed = false;
+  /** Why the log can't be made durable, in an array of one. */
+  #failure: readonly [unknown] | undefined;
 
   /** Reads what the folder holds; nothing is written before `start()`. */
   constructor(options: QuorumOptions) {
@@ -167,11 +168,12 @@ export class Quorum {
     this.#raft.tick();
     this.#run();
     await this.settled();
+    if (this.#failure !== undefined) throw this.#failure[0];
   }
 
   /** Appends a batch to be committed and returns its last offset. */
   append(batch: Uint8Array): number {
-    if (this.#isFailed) {
+    if (this.#failure !== undefined) {
       throw new KafkaError(
         "KAFKA_STORAGE_ERROR",
         "The metadata log has failed",
@@ -270,7 +272,7 @@ export class Quorum {
         onCommitted(highWatermark);
       }
     } catch (error) {
-      this.#isFailed = true;
+      this.#failure = [error];
       onFailed(error);
     } finally {
       this.#syncing = undefined;

@@ -249,6 +249,15 @@ Deno.test("a metadata log that can't be synced ends the broker, in a sentence", 
   await again.stop();
 });
 
+Deno.test("a metadata log that can't be synced at the start ends the start, in a sentence", async () => {
+  using folder = temporaryFolder();
+  const env = failingSync(() => true);
+  await assertRejects(() => start(folder.path, { env }), Error, "bad disk");
+  await env.tasks.settled();
+  const broker = await start(folder.path);
+  await broker.stop();
+});
+
 Deno.test("a folder put together from two clusters is refused, and nothing of it lost", async () => {
   using one = temporaryFolder();
   using two = temporaryFolder();
