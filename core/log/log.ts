@@ -16,7 +16,7 @@ import {
   type Trace,
 } from "../env/env.ts";
 import { KafkaError } from "../errors.ts";
-import { javaHash, partitionName } from "../ids.ts";
+import { partitionName } from "../ids.ts";
 import { invariant } from "../invariant.ts";
 import { batchesOf, BatchView } from "../record/batch.ts";
 import { markerOf } from "../record/control.ts";
@@ -48,6 +48,7 @@ import {
   isActiveTooOld,
   type RetentionBounds,
 } from "./retention.ts";
+import { mustRoll } from "./rolling.ts";
 import { Segment } from "./segment.ts";
 import {
   removeSnapshotsBefore,
@@ -56,8 +57,6 @@ import {
 } from "./snapshots.ts";
 import { GATHER_BELOW_BYTES, Staging } from "./staging.ts";
 import type { AbortedTransaction } from "./txn_index.ts";
-
-const RELATIVE_OFFSET_MAX = 0x7fffffff;
 
 /** The part of a topic's config that its logs obey. */
 export interface LogConfig {
@@ -574,9 +573,12 @@ export class Log {
 
   #append(view: BatchView, bytes: Uint8Array): void {
     const marker = markerOf(view);
-    if (this.#mustRoll(view)) this.#roll();
+    const config = this.#config;
+    const stagedBytes = this.#staging.pendingBytes;
+    const rolling = { stagedBytes, config, log: this.name };
+    if (mustRoll(this.#active, view, rolling)) this.#roll();
     const active = this.#active;
-    const { indexIntervalBytes } = this.#config;
+    const { indexIntervalBytes } = config;
     active.prepareToIndex(indexIntervalBytes, marker !== undefined);
     const position = active.size + this.#staging.pendingBytes;
     if (bytes.length < GATHER_BELOW_BYTES) {
@@ -632,27 +634,6 @@ export class Log {
       this.#takeOffline("append to", second);
     }
     throw error;
-  }
-
-  #mustRoll(view: BatchView): boolean {
-    const active = this.#active;
-    const size = active.size + this.#staging.pendingBytes;
-    if (size === 0) return false;
-    const { segmentBytes, segmentIndexBytes } = this.#config;
-    const first = active.firstTimestamp();
-    return size + view.sizeInBytes > segmentBytes ||
-      view.lastOffset - active.baseOffset > RELATIVE_OFFSET_MAX ||
-      first !== undefined && first >= 0 &&
-        view.maxTimestamp - first > this.#rollMs(active) ||
-      active.isIndexFull(segmentIndexBytes);
-  }
-
-  /** `segment.ms` less the segment's share of the jitter. */
-  #rollMs({ baseOffset }: Segment): number {
-    const { segmentMs, segmentJitterMs } = this.#config;
-    if (segmentJitterMs === 0) return segmentMs;
-    const hash = javaHash(`${this.name}:${baseOffset}`) >>> 0;
-    return segmentMs - Math.min(segmentMs, hash % segmentJitterMs);
   }
 
   #roll(): void {
