@@ -7,7 +7,7 @@
  */
 import type { Trace } from "../../core/env/env.ts";
 import type { Uuid } from "../../core/bytes/uuid.ts";
-import type { ErrorName } from "../../core/errors.ts";
+import { type ErrorName, KafkaError } from "../../core/errors.ts";
 import type {
   OwnOptions,
   Partition,
@@ -188,7 +188,10 @@ export class HostedPartition implements TurnJob {
     this.#isGone = true;
     this.#endProduceWaits(() => "gone");
     this.#wakeFetches((wait) => wait.onFailure());
-    const error = new Error(`${this.partition.name} was deleted`);
+    const error = new KafkaError(
+      "NOT_LEADER_OR_FOLLOWER",
+      `${this.partition.name} was deleted`,
+    );
     for (const fn of this.#failureListeners) fn(error);
   }
 
@@ -250,7 +253,10 @@ export class HostedPartition implements TurnJob {
     const { logEndOffset } = this.partition.log;
     if (logEndOffset >= this.#expectedEnd) return;
     this.#expectedEnd = logEndOffset;
-    const error = new Error(`${this.partition.name} lost a write`);
+    const error = new KafkaError(
+      "KAFKA_STORAGE_ERROR",
+      `${this.partition.name} lost a write`,
+    );
     for (const fn of this.#failureListeners) fn(error);
     this.#endProduceWaits(({ offset }) =>
       offset >= logEndOffset ? "storage" : undefined
@@ -263,7 +269,10 @@ export class HostedPartition implements TurnJob {
     if (!log.isOffline) return;
     if (!this.#isOffline) {
       this.#isOffline = true;
-      const error = new Error(`${this.partition.name} is offline`);
+      const error = new KafkaError(
+        "KAFKA_STORAGE_ERROR",
+        `${this.partition.name} is offline`,
+      );
       for (const fn of this.#failureListeners) fn(error);
     }
     this.#endProduceWaits(({ offset }) =>

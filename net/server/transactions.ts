@@ -8,6 +8,7 @@
 import { CoordinatorHost } from "../../core/coordinator/host.ts";
 import type { Cancel } from "../../core/env/env.ts";
 import { type ErrorName, ERRORS, KafkaError } from "../../core/errors.ts";
+import { partitionName } from "../../core/ids.ts";
 import { decodeRecords } from "../../core/record/record.ts";
 import type {
   ListTransactionsInput,
@@ -143,7 +144,18 @@ class TransactionCoordinator {
       this.tell({ ...effect, type: "MarkersWritten", partitions: written });
     }
     if (left.length === 0) return;
-    const cancel = this.#services.env.clock.timer(MARKER_RETRY_MS, () => {
+    const { clock, trace } = this.#services.env;
+    // Said once: it may go on for as long as a disk is broken.
+    if (partitions === effect.partitions) {
+      const { topic, partition } = left[0]!;
+      trace("warn", "A transaction waits for partitions to take its markers", {
+        transactionalId: effect.transactionalId,
+        partitions: left.length,
+        first: partitionName(topic, partition),
+        error: errors[partitions.indexOf(left[0]!)],
+      });
+    }
+    const cancel = clock.timer(MARKER_RETRY_MS, () => {
       this.#retries.delete(cancel);
       this.#writeMarkers(life, effect, left);
     });

@@ -57,35 +57,44 @@ const IMPLICIT_ADD_VERSION = 12;
  * A request whose batches are appended and wait.
  *
  * Invariants:
- * 1. It is answered when the last of its batches has ended.
+ * 1. It is answered when all was appended and the last of its batches ended.
+ * 2. A batch waits from its append on: a write that fails before another
+ *    batch of the request was let in takes it back, and must find it.
  */
 class Waiting {
-  readonly later = new Later<ProduceResponse>();
   readonly deadlines: Deadlines;
   readonly timeoutMs: number;
   readonly needsCommit: boolean;
-  readonly #response: ProduceResponse;
+  readonly #later = new Later<ProduceResponse>();
+  #response: ProduceResponse | undefined;
   #left = 0;
 
-  constructor(
-    { acks, timeoutMs }: ProduceRequest,
-    response: ProduceResponse,
-    { deadlines }: Services,
-  ) {
+  constructor({ acks, timeoutMs }: ProduceRequest, { deadlines }: Services) {
     this.deadlines = deadlines;
     this.timeoutMs = timeoutMs;
     this.needsCommit = acks === -1;
-    this.#response = response;
   }
 
-  begin(batches: readonly Appended[]): Later<ProduceResponse> {
-    this.#left = batches.length;
-    for (const batch of batches) batch.awaitIn(this);
-    return this.later;
+  oneBegan(): void {
+    this.#left++;
   }
 
   oneEnded(): void {
-    if (--this.#left === 0) this.later.set(this.#response);
+    this.#left--;
+    this.#answerIfDone();
+  }
+
+  /** Nothing more is appended; the answer comes when all has ended. */
+  finish(response: ProduceResponse): Later<ProduceResponse> {
+    this.#response = response;
+    this.#answerIfDone();
+    return this.#later;
+  }
+
+  #answerIfDone(): void {
+    if (this.#left === 0 && this.#response !== undefined) {
+      this.#later.set(this.#response);
+    }
   }
 }
 
@@ -94,26 +103,27 @@ class Appended implements ProduceWait {
   readonly offset: number;
   readonly #hosted: HostedPartition;
   readonly #answer: Mutable<PartitionAnswer>;
-  #waiting: Waiting | undefined;
+  readonly #waiting: Waiting;
   #deadline: Deadline | undefined;
 
   constructor(
-    hosted: HostedPartition,
-    lastOffset: number,
-    answer: Mutable<PartitionAnswer>,
+    { hosted, lastOffset, answer }: {
+      readonly hosted: HostedPartition;
+      readonly lastOffset: number;
+      readonly answer: Mutable<PartitionAnswer>;
+    },
+    waiting: Waiting,
   ) {
     this.offset = lastOffset;
     this.#hosted = hosted;
     this.#answer = answer;
+    this.#waiting = waiting;
+    waiting.oneBegan();
+    hosted.awaitProduced(this);
   }
 
   get needsCommit(): boolean {
-    return this.#waiting!.needsCommit;
-  }
-
-  awaitIn(waiting: Waiting): void {
-    this.#waiting = waiting;
-    this.#hosted.awaitProduced(this);
+    return this.#waiting.needsCommit;
   }
 
   onEnd(how: WaitEnd): void {
@@ -121,7 +131,7 @@ class Appended implements ProduceWait {
   }
 
   onParked(): void {
-    const { deadlines, timeoutMs } = this.#waiting!;
+    const { deadlines, timeoutMs } = this.#waiting;
     this.#deadline = deadlines.add(timeoutMs, () => {
       this.#hosted.forgetProduce(this);
       this.#end("REQUEST_TIMED_OUT");
@@ -129,14 +139,14 @@ class Appended implements ProduceWait {
   }
 
   #end(error: ErrorName): void {
-    const { deadlines } = this.#waiting!;
+    const { deadlines } = this.#waiting;
     if (this.#deadline !== undefined) deadlines.cancel(this.#deadline);
     if (error !== "NONE") {
       this.#hosted.traffic.lost();
       this.#answer.errorCode = ERRORS[error];
       this.#answer.baseOffset = -1;
     }
-    this.#waiting!.oneEnded();
+    this.#waiting.oneEnded();
   }
 }
 
@@ -245,7 +255,8 @@ class Producing {
   readonly #request: ProduceRequest;
   readonly #context: RequestContext;
   readonly #refusal: (topic: string) => [ErrorName, string] | undefined;
-  readonly #appended: Appended[] = [];
+  /** Of those that were appended; absent while none was. */
+  #waiting: Waiting | undefined;
   #problem: PartitionAnswer | undefined;
 
   constructor(
@@ -321,7 +332,11 @@ class Producing {
       logAppendTimeMs: produced.logAppendTimeMs,
       logStartOffset: hosted.partition.log.logStartOffset,
     };
-    this.#appended.push(new Appended(hosted, produced.lastOffset, answer));
+    if (this.#request.acks !== 0) {
+      this.#waiting ??= new Waiting(this.#request, this.#services);
+      const { lastOffset } = produced;
+      new Appended({ hosted, lastOffset, answer }, this.#waiting);
+    }
     return answer;
   }
 
@@ -329,8 +344,7 @@ class Producing {
   finish(
     responses: TopicAnswer[],
   ): ProduceAnswer {
-    const request = this.#request;
-    if (request.acks === 0) {
+    if (this.#request.acks === 0) {
       // Without an answer, closing is the only way to tell of an error.
       if (this.#problem !== undefined) {
         this.#context.disconnect(
@@ -340,9 +354,7 @@ class Producing {
       return NO_RESPONSE;
     }
     const response: ProduceResponse = { responses };
-    if (this.#appended.length === 0) return response;
-    return new Waiting(request, response, this.#services)
-      .begin(this.#appended);
+    return this.#waiting?.finish(response) ?? response;
   }
 }
 
