@@ -35,6 +35,8 @@ const HELD_BYTES_MAX = 32 * 1024 * 1024;
 const TRANSACTION_MS = 300_000;
 /** Whatever one topic allowed, the other's is to judge. */
 const REQUEST_BYTES_MAX = 64 * 1024 * 1024;
+/** How long Kafka is waited for once somebody wants to go. */
+const GRACE_MS = 5_000;
 const PAUSE_MS = { first: 100, max: 5_000 } as const;
 /** Times that a batch is begun again after a fence before that is an error. */
 const FENCES_MAX = 5;
@@ -75,8 +77,16 @@ export interface Batch extends TopicPartition {
   readonly records: readonly ConsumerRecord[];
 }
 
-/** Makes the results of a batch. */
-export type Work = (producer: Producer) => Promise<void> | void;
+/** Throws when something is wrong with results that are all acknowledged. */
+export type Check = () => void;
+
+/** Makes the results of a batch; need not wait for their acknowledgement. */
+export type Work = (producer: Producer) => Promise<Check>;
+
+/** Nothing came from Kafka for as long as somebody who wants to go can wait. */
+class Interrupted extends Error {
+  override readonly name = "Interrupted";
+}
 
 /** What is worked on, and how it is cut. */
 export interface ExactlyOnceOptions {
@@ -184,12 +194,16 @@ export class ExactlyOnce {
       const producer = await this.#ready();
       if (producer === undefined) return false;
       producer.beginTransaction();
-      await work(producer);
-      await producer.sendOffsetsToTransaction([
-        await this.#offsetAfter(batch),
-      ], group);
-      await this.#commitOrKnowWhy(producer);
+      const check = await work(producer);
+      await this.#patiently(async () => {
+        await producer.flush();
+        check();
+        const offset = await this.#offsetAfter(batch);
+        await producer.sendOffsetsToTransaction([offset], group);
+        await this.#commitOrKnowWhy(producer);
+      });
     } catch (error) {
+      if (error instanceof Interrupted) return false;
       await this.#undo();
       if (!isPassing(error)) throw error;
       await this.#rest(error);
@@ -281,6 +295,28 @@ export class ExactlyOnce {
       ? await this.#consumer.position({ topic, partition })
       : last.offset + 1;
     return { topic, partition, offset, leaderEpoch: last.leaderEpoch };
+  }
+
+  /** Waits for Kafka, but once stopped only for a while. */
+  async #patiently(act: () => Promise<void>): Promise<void> {
+    const { stop } = this.#options;
+    const over = new AbortController();
+    const late = new Promise<never>((_, reject) => {
+      const begin = () =>
+        sleep(GRACE_MS, over.signal).then(() =>
+          reject(new Interrupted("interrupted"))
+        );
+      if (stop.aborted) begin();
+      const { signal } = over;
+      stop.addEventListener("abort", begin, { once: true, signal });
+    });
+    const acting = act();
+    try {
+      await Promise.race([acting, late]);
+    } finally {
+      over.abort();
+      acting.catch(() => {});
+    }
   }
 
   async #commitOrKnowWhy(producer: Producer): Promise<void> {
@@ -406,8 +442,11 @@ export class ExactlyOnce {
   async #closeProducer(): Promise<void> {
     const producer = this.#producer?.client;
     this.#producer = undefined;
-    const isLost = producer?.transactionError?.isFatal === true;
-    await producer?.close(isLost ? { timeoutMs: 0 } : {});
+    if (producer?.transactionError?.isFatal) {
+      return await producer.close({ timeoutMs: 0 });
+    }
+    const { stop } = this.#options;
+    await producer?.close(stop.aborted ? { timeoutMs: GRACE_MS } : {});
   }
 
   /** Tries until it is done; false when stopped first. */

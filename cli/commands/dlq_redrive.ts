@@ -14,7 +14,7 @@ import type {
 import { withAdmin } from "../cluster.ts";
 import type { Call } from "../command.ts";
 import { redriven } from "../dead_letters.ts";
-import { ExactlyOnce } from "../exactly_once.ts";
+import { type Check, ExactlyOnce } from "../exactly_once.ts";
 import { ItemsFailed } from "../failure.ts";
 import { printAnswer, say } from "../output.ts";
 import { Progress } from "../progress.ts";
@@ -143,7 +143,7 @@ async function send(
 async function write(
   producer: Producer,
   records: readonly ProducerRecord[],
-): Promise<void> {
+): Promise<Check> {
   let failure: KafkaError | undefined;
   const sizes = new Map<string, number>();
   for (const record of records) {
@@ -160,8 +160,9 @@ async function write(
     );
     await producer.ready();
   }
-  await producer.flush();
-  if (failure !== undefined) throw failure;
+  return () => {
+    if (failure !== undefined) throw failure;
+  };
 }
 
 /** The record that a letter stands for. */

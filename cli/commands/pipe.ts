@@ -8,7 +8,7 @@
 import type { ConsumerRecord, KafkaError, Producer } from "../../net/client.ts";
 import type { Call } from "../command.ts";
 import { deadLetter } from "../dead_letters.ts";
-import { type Batch, ExactlyOnce } from "../exactly_once.ts";
+import { type Batch, type Check, ExactlyOnce } from "../exactly_once.ts";
 import { ItemsFailed, sentenceOf, UsageError } from "../failure.ts";
 import {
   type Filter,
@@ -188,7 +188,7 @@ class Pipe {
   }
 
   /** The command's answers to a batch, on their way. */
-  async #filtered(batch: Batch, producer: Producer): Promise<void> {
+  async #filtered(batch: Batch, producer: Producer): Promise<Check> {
     const { mode, wire, to } = this.#wish;
     const { records } = batch;
     const timestamp = records.reduce(
@@ -210,9 +210,10 @@ class Pipe {
       }, onDone);
       return producer.ready();
     });
-    await producer.flush();
-    if (failure !== undefined) throw failure;
-    this.#filter.check();
+    return () => {
+      if (failure !== undefined) throw failure;
+      this.#filter.check();
+    };
   }
 
   #done({ partition, records }: Batch): void {
@@ -275,11 +276,12 @@ class Pipe {
       exitCode: reason.exitCode,
       stderr: reason.stderr,
     });
-    let failure: KafkaError | undefined;
-    const isDone = await work.commit(batch, async (producer) => {
-      producer.append(letter, (error) => void (failure ??= error));
-      await producer.flush();
-      if (failure !== undefined) throw failure;
+    const isDone = await work.commit(batch, (producer) => {
+      let failure: KafkaError | undefined;
+      producer.append(letter, (error) => failure = error);
+      return Promise.resolve(() => {
+        if (failure !== undefined) throw failure;
+      });
     });
     if (!isDone) return;
     this.#deadLetters++;

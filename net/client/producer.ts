@@ -201,7 +201,55 @@ export class Producer {
     return this.#requireTransactions().initialize();
   }
 
-  /** Begins a transaction: what is appended from now on belongs to it. */
+  /**
+   * Begins a transaction: what is appended from now on belongs to it.
+   *
+   * ```ts
+   * import { createConsumer, createProducer, startBroker } from "kf";
+   *
+   * const folder = await Deno.makeTempDir();
+   * const broker = await startBroker({
+   *   config: new Map([
+   *     ["listeners", "PLAINTEXT://127.0.0.1:0"],
+   *     ["log.dirs", folder],
+   *   ]),
+   *   traceLevel: "error",
+   * });
+   * const cluster = { "bootstrap.servers": broker.address };
+   * const producer = createProducer({ ...cluster, "transactional.id": "bank" });
+   * await producer.initTransactions();
+   *
+   * producer.beginTransaction();
+   * producer.append({ topic: "accounts", key: "anna", value: "-5" });
+   * producer.append({ topic: "accounts", key: "ben", value: "+5" });
+   * await producer.commitTransaction();
+   *
+   * producer.beginTransaction();
+   * producer.append({ topic: "accounts", key: "anna", value: "-9" });
+   * await producer.abortTransaction();
+   * await producer.close();
+   *
+   * const consumer = createConsumer({
+   *   ...cluster,
+   *   "isolation.level": "read_committed",
+   * });
+   * const accounts = { topic: "accounts", partition: 0 };
+   * consumer.assign([accounts]);
+   * consumer.seek(accounts, "earliest");
+   * const texts: string[] = [];
+   * while (texts.length < 2) {
+   *   for (const { records } of await consumer.poll(1000)) {
+   *     for (const { value } of records) {
+   *       texts.push(new TextDecoder().decode(value!));
+   *     }
+   *   }
+   * }
+   * if (String(texts) !== "-5,+5") throw new Error(`read ${texts}`);
+   * await consumer.close();
+   * await broker.stop();
+   * await Deno.remove(folder, { recursive: true });
+   * ```
+   */
   beginTransaction(): void {
     this.#requireTransactions().begin();
   }
