@@ -38,6 +38,7 @@ export function swapIn(
   old: readonly Segment[],
 ): string[] {
   const { path } = old[0]!;
+  disk.syncDirectory(folder);
   renameAll(disk, path, { from: CLEANED, to: SWAP });
   disk.syncDirectory(folder);
   const marked = old.flatMap((segment) => segment.markDeleted());
