@@ -143,6 +143,7 @@ export interface BrokerProcess extends AsyncDisposable {
 /** Where and how {@linkcode startBrokerProcess} runs the broker. */
 export interface BrokerProcessOptions {
   readonly data: string;
+  readonly host?: "127.0.0.1" | "localhost";
   readonly port?: number;
   readonly args?: readonly string[];
   /** A program that runs the command behind its own arguments. */
@@ -160,7 +161,7 @@ export async function startBrokerProcess(
       "--data",
       options.data,
       "--listen",
-      `127.0.0.1:${options.port ?? 0}`,
+      `${options.host ?? "127.0.0.1"}:${options.port ?? 0}`,
       ...options.args ?? [],
     ),
   ];

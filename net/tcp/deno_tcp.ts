@@ -114,6 +114,67 @@ class DenoListener implements Listener {
   }
 }
 
+interface Accepted {
+  readonly by: Listener;
+  readonly connection: Connection | null;
+}
+
+/**
+ * Several listeners as one: the loopback addresses of both families. Its
+ * address is the first one's.
+ */
+class JoinedListener implements Listener {
+  readonly address: Address;
+  readonly #listeners: readonly Listener[];
+  /** At most one accept of each is under way. */
+  readonly #accepting = new Map<Listener, Promise<Accepted>>();
+  #isClosed = false;
+
+  constructor(listeners: readonly [Listener, ...Listener[]]) {
+    this.#listeners = listeners;
+    this.address = listeners[0].address;
+  }
+
+  async accept(): Promise<Connection | null> {
+    if (this.#isClosed) return null;
+    for (const by of this.#listeners) {
+      if (this.#accepting.has(by)) continue;
+      const accepted = by.accept().then((connection) => ({ by, connection }));
+      this.#accepting.set(by, accepted);
+    }
+    const { by, connection } = await Promise.race(this.#accepting.values());
+    this.#accepting.delete(by);
+    return connection;
+  }
+
+  close(): void {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    for (const listener of this.#listeners) listener.close();
+    // What came at the last moment is nobody's.
+    for (const accepted of this.#accepting.values()) {
+      accepted.then(({ connection }) => connection?.close());
+    }
+  }
+}
+
+/** Both loopback addresses at one port; the second one where there is one. */
+function listenOnLoopback(port: number): Listener {
+  const first = listenOn({ host: "127.0.0.1", port });
+  try {
+    const second = listenOn({ host: "::1", port: first.address.port });
+    return new JoinedListener([first, second]);
+  } catch (error) {
+    const isTaken = error instanceof Error &&
+      error.cause instanceof Deno.errors.AddrInUse;
+    // A port of the system's choice is the first one's; one that was asked for
+    // must not lead half of the clients elsewhere.
+    if (!isTaken || port === 0) return first;
+    first.close();
+    throw error;
+  }
+}
+
 function listenProblem(error: unknown): string {
   if (error instanceof Deno.errors.AddrInUse) {
     return "the port is taken by another process";
@@ -127,7 +188,13 @@ function listenProblem(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }
 
-function listen({ host, port }: Address): Listener {
+function listen(address: Address): Listener {
+  return address.host === "localhost"
+    ? listenOnLoopback(address.port)
+    : listenOn(address);
+}
+
+function listenOn({ host, port }: Address): Listener {
   try {
     return new DenoListener(Deno.listen({ hostname: host, port }));
   } catch (error) {

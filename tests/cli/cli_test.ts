@@ -10,6 +10,7 @@ import {
   kf,
   kfCommand,
   run,
+  startBrokerProcess,
   temporaryFolder,
   until,
 } from "../fixtures.ts";
@@ -474,3 +475,41 @@ Deno.test("kcat and kf print the same bytes for every verb that both have", asyn
   assertEquals(theirs.code, 0, theirs.stderr);
   assertEquals(ours.stdoutBytes, theirs.stdoutBytes);
 });
+
+Deno.test({
+  name:
+    "a broker on localhost is there at both loopback addresses, or not at all",
+  ignore: !hasLoopback6(),
+  async fn() {
+    using folder = temporaryFolder();
+    const free = Deno.listen({ hostname: "::1", port: 0 });
+    const { port } = free.addr as Deno.NetAddr;
+    const data = folder.path;
+    const listen = ["--listen", `localhost:${port}`];
+    const taken = await kf(["broker", "--data", data, ...listen]);
+    assertEquals(taken.code, 1);
+    assertMatch(taken.stderr, /the port is taken by another process/);
+    free.close();
+    await using _broker = await startBrokerProcess({
+      data,
+      host: "localhost",
+      port,
+    });
+    for (const host of ["127.0.0.1", "[::1]"]) {
+      const asked = ["cluster", "info", "-b", `${host}:${port}`];
+      const info = JSON.parse(done(await kf([...asked, "--format", "json"])));
+      assertEquals(info.nodes.length, 1, host);
+      const made = ["gen", "t", "-n", "1", "-b", `${host}:${port}`];
+      assertMatch(done(await kf(made)), /t +1 /);
+    }
+  },
+});
+
+function hasLoopback6(): boolean {
+  try {
+    Deno.listen({ hostname: "::1", port: 0 }).close();
+    return true;
+  } catch {
+    return false;
+  }
+}
