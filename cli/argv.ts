@@ -146,9 +146,15 @@ class Pass {
       values.push(value);
       return;
     }
-    this.flags.push(
-      spec.value === undefined ? `--${spec.name}` : `--${spec.name}=${value}`,
-    );
+    const flag = `--${spec.name}`;
+    // The last one holds: an alias may have set it before.
+    const before = spec.repeats
+      ? -1
+      : this.flags.findIndex((given) =>
+        given === flag || given.startsWith(`${flag}=`)
+      );
+    if (before >= 0) this.flags.splice(before, 1);
+    this.flags.push(spec.value === undefined ? flag : `${flag}=${value}`);
   }
 
   /** The command's own flags win over the global ones. */

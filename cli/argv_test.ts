@@ -31,6 +31,18 @@ Deno.test("parseArgs() splits attached values and joined switches", () => {
   assertEquals(positionals, ["t"]);
 });
 
+Deno.test("parseArgs() lets the last of several hold, where not all count", () => {
+  const line = "consume t -n1 -e --limit=2 -e --where a --where b -n 3";
+  assertEquals(parseArgs(line.split(" ")).flags, [
+    "--exit-at-end",
+    "--where=a",
+    "--where=b",
+    "--limit=3",
+  ]);
+  const globals = parseArgs("-b a:1 topic list -b b:1".split(" ")).globals;
+  assertEquals(globals, { brokers: ["b:1"] });
+});
+
 Deno.test("parseArgs() takes values that begin with a dash", () => {
   assertEquals(parseArgs(["consume", "t", "-o", "-5"]).flags, ["--offset=-5"]);
   assertEquals(parseArgs(["consume", "-o-5"]).flags, ["--offset=-5"]);
