@@ -130,6 +130,22 @@ const REMEDIES: Readonly<Record<FileKind, string>> = {
     "stop the broker and delete it, if no other controller is there: it elects itself anew",
 };
 
+/** What to do about the log of the cluster's metadata, in the order to try it. */
+export const METADATA_REMEDY =
+  "start the broker, which takes off what was never durable and refuses the rest; for that put back a copy of the folder";
+
+/** Whether a path lies in, or is, the folder of the cluster's metadata. */
+export function isOfMetadata(path: string): boolean {
+  return /(^|\/)__cluster_metadata-\d+(\/|$)/.test(path);
+}
+
+/** Topics may be in what a cut of the metadata would take away. */
+function remedyOf(path: string, kind: FileKind): string {
+  return kind === "log" && isOfMetadata(path)
+    ? METADATA_REMEDY
+    : REMEDIES[kind];
+}
+
 const NAMES: readonly (readonly [RegExp, FileKind])[] = [
   [/^\d{20}\.log$/, "log"],
   [/^(\d{20}-\d{10}|bootstrap)\.checkpoint$/, "metadataSnapshot"],
@@ -221,7 +237,7 @@ export function* dumpFiles(
       const { value, done } = next;
       if (!done) {
         yield value.kind === "problem"
-          ? { file: path, ...value, remedy: REMEDIES[kind] }
+          ? { file: path, ...value, remedy: remedyOf(path, kind) }
           : { file: path, ...value };
         continue;
       }

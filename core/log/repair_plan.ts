@@ -12,6 +12,8 @@ import {
   dumpFiles,
   type FileKind,
   findFiles,
+  isOfMetadata,
+  METADATA_REMEDY,
 } from "./dump.ts";
 import { whyBad } from "./recovery.ts";
 import { walkBatches } from "./scan.ts";
@@ -87,11 +89,26 @@ export function examinePartition(
     .find(({ name }) => /^\d{20}\.\w+\.swap$/.test(name));
   if (swap !== undefined) return [unfinished(`${folder}/${swap.name}`)];
   const inLog = examineLog(examining.disk, folder);
+  if (inLog.length > 0 && isOfMetadata(folder)) return inLog.map(leftToBroker);
   const cut = new Set(inLog.map(({ file }) => file));
   // The indexes of what is cut go with it.
   const others = examineFiles(examining, folder)
     .filter(({ file }) => !cut.has(file.replace(/\.\w*index$/, ".log")));
   return [...inLog, ...others];
+}
+
+/**
+ * Topics may be in what a cut of the metadata takes away, and a broker deletes
+ * the folders of topics that it doesn't know.
+ */
+function leftToBroker(finding: RepairFinding): RepairFinding {
+  return {
+    ...finding,
+    action: "none",
+    lost: null,
+    kept: null,
+    remedy: METADATA_REMEDY,
+  };
 }
 
 /** Which of its segments count is decided by a start, which changes files. */

@@ -78,6 +78,27 @@ Deno.test("kf log repair tells first, asks, cuts, keeps what it cuts, and the br
   assertEquals(await broker.end(), 0);
 });
 
+Deno.test("kf log repair never cuts the metadata, which would take topics along", async () => {
+  using folder = temporaryFolder();
+  const data = `${folder.path}/data`;
+  await written(data);
+  const log = `${data}/__cluster_metadata-0/${SEGMENT}`;
+  const good = Deno.readFileSync(log);
+  const damaged = good.slice();
+  damaged[good.length >> 1]! ^= 1;
+  Deno.writeFileSync(log, damaged);
+  const { code, stdout } = await kf(["log", "repair", data, "-y"]);
+  assertEquals(code, 1);
+  assert(stdout.startsWith(`${log} at `), stdout);
+  assertMatch(stdout, /left as it is: start the broker, which takes off what/);
+  assertEquals(Deno.readFileSync(log), damaged);
+  Deno.writeFileSync(log, good);
+  await using broker = await startBrokerProcess({ data });
+  const read = await kf(["consume", "t", "-e", "-b", broker.address]);
+  assertEquals(read.stdout, "a\nb\nc\n");
+  assertEquals(await broker.end(), 0);
+});
+
 Deno.test("kf log repair leaves what it can't know, and exits with 1", async () => {
   using folder = temporaryFolder();
   const partition = `${folder.path}/t-0`;
