@@ -13,11 +13,13 @@ import { temporaryFolder, until } from "../../tests/fixtures.ts";
 import {
   create,
   fetch,
+  initProducer,
   produce,
   records,
   start,
 } from "../../tests/raw_broker.ts";
 import { RawClient } from "../../tests/raw_client.ts";
+import { PRODUCE } from "../wire/00_produce.ts";
 import { FETCH } from "../wire/01_fetch.ts";
 import { LIST_OFFSETS } from "../wire/02_list_offsets.ts";
 import type { Broker } from "./broker.ts";
@@ -212,4 +214,47 @@ Deno.test("a partition that can't be read is refused alone, and read when it can
     at.fault = undefined;
     assertEquals(await both(), [[0, true], [0, true]]);
     assertEquals(await byTime(), [0, 0]);
+  }));
+
+Deno.test("a write that fails while another partition of the request is verified is told", () =>
+  withFaulty({}, async (at) => {
+    const { client, broker } = at;
+    const { producerId, producerEpoch } = await initProducer(client);
+    const batch = (baseSequence: number) =>
+      buildBatch(records("x"), {
+        producerId,
+        producerEpoch,
+        baseSequence,
+        isTransactional: true,
+      });
+    const send = async (data: Readonly<Record<string, Uint8Array>>) => {
+      const { responses } = await client.call({ api: PRODUCE, version: 12 }, {
+        transactionalId: "x",
+        acks: -1,
+        timeoutMs: 10_000,
+        topicData: Object.entries(data).map(([name, records]) => ({
+          name,
+          partitionData: [{ index: 0, records }],
+        })),
+      });
+      return responses.map(({ partitionResponses }) =>
+        partitionResponses[0]!.errorCode
+      );
+    };
+    assertEquals(await send({ t: batch(0) }), [0]);
+    const { promise: hasFailed, resolve } = Promise.withResolvers<void>();
+    at.fault = (call, path) => {
+      if (call !== "write" || !LOG_OF_T.test(path)) return undefined;
+      at.fault = undefined;
+      resolve();
+      return "NoSpace";
+    };
+    const answers = send({ t: batch(1), u: batch(0) });
+    await hasFailed;
+    // Another's record gets the offset of the one that was lost.
+    using other = await RawClient.connect(broker.address.port);
+    assertEquals(await codeOf(other), [0, 1]);
+    assertEquals(await answers, [STORAGE, 0]);
+    assertEquals(await send({ t: batch(1) }), [0]);
+    assertEquals((await fetch(client)).highWatermark, 3);
   }));
