@@ -30,6 +30,8 @@ import {
 
 /** The log that raft needs; a partition's log satisfies it. */
 export interface RaftLog {
+  /** Whether the disk failed it for good. */
+  readonly isOffline: boolean;
   readonly logStartOffset: number;
   readonly logEndOffset: number;
   /** Epoch of the last batch; below 0 when there is none. */
@@ -180,7 +182,14 @@ export class Quorum {
       );
     }
     this.#raft.requireLeader();
-    const lastOffset = this.#append(batch);
+    let lastOffset: number;
+    try {
+      lastOffset = this.#append(batch);
+    } catch (error) {
+      // Without its log a controller can do nothing any more.
+      if (this.#options.log.isOffline) this.#fail(error);
+      throw error;
+    }
     this.#run();
     return lastOffset;
   }
@@ -259,7 +268,7 @@ export class Quorum {
 
   /** Syncs until all is durable. A failed sync is never tried again. */
   async #sync(): Promise<void> {
-    const { log, onCommitted, onFailed } = this.#options;
+    const { log, onCommitted } = this.#options;
     try {
       for (;;) {
         const { syncTo } = this.#raft.ready();
@@ -272,11 +281,16 @@ export class Quorum {
         onCommitted(highWatermark);
       }
     } catch (error) {
-      this.#failure = [error];
-      onFailed(error);
+      this.#fail(error);
     } finally {
       this.#syncing = undefined;
     }
+  }
+
+  #fail(error: unknown): void {
+    if (this.#failure !== undefined) return;
+    this.#failure = [error];
+    this.#options.onFailed(error);
   }
 
   #persist({ leaderId, epoch, votedId }: ElectionState): void {

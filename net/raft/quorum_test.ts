@@ -12,6 +12,7 @@ import { Quorum, type RaftLog } from "./quorum.ts";
 
 /** A log in memory that forgets what was not flushed. */
 class MemoryLog implements RaftLog {
+  readonly isOffline = false;
   logStartOffset = 0;
   latestEpoch = -1;
   durable = 0;

@@ -195,8 +195,11 @@ Deno.test("a disk that turns read-only refuses appends, reads go on", () =>
     }
   }));
 
-/** The real seams, but for syncs of the metadata log that can be made fail. */
-function failingSync(isFailing: () => boolean): Env {
+/** The real seams, but for calls on the metadata log that can be made fail. */
+function failing(
+  names: readonly (keyof DiskFile)[],
+  isFailing: () => boolean,
+): Env {
   const real = denoEnv({ trace: () => {} });
   return {
     ...real,
@@ -205,15 +208,12 @@ function failingSync(isFailing: () => boolean): Env {
       open(path, mode) {
         const file = real.disk.open(path, mode);
         if (!/__cluster_metadata-0\/\d+\.log$/.test(path)) return file;
-        const syncData = (): Promise<void> =>
-          isFailing()
-            ? Promise.reject(
-              new DiskError("Io", `Cannot sync "${path}": bad disk`),
-            )
-            : file.syncData();
         return new Proxy<DiskFile>(file, {
           get(target, name) {
-            if (name === "syncData") return syncData;
+            const isMeant = names.includes(name as keyof DiskFile);
+            if (isMeant && isFailing()) {
+              throw new DiskError("Io", `Cannot use "${path}": bad disk`);
+            }
             const value = Reflect.get(target, name, target);
             return typeof value === "function" ? value.bind(target) : value;
           },
@@ -223,11 +223,12 @@ function failingSync(isFailing: () => boolean): Env {
   };
 }
 
-Deno.test("a metadata log that can't be synced ends the broker, in a sentence", async () => {
+/** A disk that fails these calls ends the broker, which tells why. */
+async function endsIn(...names: readonly (keyof DiskFile)[]): Promise<void> {
   using folder = temporaryFolder();
   let isFailing = false;
   const fatal: Error[] = [];
-  const env = failingSync(() => isFailing);
+  const env = failing(names, () => isFailing);
   const broker = await start(folder.path, {
     env,
     onFatal: (error) => fatal.push(error as Error),
@@ -247,11 +248,17 @@ Deno.test("a metadata log that can't be synced ends the broker, in a sentence", 
   await env.tasks.settled();
   const again = await start(folder.path);
   await again.stop();
-});
+}
+
+Deno.test("a metadata log that can't be synced ends the broker, in a sentence", () =>
+  endsIn("syncData"));
+
+Deno.test("a metadata log that can't be put right after a failed write ends the broker", () =>
+  endsIn("pwriteAll", "truncate"));
 
 Deno.test("a metadata log that can't be synced at the start ends the start, in a sentence", async () => {
   using folder = temporaryFolder();
-  const env = failingSync(() => true);
+  const env = failing(["syncData"], () => true);
   await assertRejects(() => start(folder.path, { env }), Error, "bad disk");
   await env.tasks.settled();
   const broker = await start(folder.path);
