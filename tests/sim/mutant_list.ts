@@ -89,8 +89,8 @@ export const MUTANTS: readonly Mutant[] = [
     name: "recovery cuts one byte too many",
     file: "core/log/recovery.ts",
     edits: [[
-      "segment.truncate(scan.goodBytes, next)",
-      "segment.truncate(scan.goodBytes - 1, next)",
+      "segment.truncate(position, next)",
+      "segment.truncate(position - 1, next)",
     ]],
   },
   {
@@ -269,7 +269,10 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: "the index of aborted transactions is not synced",
     file: "core/log/txn_index.ts",
-    edits: [["(!sync || this.#isSynced)", "true"]],
+    edits: [[
+      "if (this.#isChanged || this.#isUnsynced) this.#write({ sync: true });",
+      "if (this.#isChanged) this.#write({ sync: true });",
+    ]],
   },
   {
     name: "a transaction is committed without a refused record",

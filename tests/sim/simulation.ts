@@ -116,6 +116,8 @@ class Run {
   readonly #consumers: readonly ConsumerActor[];
   readonly #writers: readonly WriterActor[];
   readonly #admin: AdminActor;
+  /** Polls that were there when it was last looked at what groups have read. */
+  #pollsLooked = -1;
 
   constructor(seed: number, stage: Stage) {
     this.#seed = seed;
@@ -216,6 +218,8 @@ class Run {
   /** Of topics that stay, each group has seen each value. */
   #haveGroupsRead(): boolean {
     const { history } = this.#stage;
+    if (this.#pollsLooked === history.polls.length) return false;
+    this.#pollsLooked = history.polls.length;
     for (const [group, topics] of history.groups) {
       const seen = new Set<string>();
       for (const poll of history.polls) {

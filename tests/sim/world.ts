@@ -177,7 +177,8 @@ export class Machine {
 
   /** Ends the process, or the machine's power. */
   die(death: Death): void {
-    this.#process?.die(death);
+    if (this.isRunning) this.#process!.die(death);
+    else if (death === "power lost") this.#losePower();
   }
 
   /** Stops the broker in order; it is dead then. */
@@ -196,7 +197,11 @@ export class Machine {
   #onDeath(death: Death): void {
     this.#broker = undefined;
     this.endsMs.push(this.#world.scheduler.nowMs);
-    if (death !== "power lost") return;
+    if (death === "power lost") this.#losePower();
+  }
+
+  #losePower(): void {
+    this.#world.scheduler.note(`${this.host} has no power`);
     this.disk.losePower();
     this.powerLossesMs.push(this.#world.scheduler.nowMs);
   }
