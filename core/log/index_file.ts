@@ -57,6 +57,11 @@ class IndexFile {
     return this.#count;
   }
 
+  /** Whether there is a file, empty or not. */
+  get isThere(): boolean {
+    return this.#isThere;
+  }
+
   /** Bytes of all entries. */
   get sizeInBytes(): number {
     return this.#count * this.#entryBytes;

@@ -544,19 +544,15 @@ export class Log {
 
   #offsetForTimestamp(timestamp: number): TimedOffset | undefined {
     this.writeStaged();
+    const start = this.#logStartOffset;
     for (const segment of this.#segments) {
       if (segment.maxTimestamp < timestamp) continue;
-      const batch = segment.batchForTimestamp(
-        timestamp,
-        this.#logStartOffset,
-      );
-      if (batch === undefined) continue;
-      for (const record of decodeRecords(batch)) {
-        if (
-          record.timestamp >= timestamp && record.offset >= this.#logStartOffset
-        ) {
-          return { offset: record.offset, timestamp: record.timestamp };
-        }
+      for (const batch of segment.batchesForTimestamp(timestamp, start)) {
+        const found = decodeRecords(batch).find((record) =>
+          record.timestamp >= timestamp && record.offset >= start
+        );
+        if (found === undefined) continue;
+        return { offset: found.offset, timestamp: found.timestamp };
       }
     }
     return undefined;

@@ -290,3 +290,18 @@ Deno.test("an index with a wrong entry hides no record", async () => {
   }
   Deno.removeSync(folder, { recursive: true });
 });
+
+Deno.test("a look-up by time goes on behind a batch whose records of that time lie before the log's start", async () => {
+  await withLog({}, (log) => {
+    const batch = buildBatch([50, 10].map((timestamp) => ({
+      timestamp,
+      key: null,
+      value: new Uint8Array(10),
+    })));
+    log.appendAsLeader(batch, { leaderEpoch: 0, nowMs: 0 });
+    append(log, 40);
+    assertEquals(log.offsetForTimestamp(30)?.offset, 0);
+    log.deleteRecordsBefore(1);
+    assertEquals(log.offsetForTimestamp(30)?.offset, 2);
+  });
+});

@@ -71,15 +71,18 @@ function* openInto(
   for (const baseOffset of baseOffsets.length === 0 ? [start] : baseOffsets) {
     segments.push(new Segment(disk, { folder, baseOffset }));
   }
-  const isSane = segments.every((segment) =>
-    segment.offsetIndex.isSane(segment.size) &&
-    (!aborting.has(segment.baseOffset) ||
-      segment.txnIndex.isSane(segment.baseOffset))
+  const damaged = segments.find((segment, i) =>
+    !hasIndexes(segment, {
+      isFrozen: i < segments.length - 1,
+      hasAborted: aborting.has(segment.baseOffset),
+    })
   );
-  const isClean = options.wasClean && isSane && endsWhole(segments.at(-1)!);
-  const recoveryPoint = isSane
-    ? options.recoveryPoint
-    : segments[0]!.baseOffset;
+  const isClean = options.wasClean && damaged === undefined &&
+    endsWhole(segments.at(-1)!);
+  const recoveryPoint = Math.min(
+    options.recoveryPoint,
+    damaged?.baseOffset ?? Infinity,
+  );
   const producers = new ProducerStates();
   const sources = { disk, folder, segments, snapshots };
   const { logEndOffset, snapshotOffset } = isClean
@@ -109,6 +112,20 @@ function* openInto(
       ? logEndOffset
       : Math.min(recoveryPoint, logEndOffset),
   };
+}
+
+/** Whether the segment's indexes can be used; an active one's are in memory. */
+function hasIndexes(
+  { size, baseOffset, offsetIndex, timeIndex, txnIndex }: Segment,
+  { isFrozen, hasAborted }: {
+    readonly isFrozen: boolean;
+    readonly hasAborted: boolean;
+  },
+): boolean {
+  // Without its time index a segment would hide its records from look-ups.
+  if (isFrozen && size > 0 && !timeIndex.file.isThere) return false;
+  return offsetIndex.isSane(size) &&
+    (!hasAborted || txnIndex.isSane(baseOffset));
 }
 
 /** A cut at `end` must not take along what was durable, where that is asked. */

@@ -387,3 +387,19 @@ Deno.test("a stop is not clean for a log that the disk failed", () =>
     const names = [...Deno.readDirSync(path)].map(({ name }) => name);
     assert(!names.includes(".kafka_cleanshutdown"), "a start must look");
   }));
+
+Deno.test("a time index that is gone after a clean stop is made anew: no look-up by time passes its records over", async () => {
+  const path = Deno.makeTempDirSync({ prefix: "kf-recovery-" });
+  try {
+    await killed(path);
+    await close(open(path).folder, true);
+    const first = `${path}/t-0/${"0".repeat(20)}.timeindex`;
+    Deno.removeSync(first);
+    const { folder, log } = open(path);
+    assertEquals(log.offsetForTimestamp(3)?.offset, 3);
+    await close(folder, true);
+    assert(Deno.statSync(first).size > 0);
+  } finally {
+    Deno.removeSync(path, { recursive: true });
+  }
+});

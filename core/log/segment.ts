@@ -204,21 +204,20 @@ export class Segment {
   }
 
   /**
-   * The first batch with a record at or after `timestamp`, whole; batches that
-   * end before `startOffset` don't count.
+   * The batches that may have a record at or after `timestamp`, whole; those
+   * that end before `startOffset` don't count.
    */
-  batchForTimestamp(
+  *batchesForTimestamp(
     timestamp: number,
     startOffset: number,
-  ): BatchView | undefined {
+  ): Generator<BatchView> {
     const from = this.offsetIndex.lookup(this.timeIndex.lookup(timestamp));
     for (const located of this.batchesFrom(from)) {
       const { batch } = located;
       if (batch.maxTimestamp < timestamp || batch.isControl) continue;
       if (batch.lastOffset < startOffset || batch.recordCount === 0) continue;
-      return this.wholeBatch(located);
+      yield this.wholeBatch(located);
     }
-    return undefined;
   }
 
   /** The whole batch that was found at a position. */
