@@ -12,6 +12,7 @@ import {
   encodeAssignment,
   encodeSubscription,
 } from "../assign/protocol.ts";
+import { DecodeError } from "../bytes/reader.ts";
 import { KafkaError } from "../errors.ts";
 import type { TopicPartition } from "../ids.ts";
 
@@ -63,8 +64,10 @@ export async function assignAll(
   ) => Promise<ReadonlyMap<string, number>>,
 ): Promise<EncodedAssignment[]> {
   const wishes = members.map(({ memberId, groupInstanceId, metadata }) => {
-    const { topics, userData, ownedPartitions, generationId } =
-      decodeSubscription(metadata);
+    const { topics, userData, ownedPartitions, generationId } = readable(
+      `the subscription of member "${memberId}"`,
+      () => decodeSubscription(metadata),
+    );
     const owned = ownedPartitions.flatMap(({ topic, partitions }) =>
       partitions.map((partition) => ({ topic, partition }))
     );
@@ -89,9 +92,27 @@ export async function assignAll(
 /** The partitions in a member's assignment; none in an empty one. */
 export function assignedPartitions(bytes: Uint8Array): TopicPartition[] {
   if (bytes.length === 0) return [];
-  return decodeAssignment(bytes).assignedPartitions.flatMap((
-    { topic, partitions },
-  ) => partitions.map((partition) => ({ topic, partition })));
+  const { assignedPartitions } = readable(
+    "what the group's leader assigned",
+    () => decodeAssignment(bytes),
+  );
+  return assignedPartitions.flatMap(({ topic, partitions }) =>
+    partitions.map((partition) => ({ topic, partition }))
+  );
+}
+
+/** Other members wrote it, and brokers hand it on without a look. */
+function readable<T>(what: string, decode: () => T): T {
+  try {
+    return decode();
+  } catch (error) {
+    if (!(error instanceof DecodeError)) throw error;
+    throw new KafkaError(
+      "INCONSISTENT_GROUP_PROTOCOL",
+      `Cannot read ${what}: ${error.message}`,
+      { cause: error },
+    );
+  }
 }
 
 function assignor(protocol: string): Assignor {

@@ -194,7 +194,7 @@ export class ConsumerMembership {
     this.#state = "member";
     this.#epoch = answer.memberEpoch;
     this.committedEpoch = answer.memberEpoch;
-    this.heartbeatIntervalMs = answer.heartbeatIntervalMs;
+    this.heartbeatIntervalMs = Math.max(1, answer.heartbeatIntervalMs);
     this.#isFull = false;
     this.#told = this.#telling;
     if (answer.assignment) this.#target = answer.assignment.topicPartitions;
