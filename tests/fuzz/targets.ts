@@ -4,6 +4,7 @@
  * @module
  */
 import type { FuzzTarget } from "./target.ts";
+import { answers } from "./targets/answers.ts";
 import { batches } from "./targets/batches.ts";
 import { codecs } from "./targets/codecs.ts";
 import { expressions } from "./targets/expressions.ts";
@@ -22,4 +23,5 @@ export const TARGETS: readonly FuzzTarget[] = [
   expressions,
   frames,
   recovery,
+  answers,
 ];
