@@ -95,6 +95,7 @@ export class Link {
   #nextCorrelationId = 1;
   #sweep: { atMs: number; cancel: Cancel } | undefined;
   #mutedUntilMs = 0;
+  readonly #ended = new AbortController();
   #error: KafkaError | undefined;
   #versions = new Map<number, Versions>();
   #negotiated: Negotiated | undefined;
@@ -319,7 +320,10 @@ export class Link {
     try {
       while (this.#outbox.length > 0 && !this.#error) {
         const waitMs = this.#mutedUntilMs - this.#env.clock.monoMs();
-        if (waitMs > 0) await this.#env.clock.sleep(waitMs);
+        if (waitMs > 0) {
+          await this.#quiet(waitMs);
+          continue;
+        }
         const outgoing = this.#outbox[0]!;
         await this.#connection.writeAll(outgoing.frame);
         this.#outbox.shift();
@@ -329,6 +333,15 @@ export class Link {
       this.#fail(this.#broken(error));
     } finally {
       this.#isWriting = false;
+    }
+  }
+
+  /** Waits; a link that ends waits no longer, so that nobody waits for it. */
+  async #quiet(ms: number): Promise<void> {
+    try {
+      await this.#env.clock.sleep(ms, this.#ended.signal);
+    } catch {
+      // It has ended.
     }
   }
 
@@ -428,6 +441,7 @@ export class Link {
   #fail(error: KafkaError): void {
     if (this.#error) return;
     this.#error = error;
+    this.#ended.abort();
     this.#sweep?.cancel();
     this.#sweep = undefined;
     this.#connection.close();

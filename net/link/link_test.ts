@@ -188,3 +188,24 @@ Deno.test("a dial that fails names the advertised address", async () => {
   assertEquals(error.step, "advertised");
   assertEquals(error.message.split("Cannot connect to").length, 2);
 });
+
+Deno.test("a link that keeps quiet after a throttled answer leaves no timer when it is closed", async () => {
+  const transport = memoryTransport();
+  const peer = scripted(transport, (header) => {
+    if (header.apiKey === API_VERSIONS.key) return versionsAnswer(header);
+    const { apiVersion: version, correlationId } = header;
+    return encodeResponse({ api: METADATA, version, correlationId }, {
+      throttleTimeMs: 0x7fffffff,
+    });
+  });
+  const link = await open(transport, peer.port);
+  await link.request(METADATA, { topics: [] });
+  const refused = assertRejects(
+    () => link.request(METADATA, { topics: [] }),
+    LinkError,
+    "closed",
+  );
+  link.close();
+  await refused;
+  await peer.close();
+});
