@@ -53,8 +53,9 @@ export class Host implements AsyncDisposable {
   /** Ends it; gives the exit code. */
   async end(signal: Deno.Signal): Promise<number> {
     const broker = this.#broker!;
-    this.endsMs.push(Date.now());
     const code = await broker.end(signal);
+    // Not when it was told to: it answers for a while.
+    this.endsMs.push(Date.now());
     this.printed += broker.stderr();
     this.#broker = undefined;
     return code;

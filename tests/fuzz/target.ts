@@ -34,7 +34,7 @@ export function memoryBytesMax(
   target: FuzzTarget,
   input: Uint8Array,
 ): number {
-  return 16 * 1024 * 1024 + (target.extraBytesMax ?? 0) + 400 * input.length;
+  return 32 * 1024 * 1024 + (target.extraBytesMax ?? 0) + 400 * input.length;
 }
 
 const ENCODER = new TextEncoder();
