@@ -7,7 +7,6 @@
  */
 import type { BrokerConfig } from "../../core/config/resolve.ts";
 import type { CoordinatorLog } from "../../core/coordinator/host.ts";
-import type { Trace } from "../../core/env/env.ts";
 import { type ErrorName, KafkaError } from "../../core/errors.ts";
 import { coordinatorPartition } from "../../core/ids.ts";
 import type { VerificationGuard } from "../../core/log/producer_state.ts";
@@ -81,24 +80,24 @@ type Needs = Pick<
  */
 export class CoordinatorTopic {
   readonly #services: Needs;
-  readonly #name: string;
+  readonly name: string;
   #creating: Promise<void> | undefined;
 
   constructor(services: Needs, name: string) {
     this.#services = services;
-    this.#name = name;
+    this.name = name;
   }
 
   /** The broker that coordinates `id`; creates the topic when needed. */
   async coordinatorOf(id: string): Promise<number | undefined> {
     const { image } = this.#services;
-    if (image.topic(this.#name) === undefined) {
+    if (image.topic(this.name) === undefined) {
       this.#creating ??= this.#create().finally(() => {
         this.#creating = undefined;
       });
       await this.#creating;
     }
-    const partitions = image.topic(this.#name)?.partitions;
+    const partitions = image.topic(this.name)?.partitions;
     if (partitions === undefined) return undefined;
     const { leader } = partitions[coordinatorPartition(id, partitions.length)]!;
     return leader === -1 ? undefined : leader;
@@ -106,15 +105,15 @@ export class CoordinatorTopic {
 
   /** The partition that `id` is coordinated in, if it is led here. */
   partitionOf(id: string): HostedPartition {
-    const topic = this.#services.image.topic(this.#name);
+    const topic = this.#services.image.topic(this.name);
     if (topic === undefined) {
       throw new KafkaError(
         "COORDINATOR_NOT_AVAILABLE",
-        `Cannot coordinate "${id}": ${this.#name} does not exist yet`,
+        `Cannot coordinate "${id}": ${this.name} does not exist yet`,
       );
     }
     const index = coordinatorPartition(id, topic.partitions.length);
-    const hosted = this.#services.partitions.get(this.#name, index);
+    const hosted = this.#services.partitions.get(this.name, index);
     if (hosted !== undefined) return hosted;
     throw notCoordinator(`partition ${index} is not led here`);
   }
@@ -124,12 +123,12 @@ export class CoordinatorTopic {
     const reply = await control({
       type: "createTopics",
       validateOnly: false,
-      topics: [internalTopic(this.#name, config)!],
+      topics: [internalTopic(this.name, config)!],
     });
     if (reply.type !== "createTopics") return;
     const { error, message } = reply.topics[0]!;
     if (error !== "NONE" && error !== "TOPIC_ALREADY_EXISTS") {
-      env.trace("warn", `${this.#name} could not be created`, {
+      env.trace("warn", `${this.name} could not be created`, {
         error,
         message,
       });
@@ -157,26 +156,6 @@ export function coordinatorLog(
         transactionVersion: ownBatch?.transactionVersion,
       }),
   };
-}
-
-/**
- * What `load` makes of each partition. One whose records can't be read keeps
- * nobody else's state from being served, nor the broker from starting.
- */
-export function loadedOf<C>(
-  partitions: readonly HostedPartition[],
-  load: (hosted: HostedPartition) => C,
-  trace: Trace,
-): C[] {
-  return partitions.flatMap((hosted) => {
-    try {
-      return [load(hosted)];
-    } catch (error) {
-      const { name } = hosted.partition;
-      trace("error", `What ${name} keeps can't be loaded`, { error });
-      return [];
-    }
-  });
 }
 
 /** Every batch of the partition, oldest first. */

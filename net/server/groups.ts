@@ -34,10 +34,9 @@ import {
   coordinatorLog,
   CoordinatorTopic,
   errorNameOf,
-  loadedOf,
-  notCoordinator,
   OFFSETS_TOPIC,
 } from "./coordinator_topic.ts";
+import { type Coordinator, Coordinators } from "./coordinators.ts";
 import type { HostedPartition } from "./hosted_partition.ts";
 import type { Services } from "./services.ts";
 
@@ -64,7 +63,7 @@ type Parked = (reply: JoinReply | SyncReply | KafkaError) => void;
  *    discarded.
  * 2. A group has at most one timer.
  */
-class GroupCoordinator {
+class GroupCoordinator implements Coordinator {
   readonly #services: Needs;
   readonly #hosted: HostedPartition;
   readonly #host: Host;
@@ -181,45 +180,42 @@ class GroupCoordinator {
   }
 }
 
-/**
- * All group coordinators of one broker.
- *
- * Invariants:
- * 1. At most one coordinator stands for a hosted partition.
- */
+/** All group coordinators of one broker. */
 export class Groups {
   readonly #services: Needs;
-  readonly #coordinators = new Map<number, GroupCoordinator>();
   readonly #topic: CoordinatorTopic;
+  readonly #coordinators: Coordinators<GroupCoordinator>;
   #cancelExpiry: Cancel | undefined;
-  #isClosed = false;
 
   constructor(services: Needs) {
     this.#services = services;
     this.#topic = new CoordinatorTopic(services, OFFSETS_TOPIC);
+    this.#coordinators = new Coordinators(
+      services,
+      this.#topic,
+      (hosted) => new GroupCoordinator(services, hosted),
+    );
   }
 
   /** Loads what is hosted, and looks for expired offsets from now on. */
   start(): void {
-    this.#all();
+    this.#coordinators.all();
     this.#scheduleExpiry();
   }
 
   /** Forgets everything; parked requests are refused. */
   close(): void {
-    this.#isClosed = true;
     this.#cancelExpiry?.();
-    for (const coordinator of this.#coordinators.values()) {
-      coordinator.fail(notCoordinator("the broker stops"));
-    }
-    this.#coordinators.clear();
+    this.#coordinators.close();
   }
 
   /** Decides a request of the group's coordinator. */
   ask<R extends GroupRequest & { readonly groupId: string }>(
     request: R,
   ): Promise<GroupReplies[R["type"]]> {
-    return this.#attempt(() => this.#of(request.groupId).ask(request));
+    return this.#coordinators.attempt(() =>
+      this.#coordinators.of(request.groupId).ask(request)
+    );
   }
 
   /** The same for JoinGroup and SyncGroup, whose answers may be parked. */
@@ -227,7 +223,9 @@ export class Groups {
     groupId: string,
     requestOf: (token: number) => GroupRequest,
   ): Promise<R> {
-    return this.#attempt(() => this.#of(groupId).askParked<R>(requestOf));
+    return this.#coordinators.attempt(() =>
+      this.#coordinators.of(groupId).askParked<R>(requestOf)
+    );
   }
 
   /** The groups of all coordinators here. */
@@ -236,7 +234,7 @@ export class Groups {
     types: readonly string[],
   ): Promise<GroupReplies["ListGroups"]["groups"][number][]> {
     const replies = await Promise.all(
-      this.#all().map((each) =>
+      this.#coordinators.all().map((each) =>
         each.ask({ type: "ListGroups", states, types })
       ),
     );
@@ -253,57 +251,30 @@ export class Groups {
     hosted: HostedPartition,
     marker: TxnMarker,
   ): Promise<void> {
-    await this.#attempt(() => {
-      if (this.#isClosed) throw notCoordinator("the broker stops");
-      return this.#at(hosted).ask({ type: "EndTransaction", marker });
-    });
+    await this.#coordinators.attempt(() =>
+      this.#coordinators.at(hosted).ask({ type: "EndTransaction", marker })
+    );
   }
 
   /** How many groups are in each state. */
   countStates(): GroupCounts {
     const counts = { classic: new Map(), consumer: new Map() };
-    for (const each of this.#coordinators.values()) each.countStates(counts);
+    for (const each of this.#coordinators.made) each.countStates(counts);
     return counts;
   }
 
   /** Offsets of topics that are gone go too. */
   topicsDeleted(topics: readonly string[]): void {
     const lost = topics.includes(OFFSETS_TOPIC);
-    if (lost) this.#coordinators.clear();
-    else {for (const each of this.#all()) {
-        each.tell({ type: "TopicsDeleted", topics });
-      }}
+    if (lost) return this.#coordinators.forget();
+    for (const each of this.#coordinators.all()) {
+      each.tell({ type: "TopicsDeleted", topics });
+    }
   }
 
   /** The broker that coordinates `groupId`; creates the topic when needed. */
   coordinatorOf(groupId: string): Promise<number | undefined> {
     return this.#topic.coordinatorOf(groupId);
-  }
-
-  #of(groupId: string): GroupCoordinator {
-    if (this.#isClosed) throw notCoordinator("the broker stops");
-    return this.#at(this.#topic.partitionOf(groupId));
-  }
-
-  #at(hosted: HostedPartition): GroupCoordinator {
-    let coordinator = this.#coordinators.get(hosted.index);
-    if (coordinator?.hosted !== hosted) {
-      coordinator?.fail(notCoordinator("the partition was replaced"));
-      coordinator = new GroupCoordinator(this.#services, hosted);
-      this.#coordinators.set(hosted.index, coordinator);
-    }
-    coordinator.load();
-    return coordinator;
-  }
-
-  #all(): GroupCoordinator[] {
-    if (this.#isClosed) return [];
-    const { partitions, env } = this.#services;
-    return loadedOf(
-      partitions.ofTopic(OFFSETS_TOPIC),
-      (hosted) => this.#at(hosted),
-      env.trace,
-    );
   }
 
   #scheduleExpiry(): void {
@@ -313,25 +284,11 @@ export class Groups {
       TIMER_MS_MAX,
     );
     this.#cancelExpiry = env.clock.timer(intervalMs, () => {
-      for (const each of this.#all()) each.tell({ type: "ExpireOffsets" });
+      for (const each of this.#coordinators.all()) {
+        each.tell({ type: "ExpireOffsets" });
+      }
       this.#scheduleExpiry();
     });
-  }
-
-  async #attempt<T>(attempt: () => Promise<T>): Promise<T> {
-    try {
-      return await attempt();
-    } catch (error) {
-      const name = errorNameOf(error);
-      if (name === "UNKNOWN_SERVER_ERROR") {
-        this.#services.env.trace("error", "A group request failed", { error });
-      }
-      throw new KafkaError(
-        name,
-        error instanceof Error ? error.message : String(error),
-        { cause: error },
-      );
-    }
   }
 }
 

@@ -7,7 +7,7 @@
  */
 import { CoordinatorHost } from "../../core/coordinator/host.ts";
 import type { Cancel } from "../../core/env/env.ts";
-import { type ErrorName, ERRORS, KafkaError } from "../../core/errors.ts";
+import { type ErrorName, ERRORS } from "../../core/errors.ts";
 import { partitionName } from "../../core/ids.ts";
 import { decodeRecords } from "../../core/record/record.ts";
 import type {
@@ -31,10 +31,9 @@ import {
   coordinatorLog,
   CoordinatorTopic,
   errorNameOf,
-  loadedOf,
-  notCoordinator,
   TRANSACTIONS_TOPIC,
 } from "./coordinator_topic.ts";
+import { type Coordinator, Coordinators } from "./coordinators.ts";
 import type { HostedPartition } from "./hosted_partition.ts";
 import { type Services, transactionVersionOf } from "./services.ts";
 import { type TopicPartitionRef, writeTxnMarkers } from "./txn_markers.ts";
@@ -66,7 +65,7 @@ const POINTLESS: ReadonlySet<ErrorName> = new Set([
  * 1. Markers of one life of the state are never reported to another: what was
  *    prepared is written again after each load.
  */
-class TransactionCoordinator {
+class TransactionCoordinator implements Coordinator {
   readonly #services: Services;
   readonly #hosted: HostedPartition;
   readonly #host: Host;
@@ -207,27 +206,26 @@ class TransactionCoordinator {
   }
 }
 
-/**
- * All transaction coordinators of one broker.
- *
- * Invariants:
- * 1. At most one coordinator stands for a hosted partition.
- */
+/** All transaction coordinators of one broker. */
 export class Transactions {
   readonly #services: Services;
-  readonly #coordinators = new Map<number, TransactionCoordinator>();
   readonly #topic: CoordinatorTopic;
+  readonly #coordinators: Coordinators<TransactionCoordinator>;
   readonly #timers = new Set<Cancel>();
-  #isClosed = false;
 
   constructor(services: Services) {
     this.#services = services;
     this.#topic = new CoordinatorTopic(services, TRANSACTIONS_TOPIC);
+    this.#coordinators = new Coordinators(
+      services,
+      this.#topic,
+      (hosted) => new TransactionCoordinator(services, hosted),
+    );
   }
 
   /** Loads what is hosted, and looks for what takes too long from now on. */
   start(): void {
-    this.#all();
+    this.#coordinators.all();
     const { config } = this.#services;
     this.#every(
       config["transaction.abort.timed.out.transaction.cleanup.interval.ms"],
@@ -236,20 +234,18 @@ export class Transactions {
     this.#every(
       config["transaction.remove.expired.transaction.cleanup.interval.ms"],
       () => {
-        for (const each of this.#all()) each.tell({ type: "ExpireIds" });
+        for (const each of this.#coordinators.all()) {
+          each.tell({ type: "ExpireIds" });
+        }
       },
     );
   }
 
   /** Forgets everything. */
   close(): void {
-    this.#isClosed = true;
     for (const cancel of this.#timers) cancel();
     this.#timers.clear();
-    for (const coordinator of this.#coordinators.values()) {
-      coordinator.fail(notCoordinator("the broker stops"));
-    }
-    this.#coordinators.clear();
+    this.#coordinators.close();
   }
 
   /** Decides a request of the transactional id's coordinator. */
@@ -257,11 +253,11 @@ export class Transactions {
     R extends TxnRequest & { readonly transactionalId: string },
   >(request: R): Promise<Exclude<Answer<R>, NeedsProducerId>> {
     const { transactionalId } = request;
-    return await this.#attempt(async () => {
-      const reply = await this.#of(transactionalId).ask(request);
+    return await this.#coordinators.attempt(async () => {
+      const reply = await this.#coordinators.of(transactionalId).ask(request);
       if (!needsProducerId(reply)) return reply;
       const freshProducerId = await this.#services.producerIds.take();
-      return await this.#of(transactionalId).ask({
+      return await this.#coordinators.of(transactionalId).ask({
         ...request,
         freshProducerId,
       });
@@ -290,8 +286,8 @@ export class Transactions {
   list(
     filter: ListTransactionsInput,
   ): Promise<TxnReplies["ListTransactions"]> {
-    return this.#attempt(async () => {
-      const found = this.#all().map((each) => each.ask(filter));
+    return this.#coordinators.attempt(async () => {
+      const found = this.#coordinators.all().map((each) => each.ask(filter));
       return (await Promise.all(found)).flat();
     });
   }
@@ -299,44 +295,18 @@ export class Transactions {
   /** How many transactional ids are in each state. */
   countStates(): ReadonlyMap<TxnState, number> {
     const counts = new Map<TxnState, number>();
-    for (const each of this.#coordinators.values()) each.countStates(counts);
+    for (const each of this.#coordinators.made) each.countStates(counts);
     return counts;
   }
 
   /** Coordinators of a topic that is gone are gone, too. */
   topicsDeleted(topics: readonly string[]): void {
-    if (topics.includes(TRANSACTIONS_TOPIC)) this.#coordinators.clear();
+    if (topics.includes(TRANSACTIONS_TOPIC)) this.#coordinators.forget();
   }
 
   /** The broker that coordinates the id; creates the topic when needed. */
   coordinatorOf(transactionalId: string): Promise<number | undefined> {
     return this.#topic.coordinatorOf(transactionalId);
-  }
-
-  #of(transactionalId: string): TransactionCoordinator {
-    if (this.#isClosed) throw notCoordinator("the broker stops");
-    return this.#at(this.#topic.partitionOf(transactionalId));
-  }
-
-  #at(hosted: HostedPartition): TransactionCoordinator {
-    let coordinator = this.#coordinators.get(hosted.index);
-    if (coordinator?.hosted !== hosted) {
-      coordinator?.fail(notCoordinator("the partition was replaced"));
-      coordinator = new TransactionCoordinator(this.#services, hosted);
-      this.#coordinators.set(hosted.index, coordinator);
-    }
-    coordinator.load();
-    return coordinator;
-  }
-
-  #all(): TransactionCoordinator[] {
-    if (this.#isClosed) return [];
-    const { partitions, env } = this.#services;
-    return loadedOf(
-      partitions.ofTopic(TRANSACTIONS_TOPIC),
-      (hosted) => this.#at(hosted),
-      env.trace,
-    );
   }
 
   #every(ms: number, fn: () => void): void {
@@ -349,7 +319,7 @@ export class Transactions {
   }
 
   async #abortTimedOut(): Promise<void> {
-    for (const coordinator of this.#all()) {
+    for (const coordinator of this.#coordinators.all()) {
       try {
         const found = await coordinator.ask({ type: "ListTimedOut" });
         for (const each of found) {
@@ -364,23 +334,6 @@ export class Transactions {
           error,
         });
       }
-    }
-  }
-
-  async #attempt<T>(attempt: () => Promise<T>): Promise<T> {
-    try {
-      return await attempt();
-    } catch (error) {
-      const name = errorNameOf(error);
-      const { trace } = this.#services.env;
-      if (name === "UNKNOWN_SERVER_ERROR") {
-        trace("error", "A request of transactions failed", { error });
-      }
-      throw new KafkaError(
-        name,
-        error instanceof Error ? error.message : String(error),
-        { cause: error },
-      );
     }
   }
 }
