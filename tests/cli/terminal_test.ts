@@ -191,7 +191,11 @@ Deno.test({
     await using bench = await startBench();
     done(await bench.kf("produce t", { stdin: "1\n" }));
     done(await bench.kf("consume t -e -g g"));
-    const bold = await atTerminal(bench, "TERM=xterm kf topic list", []);
+    const bold = await atTerminal(
+      bench,
+      "NO_COLOR= TERM=xterm kf topic list",
+      [],
+    );
     assert(bold.screen.includes("\x1b[1mNAME"), JSON.stringify(bold.screen));
     const lines = [
       "kf topic list",
