@@ -92,7 +92,8 @@ export async function run(call: Call): Promise<void> {
     progress: new Progress("sent", settings),
     pace: perSecond === undefined ? undefined : new Pace(perSecond, signal),
     stop: signal,
-    onFailed: isWhole ? () => spoiled.abort() : () => {},
+    onFailed: () => spoiled.abort(),
+    isWhole,
   });
   const isTyped = paths.includes("-") && isTerminal.stdin();
   try {
@@ -228,6 +229,7 @@ class Intake {
   readonly #pace: Pace | undefined;
   readonly #stop: AbortSignal;
   readonly #onFailed: () => void;
+  readonly #isWhole: boolean;
   #isMet = false;
   #line = 0;
   #name = "line";
@@ -242,6 +244,7 @@ class Intake {
       pace: Pace | undefined;
       stop: AbortSignal;
       onFailed: () => void;
+      isWhole: boolean;
     },
   ) {
     this.#producer = producer;
@@ -250,6 +253,7 @@ class Intake {
     this.#pace = options.pace;
     this.#stop = options.stop;
     this.#onFailed = options.onFailed;
+    this.#isWhole = options.isWhole;
   }
 
   /** A new source, whose lines count from 1. */
@@ -327,8 +331,10 @@ class Intake {
   }
 
   #fail(line: number | undefined, error: unknown, name = this.#name): void {
+    // The others fail on account of the first: it has spoiled them all.
+    if (this.#isWhole && this.failures.count > 0) return;
     const number = this.#shape.isFilePerRecord ? undefined : line;
     this.failures.add(name, error, number);
-    this.#onFailed();
+    if (this.#isWhole) this.#onFailed();
   }
 }

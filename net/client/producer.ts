@@ -374,22 +374,24 @@ export class Producer {
     { tag }: ProducerRecord,
     onDone: OnDone | undefined,
   ): void {
-    this.#spoil(error);
+    const isFirst = this.#isSpoiledBy(error);
     onDone?.(error, undefined, tag);
+    if (isFirst) this.#transactions!.spoiled(error);
   }
 
   /** A transaction that lacks one of its records must not be committed. */
-  #spoil(error: KafkaError): void {
+  #isSpoiledBy(error: KafkaError): boolean {
     const { state } = this.#transaction ?? {};
-    if (state !== "open" && state !== "committing") return;
-    if (this.#transaction!.lost(error)) this.#transactions!.spoiled(error);
+    if (state !== "open" && state !== "committing") return false;
+    return this.#transaction!.lost(error);
   }
 
   #spoiling(onDone: OnDone | undefined): OnDone | undefined {
     if (this.#transaction === undefined) return onDone;
     return (error, metadata, tag) => {
-      if (error) this.#spoil(error);
+      const isFirst = error !== undefined && this.#isSpoiledBy(error);
       onDone?.(error, metadata, tag);
+      if (isFirst) this.#transactions!.spoiled(error);
     };
   }
 

@@ -112,7 +112,7 @@ export class ProducerTransactions {
   /** Gives up all records and offsets of the transaction. */
   async abort(): Promise<void> {
     this.#machine.abort();
-    this.spoiled(
+    this.#failUnsent(
       new KafkaError(
         "TRANSACTION_ABORTABLE",
         "Cannot deliver: the transaction is being aborted",
@@ -124,7 +124,17 @@ export class ProducerTransactions {
   }
 
   /** Fails what has not been sent: it can't be committed any more. */
-  spoiled(error: KafkaError): void {
+  spoiled(cause: KafkaError): void {
+    this.#failUnsent(
+      new KafkaError(
+        cause.error,
+        `Cannot deliver: the transaction lacks another record. ${cause.message}`,
+        { cause },
+      ),
+    );
+  }
+
+  #failUnsent(error: KafkaError): void {
     this.#options.failUnplaced(error);
     this.#options.sender.failWaiting(error);
   }
@@ -140,7 +150,7 @@ export class ProducerTransactions {
       } catch (error) {
         if (!(error instanceof KafkaError)) throw error;
         this.#machine.gaveUp(error);
-        this.spoiled(error);
+        this.#failUnsent(error);
       } finally {
         this.#adding = undefined;
         adding.resolve();
