@@ -177,6 +177,29 @@ class World {
     // A sync that failed before is told at a clean stop, which is none then.
     await this.stop(clean).catch((error) => this.#refuse(error));
     this.#open();
+    // Of a write that failed for good a whole batch may have got through.
+    this.#found();
+  }
+
+  /** Takes in what is there beyond what was acknowledged. */
+  #found(): void {
+    const { logEndOffset } = this.#log;
+    const known = this.#values.length;
+    assert(logEndOffset >= known, `${logEndOffset} of ${known} are left`);
+    if (logEndOffset === known) return;
+    const bytes = this.#log.read(known, {
+      maxBytes: 1e6,
+      upperOffset: Infinity,
+      minOneBatch: true,
+    });
+    for (const view of batchesOf(bytes)) {
+      for (const { offset, value } of decodeRecords(view)) {
+        if (offset < known) continue;
+        const text = DECODER.decode(value!);
+        assert(text.startsWith(`${offset}:`), text);
+        this.#values.push(text);
+      }
+    }
   }
 
   stop(clean: boolean): Promise<void> {

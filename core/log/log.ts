@@ -664,9 +664,20 @@ export class Log {
       disk.syncDirectory(this.folder);
     } catch (error) {
       next.close();
+      this.#removeStray(next, error);
       throw error;
     }
     this.#segments.push(next);
+  }
+
+  /** A segment that was not begun must not lie between others later. */
+  #removeStray({ path }: Segment, cause: unknown): void {
+    try {
+      this.#env.disk.unlink(`${path}.log`);
+    } catch (error) {
+      this.#failure = storageError(`Cannot roll ${this.name}`, cause);
+      this.#env.trace("error", `${this.name} is offline`, { error });
+    }
   }
 
   /** Gathered batches reach the file at the end of this turn at the latest. */

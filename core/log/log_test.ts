@@ -305,3 +305,24 @@ Deno.test("a look-up by time goes on behind a batch whose records of that time l
     assertEquals(log.offsetForTimestamp(30)?.offset, 2);
   });
 });
+
+Deno.test("a segment that could not be begun leaves no file between others", async () => {
+  let isFull = false;
+  const env = faultyEnv((call, path) =>
+    isFull && call === "truncate" && /0[1-9]\d*\.log$/.test(path)
+      ? "NoSpace"
+      : undefined
+  );
+  await withLog({ segmentBytes: 600 }, (log, folder) => {
+    append(log, 0);
+    append(log, 1, 200);
+    log.writeStaged();
+    isFull = true;
+    assertThrows(() => append(log, 2, 300), DiskError, "NoSpace");
+    assertEquals(baseOffsets(folder), [0]);
+    isFull = false;
+    append(log, 2, 10);
+    append(log, 3, 300);
+    assertEquals(baseOffsets(folder), [0, 3]);
+  }, env);
+});

@@ -244,10 +244,7 @@ function* recover(
   const { length: count } = segments;
   const { clock, disk } = options.env;
   const began = clock.monoMs();
-  const first = Math.max(
-    0,
-    segments.findLastIndex((segment) => segment.baseOffset <= recoveryPoint),
-  );
+  const first = firstToScan(segments, recoveryPoint);
   let next = segments[first]!.baseOffset;
   const snapshotOffset = rebuildProducers(producers, {
     ...recovering,
@@ -260,6 +257,11 @@ function* recover(
     const { size } = segment;
     const at = { offset: next, path: `${segment.path}.log` };
     if (segment.baseOffset < next) {
+      // A roll failed here, and was done further on.
+      if (size === 0) {
+        removeFiles(disk, segments.splice(i--, 1));
+        continue;
+      }
       const why =
         `it begins at ${segment.baseOffset}, before the end of the one before`;
       cut = { ...at, position: 0, why, bytes: drop(disk, segments, i) };
@@ -294,9 +296,8 @@ function* recover(
   if (isChanged) disk.syncDirectory(options.folder);
   segments.at(-1)!.saveIndexes();
   removeSnapshotsAfter(next, recovering);
-  const name = partitionName(options.topic, options.partition);
   options.onRecovered?.({
-    name,
+    name: partitionName(options.topic, options.partition),
     scannedBytes,
     firstOffset: segments[0]!.baseOffset,
     logEndOffset: next,
@@ -319,17 +320,31 @@ function isAhead(
     segments.slice(from).every(({ size }) => size === 0);
 }
 
+/** Index of the segment that the recovery point lies in. */
+function firstToScan(
+  segments: readonly Segment[],
+  recoveryPoint: number,
+): number {
+  const at = segments.findLastIndex(({ baseOffset }) =>
+    baseOffset <= recoveryPoint
+  );
+  return Math.max(0, at);
+}
+
 /** Deletes the segments from index `from` on; gives their bytes. */
 function drop(disk: Disk, segments: Segment[], from: number): number {
-  let bytes = 0;
-  for (const segment of segments.splice(from)) {
-    bytes += segment.size;
+  const dropped = segments.splice(from);
+  removeFiles(disk, dropped);
+  return dropped.reduce((bytes, { size }) => bytes + size, 0);
+}
+
+function removeFiles(disk: Disk, segments: readonly Segment[]): void {
+  for (const segment of segments) {
     segment.close();
     for (const suffix of [...SEGMENT_SUFFIXES, ".txnindex", ".snapshot"]) {
       disk.unlink(`${segment.path}${suffix}`);
     }
   }
-  return bytes;
 }
 
 interface Scan {

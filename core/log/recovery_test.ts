@@ -403,3 +403,14 @@ Deno.test("a time index that is gone after a clean stop is made anew: no look-up
     Deno.removeSync(path, { recursive: true });
   }
 });
+
+Deno.test("an empty segment that a failed roll left between others takes no record along", () =>
+  withFolder(async (path) => {
+    await killed(path);
+    const [, second] = filesOf(path, ".log");
+    const base = Number(/(\d{20})\.log$/.exec(second!)![1]);
+    const stray = `${path}/t-0/${String(base - 1).padStart(20, "0")}.log`;
+    Deno.writeFileSync(stray, new Uint8Array(0));
+    assertEquals(await recoverTwice(path), EXPECTED);
+    assert(!filesOf(path, ".log").includes(stray));
+  }));

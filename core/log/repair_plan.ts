@@ -161,15 +161,18 @@ function examineLog(disk: Disk, folder: string): RepairFinding[] {
   const findings: RepairFinding[] = [];
   try {
     let next = segments[0]?.baseOffset ?? 0;
+    let isBehindCut = false;
     for (const [i, segment] of segments.entries()) {
-      const why = findings.length > 0
+      const why = isBehindCut
         ? "it lies behind the cut"
         : whyOutOfPlace(segments, i, next);
+      const isStray = segment.baseOffset < next && segment.size === 0;
       const expected = why === undefined ? segment.baseOffset : Infinity;
       const seen = scan(segment, expected);
-      next = seen.nextOffset;
+      if (!isStray) next = seen.nextOffset;
       const problem = why ?? seen.why;
       if (problem === undefined) continue;
+      isBehindCut ||= !isStray;
       const isCut = why === undefined;
       const name = `${segmentName(segment.baseOffset)}.log`;
       findings.push({
