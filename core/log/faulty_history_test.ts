@@ -143,10 +143,20 @@ class World {
       this.#log.writeStaged();
     } catch (error) {
       this.#refuse(error);
+      this.#settle();
       const { logEndOffset } = this.#log;
       assert(logEndOffset >= acknowledged, "it takes nothing back");
       // What was written before the failure is there, whoever was told.
       this.#values.length = Math.min(this.#values.length, logEndOffset);
+    }
+  }
+
+  /** What is gathered is written, or taken back. */
+  #settle(): void {
+    try {
+      this.#log.writeStaged();
+    } catch (error) {
+      this.#refuse(error);
     }
   }
 
