@@ -19,7 +19,7 @@ export class Progress {
   readonly #isShown: boolean;
   readonly #verb: string;
   readonly #startMs = monoMs();
-  #shownMs = 0;
+  #shownMs = -Infinity;
 
   constructor(verb: string, settings: Settings) {
     this.#verb = verb;

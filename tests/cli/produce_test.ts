@@ -49,7 +49,7 @@ Deno.test("produce --framing decodes key and value, and names what it can't", as
   const some = await bench.kf("produce t --framing hex -K :", { stdin: lines });
   assertEquals(some.code, 1);
   assertMatch(some.stderr, /^kf: Cannot write line 3: it is no hex$/m);
-  assertMatch(some.stderr, /^kf: Cannot write line 4: it is no hex$/m);
+  assertMatch(some.stderr, /^kf: Cannot write line 4: the same as line 3$/m);
   const read = done(await bench.kf("consume t -e -f %k{hex}=%v{hex};"));
   assertEquals(read, "6b=76;6b=00ff;=;");
   const bad = await bench.kf("produce b --framing base64", {
