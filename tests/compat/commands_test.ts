@@ -26,6 +26,7 @@ const LOCAL: ReadonlySet<string> = new Set([
   "completion",
   "dev",
   "log dump",
+  "log repair",
   "man",
   "metadata cat",
   "metadata find",
