@@ -5,7 +5,7 @@
  *
  * @module
  */
-import { assert, assertEquals, assertRejects } from "@std/assert";
+import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { denoEnv } from "../env/deno_env.ts";
 import { DiskError, type OpenMode } from "../env/env.ts";
 import { batchesOf } from "../record/batch.ts";
@@ -414,3 +414,20 @@ Deno.test("an empty segment that a failed roll left between others takes no reco
     assertEquals(await recoverTwice(path), EXPECTED);
     assert(!filesOf(path, ".log").includes(stray));
   }));
+
+Deno.test("a log that can't be opened, since its time index is a folder, holds no file", async () => {
+  const path = Deno.makeTempDirSync({ prefix: "kf-recovery-" });
+  try {
+    await killed(path);
+    const index = `${path}/t-0/${"0".repeat(20)}.timeindex`;
+    Deno.removeSync(index);
+    Deno.mkdirSync(index);
+    Deno.writeFileSync(`${index}/x`, new Uint8Array(12));
+    const folder = LogFolder.open({ env, path, nodeId: 1 });
+    // The sanitizer of tests sees what stays open.
+    assertThrows(() => folder.openLog(PLACE), DiskError, "timeindex");
+    await close(folder, false);
+  } finally {
+    Deno.removeSync(path, { recursive: true });
+  }
+});

@@ -72,9 +72,14 @@ export class Segment {
     this.offsetIndex = new OffsetIndex(disk, `${this.path}.index${suffix}`);
     this.timeIndex = new TimeIndex(disk, `${this.path}.timeindex${suffix}`);
     this.txnIndex = new TxnIndex(disk, `${this.path}.txnindex${suffix}`);
-    const last = this.timeIndex.last();
-    this.maxTimestamp = last.timestamp;
-    this.#maxTimestampOffset = last.relativeOffset;
+    try {
+      const last = this.timeIndex.last();
+      this.maxTimestamp = last.timestamp;
+      this.#maxTimestampOffset = last.relativeOffset;
+    } catch (error) {
+      this.timeIndex.file.release();
+      throw error;
+    }
   }
 
   /** The handle that appends and syncs go through. */

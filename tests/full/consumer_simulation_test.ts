@@ -8,7 +8,7 @@ import { ConsumerSimulation } from "../scenario/consumer_simulation.ts";
 const FIRST_SEED = Number(
   Deno.env.get("KF_SEED") ?? crypto.getRandomValues(new Uint32Array(1))[0],
 );
-const RUNS = 20;
+const RUNS = 10;
 
 Deno.test("consumer groups settle after hours of virtual chaos", async () => {
   // deno-lint-ignore no-console

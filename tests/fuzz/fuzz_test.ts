@@ -14,6 +14,8 @@ const SEED = Number(
 
 for (const target of TARGETS) {
   Deno.test(`${target.name} stands kept inputs and new ones`, async () => {
+    // deno-lint-ignore no-console
+    console.log(`seed ${SEED}`);
     await fuzz(target, { seed: SEED, ms: SECONDS * 1000 });
   });
 }
