@@ -151,7 +151,8 @@ export class Hosting {
 
   /** Tries again to open what the disk refused. */
   retryUnopened(): void {
-    for (const [name, indexes] of this.#unopened) {
+    // A copy: what is refused again comes back behind the others.
+    for (const [name, indexes] of [...this.#unopened]) {
       const topic = this.#options.image.topic(name);
       this.#unopened.delete(name);
       if (topic === undefined) continue;
