@@ -103,6 +103,7 @@ Deno.test("power takes what nothing has flushed, and nothing else", () => {
   const logs = new Map([["t-0", { start: 0, end: 3, records }]]);
   assertEquals(judged("", { sends, powerLossesMs, logs }), []);
   assertEquals(judged("", { sends, powerLossesMs, logs, topics }), [
+    "int-poll-skip",
     "lost-write",
   ]);
 });
