@@ -635,10 +635,20 @@ export class Log {
   #roll(): void {
     this.writeStaged();
     this.#staging.clear();
+    if (this.#config.flushMessages !== Infinity) this.#syncActive();
     this.#active.freeze();
     this.#writeSnapshot();
     this.#startSegment(this.#logEndOffset);
     this.#startFlush();
+  }
+
+  /** Power must not take this segment's end and leave records of the next one. */
+  #syncActive(): void {
+    try {
+      this.#active.writer.syncDataSync();
+    } catch (error) {
+      throw this.#takeOffline("flush", error);
+    }
   }
 
   /** Of a log to which nothing was appended there is one, or it is empty. */

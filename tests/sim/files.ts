@@ -22,6 +22,9 @@ export class FileNode {
   readonly #shown: Content = { bytes: new Uint8Array(0), size: 0 };
   #durable: Content = { bytes: new Uint8Array(0), size: 0 };
   /** Pages that differ from the medium, and how often each was written. */
+  /** Syncs that have begun, and the latest one that has ended. */
+  #syncs = 0;
+  #lastSync = 0;
   readonly #dirty = new Map<number, number>();
   #writes = 0;
   mtimeMs = 0;
@@ -69,12 +72,16 @@ export class FileNode {
   /** Begins a sync of what is there now; the result makes it durable. */
   beginSync(): () => void {
     const { size } = this;
+    const number = ++this.#syncs;
     const pages = Array.from(this.#dirty, ([page, write]) => ({
       page,
       write,
       bytes: this.#page(page),
     }));
     return () => {
+      // A later one that has ended made all of this durable, or what came after.
+      if (number < this.#lastSync) return;
+      this.#lastSync = number;
       grow(this.#durable, size);
       if (size < this.#durable.size) {
         this.#durable.bytes.fill(0, size, this.#durable.size);
