@@ -22,7 +22,8 @@ const ARGS = ["-X", "transaction.state.log.num.partitions=3"];
 
 function writersAt(address: string): Writer[] {
   const random = seeded(7);
-  return [0, 1, 2].map((id) => new Writer(id, { address, random }));
+  const mayAbort = () => random() < 0.3;
+  return [0, 1, 2].map((id) => new Writer(id, { address, mayAbort }));
 }
 
 function endedBy(writers: readonly Writer[]): number {
@@ -33,7 +34,7 @@ Deno.test("transactions live through a full disk, each as a whole or not at all"
   onDisk("6m", async (disk) => {
     const data = `${disk}/data`;
     await using broker = await startBrokerProcess({ data, args: ARGS });
-    await createTopic(broker.address);
+    await createTopic(broker);
     const writers = writersAt(broker.address);
     try {
       await until("transactions end", () => endedBy(writers) > 30);
@@ -50,7 +51,7 @@ Deno.test("transactions live through a full disk, each as a whole or not at all"
     } finally {
       await Promise.all(writers.map((writer) => writer.stop()));
     }
-    await checkWhole(broker.address, writers);
+    await checkWhole(broker, writers);
     assertEquals(await broker.end("SIGTERM"), 0, broker.stderr());
   }));
 
@@ -62,7 +63,7 @@ Deno.test({
     const data = `${folder.path}/data`;
     {
       await using broker = await startBrokerProcess({ data, args: ARGS });
-      await createTopic(broker.address);
+      await createTopic(broker);
       assertEquals(await broker.end("SIGTERM"), 0);
     }
     const log = `${data}/whole-1/${"0".repeat(20)}.log`;
@@ -86,7 +87,7 @@ Deno.test({
     } finally {
       await Promise.all(writers.map((writer) => writer.stop()));
     }
-    await checkWhole(broker.address, writers);
+    await checkWhole(broker, writers);
     await broker.end("SIGTERM");
   },
 });

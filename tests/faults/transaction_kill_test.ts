@@ -38,11 +38,11 @@ async function killed(transactionVersion: number): Promise<void> {
   let broker: BrokerProcess = await startBrokerProcess({ data, args });
   const { address, port } = broker;
   try {
-    await createTopic(address);
+    await createTopic({ address });
     if (transactionVersion < 2) await lower(address, transactionVersion);
     const writers = Array.from(
       { length: WRITERS },
-      (_, id) => new Writer(id, { address, random }),
+      (_, id) => new Writer(id, { address, mayAbort: () => random() < 0.3 }),
     );
     for (let round = 0; round < rounds; round++) {
       await pause(50 + random() * 350);
@@ -50,7 +50,7 @@ async function killed(transactionVersion: number): Promise<void> {
       broker = await startBrokerProcess({ data, port, args });
     }
     await Promise.all(writers.map((writer) => writer.stop()));
-    const told = await checkWhole(address, writers);
+    const told = await checkWhole({ address }, writers);
     // deno-lint-ignore no-console
     console.log(`kill -9 in transactions: ${told}`);
     assertEquals(await broker.end("SIGTERM"), 0);

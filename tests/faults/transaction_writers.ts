@@ -1,7 +1,8 @@
 /**
  * Producers that end one transaction after the other whatever happens to the
- * broker, and the check that each transaction is there as a whole or not at
- * all, as its producer was told. Owns no broker and no disaster.
+ * broker, readers of what is committed, and the check that each transaction is
+ * there as a whole or not at all, as its producer was told. Owns no broker and
+ * no disaster.
  *
  * @module
  */
@@ -13,51 +14,71 @@ import {
   type Producer,
 } from "../../net/client.ts";
 import { until } from "../fixtures.ts";
+import type { Anomaly } from "../sim/checker.ts";
+import { pause } from "./host.ts";
 
 const TOPIC = "whole";
 const PARTITIONS = 3;
 /** Records of one transaction, spread over the partitions. */
-const RECORDS = 7;
+export const RECORDS = 7;
+const ANOMALIES_MAX = 5;
 const DECODER = new TextDecoder();
+
+/** Where the broker is, and how clients bear with it. */
+export interface At {
+  readonly address: string;
+  readonly properties?: Readonly<Record<string, number>>;
+  /** How long things may take to settle; default: as long as tests wait. */
+  readonly settledMs?: number;
+}
 
 type Outcome = "committed" | "aborted" | "unknown";
 
+const PARTITION_LIST = Array.from(
+  { length: PARTITIONS },
+  (_, partition) => ({ topic: TOPIC, partition }),
+);
+
 /** Makes the topic that writers write to. */
-export async function createTopic(address: string): Promise<void> {
-  const admin = createAdmin({ "bootstrap.servers": address });
+export async function createTopic(at: At): Promise<void> {
+  const admin = createAdmin(propertiesOf(at));
   await admin.createTopics([{ name: TOPIC, partitions: PARTITIONS }]);
   await admin.close();
 }
 
+function propertiesOf({ address, properties = {} }: At) {
+  return { ...properties, "bootstrap.servers": address };
+}
+
 /** Ends one transaction after the other; keeps what it was told of each. */
 export class Writer {
+  readonly id: number;
   readonly outcomes: Outcome[] = [];
-  readonly #address: string;
-  readonly #random: () => number;
-  #stopping = false;
+  readonly #at: At;
+  readonly #mayAbort: () => boolean;
   readonly #running: Promise<void>;
+  #isAsked = false;
 
+  /** `mayAbort` decides how each transaction ends. */
   constructor(
-    readonly id: number,
-    { address, random }: {
-      readonly address: string;
-      readonly random: () => number;
-    },
+    id: number,
+    { mayAbort, ...at }: At & { readonly mayAbort: () => boolean },
   ) {
-    this.#address = address;
-    this.#random = random;
+    this.id = id;
+    this.#at = at;
+    this.#mayAbort = mayAbort;
     this.#running = this.#run();
   }
 
   async stop(): Promise<void> {
-    this.#stopping = true;
+    this.#isAsked = true;
     await this.#running;
   }
 
   async #run(): Promise<void> {
-    while (!this.#stopping) {
+    while (!this.#isAsked) {
       const producer = createProducer({
-        "bootstrap.servers": this.#address,
+        ...propertiesOf(this.#at),
         "transactional.id": `writer-${this.id}`,
         "linger.ms": 1,
         "delivery.timeout.ms": 60_000,
@@ -65,9 +86,10 @@ export class Writer {
       });
       try {
         await producer.initTransactions();
-        while (!this.#stopping) await this.#transact(producer);
+        while (!this.#isAsked) await this.#transact(producer);
       } catch {
         // Its state can't go on: another one takes the name over.
+        await pause(10);
       } finally {
         await producer.close();
       }
@@ -82,7 +104,7 @@ export class Writer {
       const value = `${this.id}:${number}:${i}`;
       producer.append({ topic: TOPIC, partition: i % PARTITIONS, value });
     }
-    if (this.#random() < 0.3) {
+    if (this.#mayAbort()) {
       await producer.abortTransaction();
       this.outcomes[number] = "aborted";
       return;
@@ -92,87 +114,132 @@ export class Writer {
   }
 }
 
-/** Where committed records end, and where all do. */
-async function endsOf(address: string, isolation: string): Promise<number[]> {
-  const consumer = createConsumer({
-    "bootstrap.servers": address,
-    "isolation.level": isolation,
-  });
-  const ends = await consumer.endOffsets(partitions());
-  await consumer.close();
-  return ends.map(({ offset }) => offset);
-}
+/** Reads what is committed, all the time; values per partition, in order. */
+export class Reader {
+  readonly values: string[][] = PARTITION_LIST.map(() => []);
+  readonly #positions = PARTITION_LIST.map(() => 0);
+  readonly #at: At;
+  readonly #running: Promise<void>;
+  #isAsked = false;
 
-function partitions() {
-  return Array.from({ length: PARTITIONS }, (_, partition) => ({
-    topic: TOPIC,
-    partition,
-  }));
-}
+  constructor(at: At) {
+    this.#at = at;
+    this.#running = this.#run();
+  }
 
-/** Every committed value, per partition, in the order of the log. */
-async function readBack(address: string): Promise<string[][]> {
-  const consumer = createConsumer({
-    "bootstrap.servers": address,
-    "isolation.level": "read_committed",
-  });
-  consumer.assign(partitions());
-  for (const each of partitions()) consumer.seek(each, "earliest");
-  const ends = await consumer.endOffsets(partitions());
-  const read: string[][] = partitions().map(() => []);
-  await until("everything is read", async () => {
-    for (const { partition, records } of await consumer.poll(200)) {
-      for (const { value } of records) {
-        read[partition]!.push(DECODER.decode(value!));
+  /** Stops when it has read up to `ends`. */
+  async stop(ends: readonly number[]): Promise<void> {
+    await until(
+      "the reader has read everything",
+      () => this.#positions.every((position, i) => position >= ends[i]!),
+      this.#at.settledMs,
+    );
+    this.#isAsked = true;
+    await this.#running;
+  }
+
+  async #run(): Promise<void> {
+    const consumer = createConsumer({
+      ...propertiesOf(this.#at),
+      "isolation.level": "read_committed",
+    });
+    consumer.assign(PARTITION_LIST);
+    for (const each of PARTITION_LIST) consumer.seek(each, "earliest");
+    while (!this.#isAsked) {
+      try {
+        for (const { partition, records } of await consumer.poll(100)) {
+          const values = records.map(({ value }) => DECODER.decode(value!));
+          this.values[partition]!.push(...values);
+        }
+        for (const [i, each] of PARTITION_LIST.entries()) {
+          this.#positions[i] = await consumer.position(each);
+        }
+      } catch {
+        await pause(10); // the broker is down: the next one finds it again
       }
     }
-    const positions = await Promise.all(
-      partitions().map((each) => consumer.position(each)),
-    );
-    return positions.every((position, i) => position >= ends[i]!.offset);
-  });
-  await consumer.close();
-  return read;
+    await consumer.close();
+  }
 }
 
-function check(read: readonly string[][], writers: readonly Writer[]): void {
+/** Where the partitions end, once no transaction is open any more. */
+export async function settledEnds(at: At): Promise<readonly number[]> {
+  let ends: readonly number[] = [];
+  await until("no transaction is open any more", async () => {
+    ends = await endsOf(at, "read_committed");
+    return String(ends) === String(await endsOf(at, "read_uncommitted"));
+  }, at.settledMs);
+  return ends;
+}
+
+async function endsOf(at: At, isolation: string): Promise<number[]> {
+  const consumer = createConsumer({
+    ...propertiesOf(at),
+    "isolation.level": isolation,
+  });
+  try {
+    const ends = await consumer.endOffsets(PARTITION_LIST);
+    return ends.map(({ offset }) => offset);
+  } finally {
+    await consumer.close();
+  }
+}
+
+/** What is wrong with what a reader of committed records saw. */
+export function judged(
+  when: string,
+  values: readonly string[][],
+  writers: readonly Writer[],
+): Anomaly[] {
+  const anomalies: Anomaly[] = [];
   const found = new Map<string, number>();
-  for (const values of read) {
+  for (const each of values) {
     const last = new Map<string, number>();
-    for (const value of values) {
+    for (const value of each) {
       const [id, number, i] = value.split(":") as [string, string, string];
       const order = Number(number) * RECORDS + Number(i);
-      assert(order > (last.get(id) ?? -1), `${value} is in its order, once`);
+      if (order <= (last.get(id) ?? -1)) {
+        const what = `${value} is read ${when} after ${last.get(id)}`;
+        anomalies.push({ name: "duplicate", what });
+      }
       last.set(id, order);
       const name = `${id}:${number}`;
       found.set(name, (found.get(name) ?? 0) + 1);
     }
   }
   for (const { id, outcomes } of writers) {
-    outcomes.forEach((outcome, number) => {
+    for (const [number, outcome] of outcomes.entries()) {
       const count = found.get(`${id}:${number}`) ?? 0;
-      const said = `${id}:${number} is ${outcome} and has ${count} records`;
-      if (outcome === "committed") assertEquals(count, RECORDS, said);
-      else if (outcome === "aborted") assertEquals(count, 0, said);
-      else assert(count === 0 || count === RECORDS, said);
-    });
+      const name = anomalyOf(outcome, count);
+      const what = `${id}:${number} is ${outcome}, read ${when} in ${count}`;
+      if (name !== undefined) anomalies.push({ name, what });
+    }
   }
+  return anomalies.slice(0, ANOMALIES_MAX);
+}
+
+function anomalyOf(outcome: Outcome, count: number): string | undefined {
+  if (outcome === "aborted" && count > 0) return "G1a";
+  if (outcome === "committed" && count < RECORDS) return "lost-write";
+  return count > 0 && count !== RECORDS ? "torn-transaction" : undefined;
+}
+
+/** How many transactions ended so. */
+export function countOf(writers: readonly Writer[], wanted: Outcome): number {
+  return writers.flatMap(({ outcomes }) => outcomes)
+    .filter((outcome) => outcome === wanted).length;
 }
 
 /** Throws unless every transaction of `writers` is whole; says how many ended how. */
 export async function checkWhole(
-  address: string,
+  at: At,
   writers: readonly Writer[],
 ): Promise<string> {
-  await until("no transaction is open any more", async () => {
-    const stable = await endsOf(address, "read_committed");
-    const all = await endsOf(address, "read_uncommitted");
-    return String(stable) === String(all);
-  });
-  check(await readBack(address), writers);
-  const told = writers.flatMap(({ outcomes }) => outcomes);
-  const count = (outcome: Outcome) =>
-    told.filter((each) => each === outcome).length;
+  const ends = await settledEnds(at);
+  const reader = new Reader(at);
+  await reader.stop(ends);
+  assertEquals(judged("in the end", reader.values, writers), []);
+  const count = (outcome: Outcome) => countOf(writers, outcome);
   assert(count("committed") > 0 && count("aborted") > 0, "all made progress");
   return `${count("committed")} committed, ${count("aborted")} aborted, ` +
     `${count("unknown")} not told`;
