@@ -113,13 +113,20 @@ export function throwFailed(
   if (failed.length > 0) throw new ItemsFailed(`${failed.length} failed`);
 }
 
+function bold(text: string): string {
+  return `\x1b[1m${text}\x1b[22m`;
+}
+
 async function table(answer: Answer, isColored: boolean): Promise<string> {
   const { default: Table } = await import("cli-table3");
   const none = "";
   const view = new Table({
-    head: answer.columns.map((name) => name.toUpperCase()),
+    head: answer.columns.map((name) =>
+      isColored ? bold(name.toUpperCase()) : name.toUpperCase()
+    ),
     style: {
-      head: isColored ? ["bold"] : [],
+      // The library asks the environment, CI among it, whether to colour.
+      head: [],
       border: [],
       "padding-left": 0,
       "padding-right": 2,

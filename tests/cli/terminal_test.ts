@@ -191,9 +191,10 @@ Deno.test({
     await using bench = await startBench();
     done(await bench.kf("produce t", { stdin: "1\n" }));
     done(await bench.kf("consume t -e -g g"));
+    // Jobs of a CI have a terminal too, and KF_COLOR may come from outside.
     const bold = await atTerminal(
       bench,
-      "NO_COLOR= TERM=xterm kf topic list",
+      "NO_COLOR= KF_COLOR=auto CI=true TERM=xterm kf topic list",
       [],
     );
     assert(bold.screen.includes("\x1b[1mNAME"), JSON.stringify(bold.screen));
