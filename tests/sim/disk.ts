@@ -83,6 +83,7 @@ export class SimDisk {
 
   /** Every call passes here twice: before it is done, and after. */
   step(process: SimProcess): void {
+    process.called();
     if (!process.isAlive) throw new Killed();
     if (this.#crashIn === 0 || --this.#crashIn > 0) return;
     process.die(this.#crash);

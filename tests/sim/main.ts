@@ -63,7 +63,7 @@ async function main(): Promise<void> {
         failed.length > 0 ? `: ${failed.join(" ")}` : ""
       }`,
   );
-  if (failed.length > 0) Deno.exit(1);
+  Deno.exit(failed.length > 0 ? 1 : 0);
 }
 
 await main();

@@ -98,8 +98,8 @@ export const MUTANTS: readonly Mutant[] = [
     file: "core/log/recovery.ts",
     edits: [
       [
-        "const isClean = options.wasClean && isSane &&",
-        "const isClean = isSane &&",
+        "const isClean = options.wasClean && damaged",
+        "const isClean = damaged",
       ],
     ],
   },
@@ -190,6 +190,11 @@ export const MUTANTS: readonly Mutant[] = [
     ]],
   },
   {
+    name: "what the disk refused is tried again for ever",
+    file: "net/server/hosting.ts",
+    edits: [["of [...this.#unopened])", "of this.#unopened)"]],
+  },
+  {
     name: "metadata are committed before they are synced",
     file: "net/raft/quorum.ts",
     edits: [["await log.flush();", "await Promise.resolve();"]],
@@ -277,7 +282,10 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: "a transaction is committed without a refused record",
     file: "net/client/producer.ts",
-    edits: [["    this.#spoil(error);\n    onDone", "    onDone"]],
+    edits: [[
+      "    return this.#transaction!.lost(error);\n",
+      "    return false;\n",
+    ]],
   },
   {
     name: "the error of a late commit ends a newer membership",

@@ -87,6 +87,20 @@ export class SimProcess {
     for (const fn of this.#onDeath) fn(death);
   }
 
+  /**
+   * Every call of a seam passes here: what calls on and on while the clock
+   * stands still ends the process.
+   */
+  called(): void {
+    if (!this.scheduler.step()) return;
+    if (this.#isAlive) {
+      const { stack } = new Error("it calls and calls");
+      this.#options.onDefect(`${this.name} never gets on: ${stack}`);
+      this.die("killed");
+    }
+    throw new Killed();
+  }
+
   /** The seams of this process over `disk`. */
   env(disk: Disk): Env {
     const trace = this.#trace();
@@ -107,8 +121,14 @@ export class SimProcess {
     const { scheduler } = this;
     const { wallSkewMs } = this.#options;
     return {
-      wallMs: () => EPOCH_MS + Math.floor(scheduler.nowMs) + wallSkewMs(),
-      monoMs: () => scheduler.nowMs,
+      wallMs: () => {
+        this.called();
+        return EPOCH_MS + Math.floor(scheduler.nowMs) + wallSkewMs();
+      },
+      monoMs: () => {
+        this.called();
+        return scheduler.nowMs;
+      },
       sleep: (ms, signal) => this.sleep(ms, signal),
       timer: (ms, fn) => scheduler.after(ms, fn, this),
       endOfTurn: (fn) => scheduler.endOfTurn(fn, this),

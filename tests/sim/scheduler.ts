@@ -22,12 +22,16 @@ interface Event {
 
 const NOBODY: Owner = { isAlive: true };
 
+/** More than ever happens while the clock stands still. */
+const STEPS_MAX = 100_000;
+
 /**
  * The event loop of a run.
  *
  * Invariants:
  * 1. Time never goes back.
  * 2. Nothing of an event is left to run when the next one begins.
+ * 3. Time goes on: what happens at one instant is bounded.
  */
 export class Scheduler {
   readonly #heap: Event[] = [];
@@ -35,6 +39,8 @@ export class Scheduler {
   #nowMs = 0;
   #hash = 0x811c9dc5;
   #eventCount = 0;
+  /** Events, ends of turns and calls of seams since the clock moved. */
+  #steps = 0;
   #turnEnds: { readonly owner: Owner; readonly fn: () => void }[] = [];
   readonly #onNote: ((line: string) => void) | undefined;
   readonly #onThrow: (error: unknown) => void;
@@ -60,6 +66,11 @@ export class Scheduler {
   /** Of all that was noted: equal runs have equal ones. */
   get hash(): string {
     return (this.#hash >>> 0).toString(16).padStart(8, "0");
+  }
+
+  /** Counts a step of the instant; whether there were too many. */
+  step(): boolean {
+    return ++this.#steps > STEPS_MAX;
   }
 
   /** What happens, for the hash and for who reads along. */
@@ -99,8 +110,10 @@ export class Scheduler {
       this.#pop();
       const { fn, owner } = event;
       if (fn === undefined || !owner.isAlive) continue;
+      if (event.atMs > this.#nowMs) this.#steps = 0;
       this.#nowMs = event.atMs;
       this.#eventCount++;
+      this.#checkEnds();
       this.#run(fn);
       await this.settle();
     }
@@ -119,10 +132,17 @@ export class Scheduler {
     for (;;) {
       await new Promise<void>((resolve) => setImmediate(resolve));
       const due = this.#turnEnds;
-      if (due.length === 0) return;
+      if (due.length === 0 || !this.#checkEnds()) return;
       this.#turnEnds = [];
       for (const { owner, fn } of due) if (owner.isAlive) this.#run(fn);
     }
+  }
+
+  /** Whether the instant may go on; if not, whoever listens ends the run. */
+  #checkEnds(): boolean {
+    if (!this.step()) return true;
+    this.#onThrow(new Error(`No end to what happens at ${this.#nowMs} ms`));
+    return false;
   }
 
   #push(event: Event): void {

@@ -21,6 +21,7 @@ import {
   type Stage,
   unpadded,
 } from "./workload.ts";
+import { unwatch, watch } from "./watched.ts";
 import { World } from "./world.ts";
 import { groupOf, WriterActor } from "./writer.ts";
 
@@ -55,12 +56,14 @@ export async function simulate(
   seed: number,
   onNote?: (line: string) => void,
 ): Promise<Outcome> {
+  watch({ seed });
   const stage = planned(seed, onNote);
   current = stage.world;
   // Adding it again does nothing; it stays, for what comes late.
   globalThis.addEventListener("unhandledrejection", onRejection);
   const outcome = await new Run(seed, stage).outcome();
   await stage.world.scheduler.settle();
+  unwatch();
   return outcome;
 }
 
@@ -74,6 +77,7 @@ function planned(
     brokerCount: 1,
     brokerConfig: plan.brokerConfig,
     onNote,
+    onDefect: (defect) => watch({ seed, defect }),
   });
   onNote?.(JSON.stringify(plan));
   return {

@@ -23,6 +23,8 @@ export interface WorldOptions {
   readonly brokerConfig: Readonly<Record<string, string>>;
   /** Is told of every event, for people. */
   readonly onNote?: ((line: string) => void) | undefined;
+  /** Is told at once of what must never happen. */
+  readonly onDefect: (what: string) => void;
 }
 
 const PORT = 9092;
@@ -37,9 +39,12 @@ export class World {
   readonly defects: string[] = [];
   /** Of all wall clocks, beyond the true time. */
   wallSkewMs = 0;
+  readonly #onDefect: (what: string) => void;
   #processCount = 0;
 
-  constructor({ seed, brokerCount, brokerConfig, onNote }: WorldOptions) {
+  constructor(options: WorldOptions) {
+    const { seed, brokerCount, brokerConfig, onNote, onDefect } = options;
+    this.#onDefect = onDefect;
     this.chance = new Chance(seed);
     this.scheduler = new Scheduler({
       onNote,
@@ -67,6 +72,7 @@ export class World {
   defect(what: string): void {
     this.scheduler.note(`DEFECT ${what}`);
     this.defects.push(what);
+    this.#onDefect(what);
   }
 
   /** A new process on `host`. */
