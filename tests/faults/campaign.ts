@@ -10,8 +10,7 @@ import { Chance } from "../sim/chance.ts";
 import type { Anomaly } from "../sim/checker.ts";
 import { Host } from "./host.ts";
 import { type FaultKind, type KindName, KINDS, settled } from "./kinds.ts";
-import { type LoadKind, PlainLoad, type Verdict } from "./load.ts";
-import { TransactionLoad } from "./transaction_load.ts";
+import { Load, type Verdict } from "./load.ts";
 
 /** How far a run is. */
 export interface Progress {
@@ -21,12 +20,11 @@ export interface Progress {
   rounds: number;
   strikes: number;
   acknowledged: number;
+  committed: number;
+  aborted: number;
   /** Rounds that failed, and why. */
   failed: { round: number; why: string }[];
 }
-
-/** The loads that rounds are run under, by turns. */
-const LOADS: readonly LoadKind[] = [PlainLoad, TransactionLoad];
 
 /** Runs one round in `folder`; a string says why it can't be run here. */
 export async function runRound(
@@ -42,11 +40,10 @@ export async function runRound(
   const made = kind.prepare(folder);
   if (typeof made === "string") return made;
   using site = made;
-  const kindOfLoad = LOADS[round % LOADS.length]!;
-  await using host = new Host(site.data, kindOfLoad.args);
+  await using host = new Host(site.data, Load.args);
   try {
     await host.start();
-    const load = new kindOfLoad(host, chance);
+    const load = new Load(host, chance);
     await load.start();
     for (let strike = 0; strike < strikes; strike++) {
       await site.strike(host, chance);
@@ -103,6 +100,8 @@ export async function runCampaign(
       rounds: 0,
       strikes: 0,
       acknowledged: 0,
+      committed: 0,
+      aborted: 0,
       failed: [],
     };
   while (progress.rounds < rounds && !signal.aborted) {
@@ -115,6 +114,8 @@ export async function runCampaign(
       seed: progress.seed,
     }).catch((error): Verdict => ({
       acknowledged: 0,
+      committed: 0,
+      aborted: 0,
       anomalies: [{ name: "stuck", what: String(error) }],
       history: undefined,
     }));
@@ -133,7 +134,7 @@ export async function runCampaign(
       Deno.writeTextFileSync(`${folder}/history.json`, text);
     }
     say(
-      `${name} ${progress.rounds}/${rounds}: ${outcome.acknowledged} acknowledged, ${
+      `${name} ${progress.rounds}/${rounds}: ${outcome.acknowledged} acknowledged, ${outcome.committed} committed, ${outcome.aborted} aborted, ${
         textOf(outcome.anomalies) || "ok"
       }`,
     );
@@ -161,6 +162,8 @@ function note(
   progress.rounds++;
   progress.strikes += kind.strikes;
   progress.acknowledged += outcome.acknowledged;
+  progress.committed += outcome.committed;
+  progress.aborted += outcome.aborted;
   if (outcome.anomalies.length === 0) return;
   progress.failed.push({ round, why: textOf(outcome.anomalies) });
 }

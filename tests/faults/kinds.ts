@@ -40,10 +40,10 @@ function plainSite(
 
 /** `kill -9`, and again. */
 const kill: FaultKind = {
-  strikes: 4,
+  strikes: 2,
   prepare: (folder) =>
     plainSite(folder, async (host, chance) => {
-      await pause(50 + chance.below(400));
+      await pause(20 + chance.below(250));
       await host.end("SIGKILL");
       await host.start();
     }),

@@ -1,91 +1,95 @@
 /**
- * Clients that live through every fault: producers of unique values and a group
- * that commits what it reads. Owns the history that they make, which the
- * simulator's checker judges. Another load is another class with these steps.
+ * What every faulty run puts on a broker: producers of all acknowledgement
+ * levels, idempotent ones and transactions on several partitions, beside groups
+ * that commit what they read. Owns the topics, who writes where, and the
+ * history, which the simulator's checker judges.
  *
  * @module
  */
-import {
-  type Consumer,
-  createAdmin,
-  createConsumer,
-  createProducer,
-  type Producer,
-} from "../../net/client.ts";
+import { createAdmin, createConsumer } from "../../net/client.ts";
 import type { Chance } from "../sim/chance.ts";
 import { until } from "../fixtures.ts";
 import { type Anomaly, check } from "../sim/checker.ts";
-import type { Commit, FinalLog, History, Send } from "../sim/history.ts";
-import { type Host, pause } from "./host.ts";
+import type { Ending, FinalLog, History } from "../sim/history.ts";
+import { CLIENT, DECODER, Reader, Writer, type WriterPlan } from "./clients.ts";
+import type { Host } from "./host.ts";
+import { groupOf, Transactor } from "./transactor.ts";
+import { settledEnds } from "./transaction_writers.ts";
 
 /** What a run came to. */
 export interface Verdict {
   /** Records that were acknowledged. */
   readonly acknowledged: number;
+  /** Transactions whose producers were told so. */
+  readonly committed: number;
+  readonly aborted: number;
   readonly anomalies: readonly Anomaly[];
   /** All that was done and seen; kept when something is wrong. */
   readonly history: unknown;
 }
 
-/** What a faulty run puts on a broker. */
-export interface Load {
-  /** Makes the topics and begins. */
-  start(): Promise<void>;
-  /** Whether there was progress since this was asked last. */
-  hasMoved(): boolean;
-  /** Ends, with the broker healthy, and judges what was done and seen. */
-  finish(): Promise<Verdict>;
-}
+const NEVER = "9223372036854775807";
 
-/** A kind of load. */
-export interface LoadKind {
-  /** What the broker is started with for it. */
-  readonly args: readonly string[];
-  new (host: Host, chance: Chance): Load;
-}
-
-const GROUP = "readers";
-const PARTITIONS = 2;
-const IN_FLIGHT_MAX = 100;
-/** Power may take the group back to a member that is gone: its session ends. */
-const GROUP_MS = 120_000;
-const DECODER = new TextDecoder();
-
-/** What is promised of each topic. */
+/** What is promised of each topic; the broker syncs every append by default. */
 const TOPICS = [
-  { name: "durable", isDurable: true, configs: { "flush.messages": "1" } },
-  { name: "plain", isDurable: false, configs: {} },
+  { name: "durable", isDurable: true, partitions: 2, configs: {} },
+  {
+    name: "plain",
+    isDurable: false,
+    partitions: 2,
+    configs: { "flush.messages": NEVER },
+  },
+  { name: "whole", isDurable: true, partitions: 3, configs: {} },
 ];
 
-/** The producers: two in order without repeats, one that may repeat. */
-const PRODUCERS = [
-  { topic: "durable", isIdempotent: true },
-  { topic: "plain", isIdempotent: true },
-  { topic: "durable", isIdempotent: false },
-];
-
-const PARTITION_LIST = TOPICS.flatMap(({ name: topic }) =>
-  Array.from({ length: PARTITIONS }, (_, partition) => ({ topic, partition }))
+const PARTITION_LIST = TOPICS.flatMap(({ name: topic, partitions }) =>
+  Array.from({ length: partitions }, (_, partition) => ({ topic, partition }))
 );
 
-/** Patience that is shorter than most faults: clients must try again. */
-const CLIENT = {
-  "request.timeout.ms": 3000,
-  "socket.connection.setup.timeout.ms": 1000,
-  "retry.backoff.ms": 20,
-};
+/** Topics without transactions: only there can a gap in the offsets be judged. */
+const WRITERS: readonly WriterPlan[] = [
+  { topic: "durable", partitions: 2, acks: "all", idempotentInFlight: 5 },
+  { topic: "durable", partitions: 2, acks: "all", idempotentInFlight: 1 },
+  { topic: "durable", partitions: 2, acks: "1" },
+  { topic: "plain", partitions: 2, acks: "all", idempotentInFlight: 5 },
+  { topic: "plain", partitions: 2, acks: "all" },
+  { topic: "plain", partitions: 2, acks: "0" },
+  { topic: "whole", partitions: 3, acks: "all", idempotentInFlight: 1 },
+  { topic: "whole", partitions: 3, acks: "1" },
+];
 
-/** Producers and a group, without transactions. */
-export class PlainLoad implements Load {
-  static readonly args: readonly string[] = [];
+/** Transactional ids; each with a group whose offset it commits. */
+const TRANSACTIONAL_IDS = ["t0", "t1", "t2"];
+
+/** The groups; each reads all topics and commits. */
+const GROUPS = [
+  { name: "readers", isolation: "read_uncommitted" },
+  { name: "committed", isolation: "read_committed" },
+] as const;
+
+/** Power may take a group back to a member that is gone: its session ends. */
+const GROUP_MS = 120_000;
+/** A transaction whose producer is gone is ended by its time-out. */
+const SETTLED_MS = 90_000;
+
+/** Clients that live through every fault. */
+export class Load {
+  /** What was told to be committed must be so after a loss of power, too. */
+  static readonly args: readonly string[] = [
+    ...["-X", "log.flush.interval.messages=1"],
+    ...["-X", "transaction.state.log.num.partitions=3"],
+  ];
   readonly #host: Host;
+  readonly #chance: Chance;
   readonly #history: History;
-  readonly #writers: Writer[] = [];
-  #reader: Reader | undefined;
-  #seen = 0;
+  readonly #writers: (Writer | Transactor)[] = [];
+  readonly #readers: Reader[] = [];
+  #seen = new Map<string, number>();
 
-  constructor(host: Host, private readonly chance: Chance) {
+  constructor(host: Host, chance: Chance) {
     this.#host = host;
+    this.#chance = chance;
+    const names = TOPICS.map(({ name }) => name);
     this.#history = {
       topics: TOPICS.map(({ name, isDurable }) => ({
         name,
@@ -93,9 +97,12 @@ export class PlainLoad implements Load {
         isRetained: false,
         isChurned: false,
       })),
-      groups: new Map([[GROUP, TOPICS.map(({ name }) => name)]]),
-      committedReaders: new Set(),
-      isAllDurable: false,
+      groups: new Map(GROUPS.map(({ name }) => [name, names])),
+      committedReaders: new Set(
+        GROUPS.filter(({ isolation }) => isolation === "read_committed")
+          .map(({ name }) => name),
+      ),
+      isAllDurable: true,
       transactions: [],
       sends: [],
       polls: [],
@@ -108,66 +115,91 @@ export class PlainLoad implements Load {
     };
   }
 
+  /** Makes the topics and begins. */
   async start(): Promise<void> {
     const { address } = this.#host;
-    const admin = createAdmin({ ...CLIENT, "bootstrap.servers": address });
-    await admin.createTopics(
-      TOPICS.map(({ name, configs }) => ({
-        name,
-        partitions: PARTITIONS,
-        configs,
-      })),
-    );
-    await admin.close();
-    for (const [i, { topic, isIdempotent }] of PRODUCERS.entries()) {
+    const [history, chance] = [this.#history, this.#chance];
+    await this.#prepare();
+    for (const [i, plan] of WRITERS.entries()) {
+      const name = `w${i}`;
+      this.#writers.push(new Writer(plan, { name, address, history, chance }));
+    }
+    for (const name of TRANSACTIONAL_IDS) {
       this.#writers.push(
-        new Writer({
-          name: `w${i}`,
-          address,
-          topic,
-          isIdempotent,
-          history: this.#history,
-          chance: this.chance,
+        new Transactor("whole", {
+          ...{ partitions: 3, name, address, history, chance },
         }),
       );
     }
-    this.#reader = new Reader(address, this.#history);
+    for (const { name: group, isolation } of GROUPS) {
+      this.#readers.push(
+        new Reader(PARTITION_LIST, { group, isolation, address, history }),
+      );
+    }
     await until("records are acknowledged", () => this.hasMoved());
   }
 
-  hasMoved(): boolean {
-    const before = this.#seen;
-    this.#seen = this.#history.sends.filter(({ ending }) => ending === "ok")
-      .length;
-    return this.#seen > before;
+  /** Every third run has transactions as old clients know them. */
+  async #prepare(): Promise<void> {
+    const { address } = this.#host;
+    const admin = createAdmin({ ...CLIENT, "bootstrap.servers": address });
+    await admin.createTopics(
+      TOPICS.map(({ name, partitions, configs }) => ({
+        name,
+        partitions,
+        configs,
+      })),
+    );
+    if (this.#chance.oneIn(3)) {
+      const name = "transaction.version";
+      await admin.updateFeatures([{ name, level: 0, kind: "downgrade" }]);
+    }
+    await admin.close();
   }
 
+  /** Whether each of them made progress since this last was so. */
+  hasMoved(): boolean {
+    const now = new Map<string, number>();
+    for (const { producer, ending } of this.#history.sends) {
+      if (ending === "ok") now.set(producer, (now.get(producer) ?? 0) + 1);
+    }
+    const names = this.#writers.filter(({ isTold }) => isTold)
+      .map(({ name }) => name);
+    const hasMoved = names.every((name) =>
+      (now.get(name) ?? 0) > (this.#seen.get(name) ?? 0)
+    );
+    if (hasMoved) this.#seen = now;
+    return hasMoved;
+  }
+
+  /** Ends, with the broker healthy, and judges what was done and seen. */
   async finish(): Promise<Verdict> {
+    const { address } = this.#host;
     await Promise.all(this.#writers.map((writer) => writer.stop()));
     const history = this.#history;
-    for (const [name, log] of await readLogs(this.#host.address)) {
+    const at = { address, properties: CLIENT, settledMs: SETTLED_MS };
+    const ends = await settledEnds(at, PARTITION_LIST);
+    for (const [name, log] of await readLogs(address, ends)) {
       history.logs.set(name, log);
     }
-    await this.#reader!.stop(history.logs);
-    const admin = createAdmin({ "bootstrap.servers": this.#host.address });
-    const offsets = await admin.listGroupOffsets(GROUP);
-    await admin.close();
-    history.committed.set(
-      GROUP,
-      new Map(
-        offsets.map(({ topic, partition, offset }) => [
-          `${topic}-${partition}`,
-          offset,
-        ]),
-      ),
+    await Promise.all(
+      this.#readers.map((reader) => reader.stop(history.logs, GROUP_MS)),
     );
-    const { length } = history.sends.filter(({ ending }) => ending === "ok");
+    await this.#readCommitted();
     return {
-      acknowledged: length,
+      acknowledged: countOf(history.sends, "ok"),
+      committed: countOf(history.transactions, "ok"),
+      aborted: countOf(history.transactions, "fail"),
       anomalies: check(history),
       history: {
         ...history,
+        groups: [...history.groups],
+        committedReaders: [...history.committedReaders],
         logs: [...history.logs],
+        committed: Array.from(history.committed, ([name, offsets]) => [
+          name,
+          [...offsets],
+        ]),
         commits: history.commits.map((commit) => ({
           ...commit,
           offsets: [...commit.offsets],
@@ -175,195 +207,53 @@ export class PlainLoad implements Load {
       },
     };
   }
-}
 
-interface WriterOptions {
-  readonly name: string;
-  readonly address: string;
-  readonly topic: string;
-  readonly isIdempotent: boolean;
-  readonly history: History;
-  readonly chance: Chance;
-}
-
-/** Sends unique values until told to stop. */
-class Writer {
-  readonly #options: WriterOptions;
-  readonly #running: Promise<void>;
-  #isAsked = false;
-  #count = 0;
-  #inFlight = 0;
-
-  constructor(options: WriterOptions) {
-    this.#options = options;
-    this.#running = this.#run();
-  }
-
-  async stop(): Promise<void> {
-    this.#isAsked = true;
-    await this.#running;
-  }
-
-  async #run(): Promise<void> {
-    const { address, isIdempotent, chance } = this.#options;
-    while (!this.#isAsked) {
-      const producer = createProducer({
-        ...CLIENT,
-        "bootstrap.servers": address,
-        "enable.idempotence": isIdempotent,
-        "acks": "all",
-        "linger.ms": 1,
-        "delivery.timeout.ms": 120_000,
-      });
-      let isBroken = false;
-      while (!this.#isAsked && !isBroken) {
-        this.#send(producer, () => isBroken = true);
-        await producer.ready();
-        if (chance.oneIn(10)) await pause(1 + chance.below(4));
-        while (this.#inFlight >= IN_FLIGHT_MAX && !this.#isAsked && !isBroken) {
-          await pause(2);
-        }
-      }
-      await producer.close();
-    }
-  }
-
-  #send(producer: Producer, onBroken: () => void): void {
-    const { name, topic, isIdempotent, history, chance } = this.#options;
-    const n = this.#count++;
-    const send: Send = {
-      producer: name,
-      isIdempotent,
-      inFlightMax: 5,
-      topic,
-      value: `${name}:${n}`,
-      invokeMs: Date.now(),
-      transaction: undefined,
-      partition: chance.below(PARTITIONS),
-      ending: "info",
-      endMs: Infinity,
-      offset: -1,
-    };
-    history.sends.push(send);
-    const { value, partition } = send;
-    this.#inFlight++;
-    producer.append({ topic, partition, value }, (error, metadata) => {
-      this.#inFlight--;
-      send.endMs = Date.now();
-      // What was refused may have been written by a try before.
-      if (error) return onBroken();
-      send.ending = "ok";
-      send.offset = metadata!.offset;
-    });
-  }
-}
-
-/** A member that commits what it read. */
-class Reader {
-  readonly #consumer: Consumer;
-  readonly #history: History;
-  readonly #running: Promise<void>;
-  readonly #positions = new Map<string, number>();
-  readonly #assigned = new Map<string, number>();
-  #assignments = 0;
-  #isAsked = false;
-
-  constructor(address: string, history: History) {
-    this.#history = history;
-    this.#consumer = createConsumer({
-      ...CLIENT,
-      "bootstrap.servers": address,
-      "group.id": GROUP,
-      "auto.offset.reset": "earliest",
-      "enable.auto.commit": false,
-    });
-    this.#consumer.onRebalance({
-      assigned: (partitions) => {
-        for (const { topic, partition } of partitions) {
-          this.#assigned.set(`${topic}-${partition}`, ++this.#assignments);
-        }
-      },
-    });
-    this.#consumer.subscribe(TOPICS.map(({ name }) => name));
-    this.#running = this.#run();
-  }
-
-  /** Stops when everything in `logs` was read. */
-  async stop(logs: ReadonlyMap<string, FinalLog>): Promise<void> {
-    try {
-      await until(
-        "the group has read everything",
-        () =>
-          [...logs].every(([name, { records }]) =>
-            (this.#positions.get(name) ?? 0) > (records.at(-1)?.offset ?? -1)
-          ),
-        GROUP_MS,
+  async #readCommitted(): Promise<void> {
+    const address = this.#host.address;
+    const admin = createAdmin({ "bootstrap.servers": address });
+    const groups = [
+      ...GROUPS.map(({ name }) => name),
+      ...TRANSACTIONAL_IDS.map(groupOf),
+    ];
+    for (const group of groups) {
+      const offsets = await admin.listGroupOffsets(group);
+      this.#history.committed.set(
+        group,
+        new Map(
+          offsets.map(({ topic, partition, offset }) => [
+            `${topic}-${partition}`,
+            offset,
+          ]),
+        ),
       );
-    } catch {
-      // The checker says what it never read.
     }
-    this.#isAsked = true;
-    await this.#running;
-    await this.#consumer.close();
-  }
-
-  async #run(): Promise<void> {
-    while (!this.#isAsked) {
-      try {
-        await this.#poll();
-      } catch {
-        await pause(10); // the broker is down: the next one finds it again
-      }
-    }
-  }
-
-  async #poll(): Promise<void> {
-    for (const batch of await this.#consumer.poll(100)) {
-      const { topic, partition, highWatermark, records } = batch;
-      const name = `${topic}-${partition}`;
-      this.#history.polls.push({
-        consumer: "reader",
-        group: GROUP,
-        topic,
-        partition,
-        atMs: Date.now(),
-        assignment: this.#assigned.get(name) ?? 0,
-        highWatermark,
-        records: records.map(({ offset, value }) => ({
-          offset,
-          value: DECODER.decode(value!),
-        })),
-      });
-      this.#positions.set(name, records.at(-1)!.offset + 1);
-    }
-    if (this.#positions.size === 0) return;
-    const commit: Commit = {
-      group: GROUP,
-      invokeMs: Date.now(),
-      offsets: new Map(this.#positions),
-      ending: "info",
-    };
-    this.#history.commits.push(commit);
-    await this.#consumer.commit(
-      PARTITION_LIST.flatMap((at) => {
-        const offset = commit.offsets.get(`${at.topic}-${at.partition}`);
-        return offset === undefined ? [] : [{ ...at, offset }];
-      }),
-    );
-    commit.ending = "ok";
+    await admin.close();
   }
 }
 
-/** Every partition from its start to its end, as it is now. */
-async function readLogs(address: string): Promise<Map<string, FinalLog>> {
-  const consumer = createConsumer({ ...CLIENT, "bootstrap.servers": address });
+function countOf(
+  all: readonly { readonly ending: Ending }[],
+  wanted: Ending,
+): number {
+  return all.filter(({ ending }) => ending === wanted).length;
+}
+
+/** What is committed in every partition, from its start to its end as it is. */
+async function readLogs(
+  address: string,
+  ends: readonly number[],
+): Promise<Map<string, FinalLog>> {
+  const consumer = createConsumer({
+    ...CLIENT,
+    "bootstrap.servers": address,
+    "isolation.level": "read_committed",
+  });
   const starts = await consumer.beginningOffsets(PARTITION_LIST);
-  const ends = await consumer.endOffsets(PARTITION_LIST);
   const logs = new Map(PARTITION_LIST.map(({ topic, partition }, i) => [
     `${topic}-${partition}`,
     {
       start: starts[i]!.offset,
-      end: ends[i]!.offset,
+      end: ends[i]!,
       records: [] as { offset: number; value: string }[],
     },
   ]));
@@ -379,7 +269,7 @@ async function readLogs(address: string): Promise<Map<string, FinalLog>> {
     const positions = await Promise.all(
       PARTITION_LIST.map((each) => consumer.position(each)),
     );
-    return positions.every((position, i) => position >= ends[i]!.offset);
+    return positions.every((position, i) => position >= ends[i]!);
   }, 60_000);
   await consumer.close();
   return logs;

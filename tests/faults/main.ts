@@ -49,9 +49,10 @@ for (const kind of kinds) {
   });
   if (progress === undefined) continue;
   const { rounds, strikes, acknowledged, failed, seed } = progress;
+  const { committed, aborted } = progress;
   failures += failed.length;
   say(
-    `faults: ${kind}: ${rounds} rounds, ${strikes} faults, ${acknowledged} records acknowledged, ${failed.length} rounds failed, seed ${seed}`,
+    `faults: ${kind}: ${rounds} rounds, ${strikes} faults, ${acknowledged} records acknowledged, ${committed} transactions committed, ${aborted} aborted, ${failed.length} rounds failed, seed ${seed}`,
   );
   for (const { round, why } of failed) say(`  round ${round}: ${why}`);
 }

@@ -12,6 +12,7 @@ import {
   createConsumer,
   createProducer,
   type Producer,
+  type TopicPartition,
 } from "../../net/client.ts";
 import { until } from "../fixtures.ts";
 import type { Anomaly } from "../sim/checker.ts";
@@ -20,7 +21,7 @@ import { pause } from "./host.ts";
 const TOPIC = "whole";
 const PARTITIONS = 3;
 /** Records of one transaction, spread over the partitions. */
-export const RECORDS = 7;
+const RECORDS = 7;
 const ANOMALIES_MAX = 5;
 const DECODER = new TextDecoder();
 
@@ -115,7 +116,7 @@ export class Writer {
 }
 
 /** Reads what is committed, all the time; values per partition, in order. */
-export class Reader {
+class Reader {
   readonly values: string[][] = PARTITION_LIST.map(() => []);
   readonly #positions = PARTITION_LIST.map(() => 0);
   readonly #at: At;
@@ -162,23 +163,37 @@ export class Reader {
   }
 }
 
-/** Where the partitions end, once no transaction is open any more. */
-export async function settledEnds(at: At): Promise<readonly number[]> {
+/** Where `partitions` end, once no transaction is open any more. */
+export async function settledEnds(
+  at: At,
+  partitions: readonly TopicPartition[],
+): Promise<readonly number[]> {
   let ends: readonly number[] = [];
   await until("no transaction is open any more", async () => {
-    ends = await endsOf(at, "read_committed");
-    return String(ends) === String(await endsOf(at, "read_uncommitted"));
+    const [stable, all] = await Promise.all(
+      ["read_committed", "read_uncommitted"].map((isolation) =>
+        endsOf(at, { isolation, partitions })
+      ),
+    );
+    ends = stable!;
+    return String(stable) === String(all);
   }, at.settledMs);
   return ends;
 }
 
-async function endsOf(at: At, isolation: string): Promise<number[]> {
+async function endsOf(
+  at: At,
+  { isolation, partitions }: {
+    readonly isolation: string;
+    readonly partitions: readonly TopicPartition[];
+  },
+): Promise<number[]> {
   const consumer = createConsumer({
     ...propertiesOf(at),
     "isolation.level": isolation,
   });
   try {
-    const ends = await consumer.endOffsets(PARTITION_LIST);
+    const ends = await consumer.endOffsets(partitions);
     return ends.map(({ offset }) => offset);
   } finally {
     await consumer.close();
@@ -186,7 +201,7 @@ async function endsOf(at: At, isolation: string): Promise<number[]> {
 }
 
 /** What is wrong with what a reader of committed records saw. */
-export function judged(
+function judged(
   when: string,
   values: readonly string[][],
   writers: readonly Writer[],
@@ -225,7 +240,7 @@ function anomalyOf(outcome: Outcome, count: number): string | undefined {
 }
 
 /** How many transactions ended so. */
-export function countOf(writers: readonly Writer[], wanted: Outcome): number {
+function countOf(writers: readonly Writer[], wanted: Outcome): number {
   return writers.flatMap(({ outcomes }) => outcomes)
     .filter((outcome) => outcome === wanted).length;
 }
@@ -235,7 +250,7 @@ export async function checkWhole(
   at: At,
   writers: readonly Writer[],
 ): Promise<string> {
-  const ends = await settledEnds(at);
+  const ends = await settledEnds(at, PARTITION_LIST);
   const reader = new Reader(at);
   await reader.stop(ends);
   assertEquals(judged("in the end", reader.values, writers), []);
