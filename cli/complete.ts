@@ -115,7 +115,10 @@ async function argumentsOf(line: OpenArgs, typed: string): Promise<Offers> {
   const without = line.positionals;
   if (spec === undefined || without.length >= spec.max) return [];
   const { choices } = spec;
-  const completes = without.length > 0 && spec.rest !== undefined
+  // A topic that a flag has named stands no more before what else is meant.
+  const isNamed = line.flags.some((flag) => flag.startsWith("--topic="));
+  const isPastFirst = without.length > 0 || isNamed;
+  const completes = isPastFirst && spec.rest !== undefined
     ? spec.rest
     : spec.completes;
   if (completes === "nothing") return [];

@@ -9,6 +9,7 @@ import type { Call } from "./command.ts";
 import {
   type Answer,
   type Cell,
+  jsonText,
   printable,
   printAnswer,
   say,
@@ -97,8 +98,7 @@ export function cat(tree: MetadataTree, path: Path): TreeAnswer {
   const node = nodeAt(tree, path);
   return {
     json: node,
-    text: JSON.stringify(node, null, 2).split("\n")
-      .map((line) => `${printable(line)}\n`).join(""),
+    text: `${jsonText(node)}\n`,
     columns: ["path", "value"],
     rows: [...leaves(node, path)],
   };

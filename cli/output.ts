@@ -50,8 +50,7 @@ export async function renderAnswer(
   settings: Settings,
 ): Promise<string> {
   if (settings.format === "json") {
-    const indent = isTerminal.stdout() ? 2 : 0;
-    return JSON.stringify(answer.json, null, indent) + "\n";
+    return jsonText(answer.json) + "\n";
   }
   if (settings.format === "tsv") {
     return [answer.columns, ...answer.rows].map((row) =>
@@ -60,6 +59,18 @@ export async function renderAnswer(
   }
   if (answer.rows.length === 0) return "";
   return await table(answer, settings.color.stdout);
+}
+
+/**
+ * JSON in several lines for people; off a terminal a value is one line. It
+ * escapes itself the control characters that drive a terminal but for these.
+ */
+export function jsonText(value: unknown): string {
+  return JSON.stringify(value, null, isTerminal.stdout() ? 2 : 0)
+    .replace(
+      /[\x7f-\x9f]/g,
+      (char) => `\\u00${char.charCodeAt(0).toString(16)}`,
+    );
 }
 
 /** How a client tells of trouble that it goes on after: as kf itself would. */

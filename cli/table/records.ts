@@ -17,10 +17,13 @@ export const PRODUCE: CommandSpec = {
     max: Infinity,
     completes: "topic",
     rest: "file",
-    brief: "topic, then files to read (- is stdin)",
+    brief: "topic, then files to read (- is stdin); with -t files alone",
   },
   flags: [
-    TOPIC_FLAG,
+    {
+      ...TOPIC_FLAG,
+      brief: "the topic: all arguments are files then (KF_TOPIC)",
+    },
     { name: "key", short: "k", value: "KEY", brief: "the key of every record" },
     {
       name: "key-delimiter",
@@ -97,6 +100,10 @@ export const PRODUCE: CommandSpec = {
     {
       line: "kf produce -K : users people.txt",
       does: "lines like key:value from a file",
+    },
+    {
+      line: "kf produce -t logs *.log",
+      does: "as kcat has it: behind -t all are files",
     },
     {
       line: "find . -print0 | kf produce -0 files -z zstd",

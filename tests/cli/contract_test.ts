@@ -10,7 +10,13 @@ import { parseArgs } from "../../cli/argv.ts";
 import type { CommandSpec } from "../../cli/command.ts";
 import { COMMANDS } from "../../cli/commands.ts";
 import { UsageError } from "../../cli/failure.ts";
-import { type Finished, kf, temporaryFolder } from "../fixtures.ts";
+import {
+  type Finished,
+  kf,
+  kfCommand,
+  run,
+  temporaryFolder,
+} from "../fixtures.ts";
 
 const RECORD =
   '{"topic":"t","partition":0,"offset":0,"timestamp":1,"key":null,"value":"v","headers":[]}\n';
@@ -209,6 +215,39 @@ Deno.test("where nothing listens, every command says so in one line and exits 1"
   await each(ASKING, async (given) => {
     const line = failure(...await ask(given, "127.0.0.1:1"));
     assertMatch(line, /127\.0\.0\.1:1 \(TCP: nothing listens there\)\. Start /);
+  });
+});
+
+/** Runs a command whose standard stream is closed, as by `>&-` in a shell. */
+async function closed(
+  redirection: string,
+  args: readonly string[],
+  options: { readonly stdin?: string } = {},
+): Promise<Finished> {
+  const words = [
+    "sh",
+    "-c",
+    `"$@" ${redirection}`,
+    "sh",
+    ...kfCommand(...args),
+  ];
+  return await run(words, { stdin: "", ...options });
+}
+
+Deno.test("with standard streams closed every command ends as with /dev/null in their place", async () => {
+  await each(ONCE, async ({ spec, args, stdin = "" }) => {
+    const away = ["-b", "127.0.0.1:1", "--timeout", "500ms"];
+    const words = [...spec.path.split(" "), ...away, ...args];
+    const line = failure(spec.path, await closed(">&-", words, { stdin }));
+    assertMatch(line, /\(TCP: nothing listens there\)/);
+  });
+  const local = ["version", "man", "completion bash", "topic list --help"];
+  const streams = [">&-", "<&-", "2>&-", "<&- >&- 2>&-"];
+  const lines = [...local, "--help-json", "gen -n 3"]
+    .flatMap((line) => streams.map((stream) => [line, stream] as const));
+  await each(lines, async ([line, stream]) => {
+    const { code, stderr } = await closed(stream, line.split(" "));
+    assertEquals([code, stderr], [0, ""], `kf ${line} ${stream}`);
   });
 });
 

@@ -311,6 +311,9 @@ Deno.test("completion in bash knows commands, flags, choices, topics and groups"
     ["kf consume -- o", ["kf", "consume", "--", "o"], ["other"]],
     ["kf produce -K : o", ["kf", "produce", "-K", ":", "o"], ["other"]],
     ["kf produce web-a pe", ["kf", "produce", "web-a", "pe"], ["people.txt"]],
+    ["kf produce -t web-a pe", ["kf", "produce", "-t", "web-a", "pe"], [
+      "people.txt",
+    ]],
     ["kf broker --config=pe", ["kf", "broker", "--config", "=", "pe"], [
       "people.txt",
     ]],

@@ -81,7 +81,8 @@ Deno.test("kf metadata ls, cat and find show the cluster of a broker that runs, 
       [[1], [1], 1],
     );
     const configs = await bench.metadata("cat /configs/topic/events");
-    assertEquals(JSON.parse(configs.stdout), { "retention.ms": "7200000" });
+    // Off a terminal a value is one line, however much is in it.
+    assertEquals(configs.stdout, '{"retention.ms":"7200000"}\n');
     const found = await bench.metadata("find retention.*");
     assertEquals(found.stdout, "/configs/topic/events/retention.ms\n");
     const features = await bench.metadata("cat /features --format json");
@@ -193,7 +194,9 @@ Deno.test("kf metadata ends well when the reader of its pipe has gone", async ()
     "-c",
     `yes cat | head -500 | ${base} | head -1; exit \${PIPESTATUS[2]}`,
   ]);
-  assertEquals([done.code, done.stdout, done.stderr], [0, "{\n", ""]);
+  assertEquals([done.code, done.stderr], [0, ""]);
+  assertEquals(done.stdout.split("\n").length, 2);
+  assert("topics" in JSON.parse(done.stdout));
 });
 
 Deno.test("kf metadata says when there is no metadata, or nothing at a path", async () => {

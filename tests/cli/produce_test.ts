@@ -102,6 +102,25 @@ Deno.test("produce --file-per-record makes one record of each file", async () =>
   assertEquals(done(await bench.kf("consume some -e -f %v;")), "a\nb\n;");
 });
 
+Deno.test("produce -t takes every argument for a file, and without it the first for the topic", async () => {
+  await using bench = await startBench();
+  Deno.writeTextFileSync(`${bench.folder}/x`, "of x\n");
+  Deno.writeTextFileSync(`${bench.folder}/y`, "of y\n");
+  done(await bench.kf("produce -t t x y"));
+  done(await bench.kf("produce y -t t -", { stdin: "of stdin\n" }));
+  assertEquals(
+    done(await bench.kf("consume -t t -e")),
+    "of x\nof y\nof y\nof stdin\n",
+  );
+  done(await bench.kf("produce x y", { stdin: "not read\n" }));
+  assertEquals(done(await bench.kf("consume x -e")), "of y\n");
+  const slip = await bench.kf("produce -t t x2", { stdin: "not read\n" });
+  assertEquals(slip.code, 1);
+  assertMatch(slip.stderr, /^kf: Cannot open "x2": no such file/m);
+  const topics = done(await bench.kf("topic list --format tsv"));
+  assertEquals(topics.match(/^\w\t/gm), ["t\t", "x\t"]);
+});
+
 Deno.test("produce --rate keeps records apart, however fast they come", async () => {
   await using bench = await startBench();
   const lines = "x\n".repeat(11);
