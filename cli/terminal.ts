@@ -73,6 +73,83 @@ export function writeOut(bytes: Uint8Array): void {
   }
 }
 
+/**
+ * Who reads the pipe that is stdout. A writer learns that its reader has gone
+ * from its next write alone, and Deno has no `poll(2)`: who writes nothing for
+ * long has to ask the system's table of processes, where there is one.
+ *
+ * 1. Readers that can't be seen, as under `sudo`, are never taken for gone.
+ */
+export class StdoutReaders {
+  /** The pipe's name in that table. */
+  #pipe = "";
+  /** One of them; `undefined` when none was ever seen. */
+  #reader: number | undefined;
+
+  constructor() {
+    if (Deno.build.os !== "linux") return;
+    try {
+      this.#pipe = Deno.readLinkSync("/proc/self/fd/1");
+      if (this.#pipe.startsWith("pipe:")) this.#reader = this.#find();
+    } catch {
+      // There is no such table: the next write will tell.
+    }
+  }
+
+  /** Whether there were some and all of them are gone. */
+  haveGone(): boolean {
+    if (this.#reader === undefined) return false;
+    if (this.#reads(this.#reader) !== false) return false;
+    const other = this.#find();
+    if (other !== undefined) this.#reader = other;
+    return other === undefined;
+  }
+
+  /** Any reader; those that were started beside us are asked first. */
+  #find(): number | undefined {
+    return [...Deno.readDirSync("/proc")]
+      .map(({ name }) => Number(name)).filter(Number.isInteger)
+      .sort((a, b) => Math.abs(a - Deno.pid) - Math.abs(b - Deno.pid))
+      .find((pid) => this.#reads(pid));
+  }
+
+  /** Whether a process reads the pipe; `undefined` when it can't be seen. */
+  #reads(pid: number): boolean | undefined {
+    const process = `/proc/${pid}`;
+    try {
+      return [...Deno.readDirSync(`${process}/fd`)].some(({ name }) =>
+        linkOf(`${process}/fd/${name}`) === this.#pipe &&
+        READ_ONLY.test(readText(`${process}/fdinfo/${name}`) ?? "")
+      );
+    } catch (error) {
+      if (error instanceof Deno.errors.NotFound) return false;
+      return this.#hasEnded(process) ? false : undefined;
+    }
+  }
+
+  /** Whether it only waits to be asked for its exit code, and so hides. */
+  #hasEnded(process: string): boolean {
+    try {
+      return /\) Z [^)]*$/.test(Deno.readTextFileSync(`${process}/stat`));
+    } catch {
+      return false;
+    }
+  }
+}
+
+/** How the system tells of a file that is open for reading alone. */
+const READ_ONLY = /^flags:\s*[0-7]*[04]$/m;
+
+/** Where a link leads; `undefined` when it has just gone. */
+function linkOf(path: string): string | undefined {
+  try {
+    return Deno.readLinkSync(path);
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return undefined;
+    throw error;
+  }
+}
+
 /** Why something could not be done, without the number of the error. */
 function failed(what: string, error: unknown): Error {
   const why = error instanceof Error ? error.message : String(error);

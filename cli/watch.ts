@@ -1,7 +1,7 @@
 /**
- * An answer that is asked for again each second until SIGINT or SIGTERM: a
- * terminal shows it in one place, a pipe gets it whole whenever it differs from
- * the one before. It never decides what is asked.
+ * An answer that is asked for again each second until SIGINT or SIGTERM, or
+ * until nobody reads it: a terminal shows it in one place, a pipe gets it whole
+ * whenever it differs from the one before. It never decides what is asked.
  *
  * @module
  */
@@ -15,6 +15,7 @@ import {
   printOut,
   rows,
   sleep,
+  StdoutReaders,
   takeInterrupts,
 } from "./terminal.ts";
 
@@ -33,8 +34,9 @@ export async function watch(
   const isPainted = isTerminal.stdout() && !isDumb() &&
     settings.format === "text";
   const show = isPainted ? painter() : printer(settings);
+  const readers = new StdoutReaders();
   try {
-    while (!signal.aborted) {
+    while (!signal.aborted && !readers.haveGone()) {
       const startMs = monoMs();
       // Whoever wants to leave does not wait for a slow broker.
       const answer = await Promise.race([ask(), interrupted]);

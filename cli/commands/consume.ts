@@ -25,6 +25,7 @@ import {
   BrokenPipe,
   type Interrupts,
   monoMs,
+  StdoutReaders,
   takeInterrupts,
 } from "../terminal.ts";
 import { chooseTopics, readWish, type Wish } from "../wish.ts";
@@ -49,12 +50,15 @@ interface Base {
 /** Everything of one run. */
 interface Run extends Base {
   readonly progress: Progress;
+  readonly readers: StdoutReaders;
   readonly stop: AbortSignal;
 }
 
 /** Runs `kf consume`. */
 export async function run(call: Call): Promise<void> {
   const { flags, settings } = call;
+  // Looked for while they still wait: they may go with the first record.
+  const readers = new StdoutReaders();
   const wish = await readWish(call);
   const topics = await chooseTopics(call, wish.group);
   if (wish.group !== undefined) await meetGroup(settings, wish.group);
@@ -84,7 +88,7 @@ export async function run(call: Call): Promise<void> {
     const partitions = await begin(base, topics);
     // Before that there is nothing to bring to an end in order.
     interrupts = takeInterrupts();
-    const all: Run = { ...base, progress, stop: interrupts.signal };
+    const all: Run = { ...base, progress, readers, stop: interrupts.signal };
     if (wish.tail !== undefined) await deliverTail(all, partitions);
     else if (wish.isLatestPerKey) await deliverLatest(all);
     else if (wish.isByTime) await deliverMerged(all, partitions);
@@ -298,7 +302,7 @@ async function read(
     after?(): Promise<void>;
   },
 ): Promise<void> {
-  const { consumer, wish, span, delivery, progress, stop } = all;
+  const { consumer, wish, span, delivery, progress, readers, stop } = all;
   let lastRecordMs = monoMs();
   while (!stop.aborted && !delivery.isFull && !await span.isDone()) {
     const waitMs = Math.min(
@@ -313,6 +317,7 @@ async function read(
     await steps.after?.();
     const now = monoMs();
     if (batches.length > 0) lastRecordMs = now;
+    else if (readers.haveGone()) throw new BrokenPipe(0);
     else if (now - lastRecordMs >= wish.idleTimeoutMs) return;
     else if (span.lacksAssignment && await consumer.isSurplus()) return;
     progress.records = delivery.records;

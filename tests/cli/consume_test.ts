@@ -6,7 +6,7 @@
  */
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import type { ProducerRecord } from "../../net/client.ts";
-import { kf, kfCommand, run } from "../fixtures.ts";
+import { kf, kfCommand, run, until } from "../fixtures.ts";
 import { type Bench, done, startBench } from "./command_bench.ts";
 
 const ORDERS: readonly ProducerRecord[] = [
@@ -316,6 +316,50 @@ Deno.test("a reader that goes away ends every selection with 0", async () => {
     ]);
     assertEquals(stdout, "0\n", flags);
   }
+});
+
+Deno.test({
+  name: "what idles before a pipe ends soon after its last reader",
+  ignore: Deno.build.os !== "linux",
+  async fn() {
+    await using bench = await startBench();
+    const { address, folder } = bench;
+    const command = (line: string) =>
+      kfCommand(...line.split(" "), "-b", address)
+        .map((word) => `'${word}'`).join(" ");
+    done(await bench.kf("produce t", { stdin: "1\n" }));
+    for (const line of ["consume t", "consume t -g g", "group lag g --watch"]) {
+      const { stdout, stderr } = await run([
+        "bash",
+        "-c",
+        `${command(line)} | head -n 1 > /dev/null; echo \${PIPESTATUS[0]}`,
+      ]);
+      assertEquals([stdout, stderr], ["0\n", ""], line);
+    }
+    const lag = done(await bench.kf("group lag g --format tsv"));
+    assertMatch(lag, /^t\t0\t1\t1\t0\t/m);
+    // The first reader leaves the pipe to another one, which goes on.
+    const handed = run([
+      "bash",
+      "-c",
+      `${command("consume t")} | { read -r; cat <&0 > rest & echo $! > pid; }
+      echo \${PIPESTATUS[0]}`,
+    ], { cwd: folder });
+    const pid = await until("the second one reads", () => {
+      try {
+        return Number(Deno.readTextFileSync(`${folder}/pid`));
+      } catch {
+        return undefined;
+      }
+    });
+    done(await bench.kf("produce t", { stdin: "2\n" }));
+    await until(
+      "it has the next record",
+      () => Deno.readTextFileSync(`${folder}/rest`) === "2\n",
+    );
+    Deno.kill(pid, "SIGTERM");
+    assertEquals((await handed).stdout, "0\n");
+  },
 });
 
 Deno.test("consume in a group says that nothing listens, and ends", async () => {
