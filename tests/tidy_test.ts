@@ -149,6 +149,7 @@ const MAY: Readonly<Record<string, readonly string[]>> = {
   // The record type that consumers hand out is core/record's own.
   "net/client": ["net/link", "net/wire", "core/client", "core/record"],
   "net/raft": ["net/link", "net/wire", "core/raft"],
+  "net/metadata": ["net/link", "net/wire", "core/metadata"],
   "net/server": [
     "core/assign",
     "core/coordinator",
@@ -161,6 +162,8 @@ const MAY: Readonly<Record<string, readonly string[]>> = {
     "core/security",
     "core/txn",
     "net/http",
+    "net/link",
+    "net/metadata",
     "net/raft",
     "net/security",
     "net/tcp",

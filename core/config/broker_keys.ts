@@ -17,6 +17,7 @@ import {
   short,
   string,
 } from "./key.ts";
+import { CLUSTER_KEYS } from "./cluster_keys.ts";
 import { checkCleanupPolicy, checkGzipLevel } from "./topic_keys.ts";
 
 const SERVER_KEYS = {
@@ -53,7 +54,7 @@ const SERVER_KEYS = {
       "metrics of their own. Kafka has no such key.",
   }),
   "listeners": list(["PLAINTEXT://:9092"], {
-    doc: "Address to listen on: PLAINTEXT://HOST:PORT, no host for all " +
+    doc: "Addresses to listen on: NAME://HOST:PORT, no host for all " +
       "interfaces, port 0 for a free one.",
   }),
   "log.dir": string("kf-data", {
@@ -427,6 +428,7 @@ const LOG_KEYS = {
 
 export const BROKER_KEYS = {
   ...SERVER_KEYS,
+  ...CLUSTER_KEYS,
   ...GROUP_KEYS,
   ...TRANSACTION_KEYS,
   ...LOG_KEYS,
@@ -445,7 +447,7 @@ const ONE_NODE = "this version runs as one node, broker and controller in one";
 export const REFUSED_KEYS: readonly (readonly [RegExp, string])[] = [
   [/^log\.cleaner\.(threads|io\.buffer\.)/, ONE_LOOP],
   [/^num\.(network|io|recovery|replica)\..*|^background\.threads$/, ONE_LOOP],
-  [/^process\.roles$|^broker\.id|^controller\.|^zookeeper\./, ONE_NODE],
+  [/^broker\.id|^controller\.|^zookeeper\./, ONE_NODE],
   [/^(inter\.broker|early\.start)\.|^listener\.|^security\./, ONE_NODE],
   [/^replica\./, ONE_NODE],
   [/^socket\.(send|receive)\.buffer\./, "the system sizes socket buffers"],

@@ -102,9 +102,9 @@ Deno.test("unknown keys are refused with a hint, all in one error", () => {
 Deno.test("what Kafka's own server.properties asks in vain is refused with the reason", () => {
   const message = refusal(() =>
     resolveBrokerConfig(text({
-      "process.roles": "broker,controller",
+      "broker.id.generation.enable": "true",
       "controller.quorum.bootstrap.servers": "localhost:9093",
-      "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT",
+      "security.inter.broker.protocol": "PLAINTEXT",
       "num.network.threads": "3",
       "socket.send.buffer.bytes": "102400",
       "transaction.two.phase.commit.enable": "true",

@@ -6,7 +6,7 @@
  * @module
  */
 import type { ErrorName } from "../../core/errors.ts";
-import type { CreatedTopic, NewTopic } from "../../core/metadata/controller.ts";
+import type { NewTopic } from "../../core/metadata/controller.ts";
 import { topicNameProblem } from "../../core/metadata/topics.ts";
 import { internalTopic } from "./coordinator_topic.ts";
 import type { Services } from "./services.ts";
@@ -20,18 +20,6 @@ function defaultsOf(name: string, { config }: Services): NewTopic {
     assignments: [],
     configs: [],
   };
-}
-
-async function create(
-  services: Services,
-  names: readonly string[],
-): Promise<readonly CreatedTopic[]> {
-  const reply = await services.control({
-    type: "createTopics",
-    topics: names.map((name) => defaultsOf(name, services)),
-    validateOnly: false,
-  });
-  return reply.type === "createTopics" ? reply.topics : [];
 }
 
 /** Creates what may be created; tells why the others were refused. */
@@ -50,7 +38,8 @@ export async function createMissing(
     }
   }
   if (wanted.size === 0) return refusals;
-  for (const { name, error } of await create(services, [...wanted])) {
+  const topics = [...wanted].map((name) => defaultsOf(name, services));
+  for (const { name, error } of await services.createTopics(topics)) {
     // Someone else was faster: that is what was wanted.
     if (error !== "NONE" && error !== "TOPIC_ALREADY_EXISTS") {
       refusals.set(name, error);

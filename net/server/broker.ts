@@ -28,25 +28,33 @@ import type { Metric } from "../http/exposition.ts";
 import { brokerRoutes } from "../http/routes.ts";
 import { HttpServer } from "../http/server.ts";
 import { ReceiveMemory } from "../tcp/framing.ts";
-import type { Address, Listener, Transport } from "../tcp/transport.ts";
-import { Acceptor } from "./acceptor.ts";
+import { Link } from "../link/link.ts";
+import {
+  ControllerChannel,
+  type ControllerChannelOptions,
+} from "../metadata/controller_channel.ts";
+import { createTopics } from "../metadata/topic_creation.ts";
+import type { Address, Transport } from "../tcp/transport.ts";
 import { Background } from "./background.ts";
 import { Deadlines } from "./deadlines.ts";
 import { Dispatch } from "./dispatch.ts";
 import { FetchSessions } from "./fetch_sessions.ts";
 import { Groups } from "./groups.ts";
-import { handlerTable } from "./handler_table.ts";
+import type { LocalEnd } from "./handler.ts";
+import { clientHandlers, controllerHandlers } from "./handler_table.ts";
 import { Hosting } from "./hosting.ts";
 import {
   advertisedAddress,
-  bindAddress,
   httpAddress,
-  LISTENER_NAME,
-  registeredAddress,
+  type ListenerPlan,
+  listenersOf,
+  registeredEndpoints,
 } from "./listener.ts";
+import { Listeners } from "./listeners.ts";
 import { MetadataLog } from "./metadata_log.ts";
 import { metricsOf, type Serving } from "./metrics.ts";
 import { ProducerIds } from "./producer_ids.ts";
+import { votersOf } from "./roles.ts";
 import type { Services } from "./services.ts";
 import { BrokerStats } from "./stats.ts";
 import { Transactions } from "./transactions.ts";
@@ -85,6 +93,28 @@ const REOPEN_MS = 1_000;
 /** How often the age of the metadata snapshot is looked at. */
 const SNAPSHOT_CHECK_MS = 60_000;
 
+/** How long one attempt to reach a peer may take. */
+const CONNECT_TIMEOUT_MS = 2_000;
+/** How long a peer may take to answer. */
+const REQUEST_TIMEOUT_MS = 30_000;
+
+/** What a node holds open. */
+interface Parts {
+  readonly listeners: Listeners;
+  readonly folder: LogFolder;
+  readonly metadata: MetadataLog;
+  readonly hosting: Hosting;
+}
+
+/** What a node serves requests with. */
+interface Composed {
+  readonly channel: ControllerChannel;
+  readonly services: Services;
+  /** Of controllers' listeners, and of this process itself. */
+  readonly controllers: Dispatch;
+  readonly clients: Dispatch;
+}
+
 /** Undoes what a start did, last first. */
 type Undo = () => void | Promise<void>;
 
@@ -108,6 +138,7 @@ export class Broker {
   #notReady: string | undefined = "the broker starts";
   #serving: (() => Serving) | undefined;
   #clusterId = "";
+  #brokerEpoch = -1;
   #isFailed = false;
   /** What the folder is closed with; a broken start is never a clean stop. */
   #lastState: () => LastState = () => ({
@@ -190,22 +221,16 @@ export class Broker {
   }
 
   async #start(): Promise<void> {
-    const { env, transport } = this.#options;
-    const bind = bindAddress(this.#config);
-    advertisedAddress(this.#config, bind);
+    const { env } = this.#options;
+    votersOf(this.#config);
+    const plans = listenersOf(this.#config);
     this.#serveHttp();
-    const listener = transport.listen(bind);
-    this.#undo.push(() => listener.close());
-    this.#address = listener.address;
+    const turn = new Turn(env);
+    const listeners = this.#bind(plans, turn);
     const folder = this.#openFolder();
     const metadata = this.#openMetadata(folder);
     this.#checkOneCluster(folder, metadata);
     folder.topicsDeleted(metadata.deletedTopics());
-    await metadata.start();
-    this.#undo.push(() => metadata.close());
-    const registered = await this.#register(metadata, folder);
-    this.#reconfigure(metadata);
-    const turn = new Turn(env);
     const hosting = new Hosting({
       env,
       turn,
@@ -215,12 +240,76 @@ export class Broker {
       config: () => this.#config,
       traffic: this.#stats.traffic,
     });
-    metadata.follow((delta) => this.#onChange(delta, { metadata, hosting }));
-    await hosting.hostAll((progress) => this.#notReady = progress);
-    const { brokerEpoch } = registered;
-    await unfence(metadata, { brokerId: this.nodeId, brokerEpoch });
-    const services = this.#services({ metadata, hosting, brokerEpoch });
+    const parts = { listeners, folder, metadata, hosting };
+    const composed = this.#compose(parts);
+    await this.#startController(parts, composed);
+    await this.#startBroker(parts, composed);
+    this.#notReady = undefined;
+  }
+
+  /** What serves requests, and what it reaches the controller through. */
+  #compose(parts: Parts): Composed {
+    const { env, transport } = this.#options;
+    const askHere: ControllerChannelOptions["askHere"] = (api, body) =>
+      controllers.ask(api, body);
+    const channel = new ControllerChannel({
+      env,
+      controller: () => "here",
+      askHere,
+      connect: (address) =>
+        Link.open({
+          env,
+          transport,
+          address,
+          clientId: `broker-${this.nodeId}`,
+          isAdvertised: false,
+          connectTimeoutMs: CONNECT_TIMEOUT_MS,
+          requestTimeoutMs: REQUEST_TIMEOUT_MS,
+        }),
+    });
+    this.#undo.push(() => channel.close());
+    const services = this.#services(parts, channel);
+    const dispatchOf = (handlersOf: typeof clientHandlers) => {
+      const table = handlersOf(services, () => dispatch.served());
+      const dispatch: Dispatch = new Dispatch(table, {
+        ...env,
+        stats: this.#stats,
+      });
+      return dispatch;
+    };
+    const controllers = dispatchOf(controllerHandlers);
+    return {
+      channel,
+      services,
+      controllers,
+      clients: dispatchOf(clientHandlers),
+    };
+  }
+
+  /** The quorum first: a broker needs somebody to register with. */
+  async #startController(
+    { listeners, metadata }: Parts,
+    { controllers }: Composed,
+  ): Promise<void> {
+    listeners.open(
+      "controllers",
+      (listener) => controllers.entrance({ listener, isOfBrokers: true }),
+    );
+    this.#undo.push(() => listeners.stop("controllers", () => {}));
+    await metadata.start();
+    this.#undo.push(() => metadata.close());
+  }
+
+  async #startBroker(parts: Parts, composed: Composed): Promise<void> {
+    const { listeners, folder, metadata, hosting } = parts;
+    const { services, clients } = composed;
     const { groups, transactions } = services;
+    const { brokerEpoch } = await this.#register(parts);
+    this.#brokerEpoch = brokerEpoch;
+    this.#reconfigure(metadata);
+    metadata.follow((delta) => this.#onChange(delta, parts));
+    await hosting.hostAll((progress) => this.#notReady = progress);
+    await unfence(metadata, { brokerId: this.nodeId, brokerEpoch });
     this.#undo.push(() => groups.close());
     this.#undo.push(() => transactions.close());
     const cleaner = this.#startCleaner(folder, hosting);
@@ -231,14 +320,14 @@ export class Broker {
     groups.start();
     transactions.start();
     this.#startChores({ folder, hosting, metadata, cleaner });
-    const acceptor = this.#accept({ listener, services, groups, turn });
+    this.#accept(listeners, { clients, services });
     this.#serving = () => ({
       nodeId: this.nodeId,
       image: metadata.image,
       hosting,
       groups,
       transactions,
-      acceptor,
+      acceptors: listeners.acceptors,
       cleaner,
       partitionsMax: this.#config["kf.metrics.partitions.max"],
     });
@@ -247,7 +336,38 @@ export class Broker {
       brokerEpoch,
       highWatermarks: hosting.highWatermarks(),
     });
-    this.#notReady = undefined;
+  }
+
+  /** Takes all ports at once. */
+  #bind(plans: readonly ListenerPlan[], turn: Turn): Listeners {
+    const { env, transport } = this.#options;
+    const memory = new ReceiveMemory(new Slab(), {
+      heapBytesMax: LIMITS.frameBytesMax * 2,
+    });
+    const listeners = new Listeners({
+      env,
+      transport,
+      plans,
+      limits: () => ({
+        connectionsMax: Math.min(
+          this.#config["max.connections"],
+          this.#connectionsMax,
+        ),
+        connectionsPerIpMax: this.#config["max.connections.per.ip"],
+        idleMs: this.#config["connections.max.idle.ms"],
+      }),
+      connection: {
+        turn,
+        clock: env.clock,
+        trace: env.trace,
+        memory,
+        frameBytesMax: this.#config["socket.request.max.bytes"],
+      },
+    });
+    this.#undo.push(() => listeners.close());
+    this.#address = listeners.bound.find(({ isController }) => !isController)!
+      .address;
+    return listeners;
   }
 
   /** First of all, so that a start that takes long can be watched. */
@@ -322,17 +442,14 @@ export class Broker {
 
   /** Registers this incarnation; it stays fenced until its logs are open. */
   async #register(
-    metadata: MetadataLog,
-    folder: LogFolder,
+    { listeners, metadata, folder }: Parts,
   ): Promise<{ readonly brokerEpoch: number }> {
     const { env } = this.#options;
-    const advertised = advertisedAddress(this.#config, this.#address);
-    const endpoint = registeredAddress(advertised, this.#address);
     const reply = await metadata.control({
       type: "registerBroker",
       brokerId: this.nodeId,
       incarnationId: uuidFromRandom(env.random),
-      endPoints: [{ name: LISTENER_NAME, ...endpoint, securityProtocol: 0 }],
+      endPoints: registeredEndpoints(listeners.bound),
       rack: this.#config["broker.rack"],
       logDirs: [folder.directoryId],
     });
@@ -340,13 +457,7 @@ export class Broker {
     return reply;
   }
 
-  #onChange(
-    delta: MetadataDelta,
-    { metadata, hosting }: {
-      readonly metadata: MetadataLog;
-      readonly hosting: Hosting;
-    },
-  ): void {
+  #onChange(delta: MetadataDelta, { metadata, hosting }: Parts): void {
     for (const { type } of delta.configs.values()) {
       if (type === RESOURCE_TYPE.BROKER) this.#reconfigure(metadata);
     }
@@ -362,11 +473,8 @@ export class Broker {
   }
 
   #services(
-    { metadata, hosting, brokerEpoch }: {
-      readonly metadata: MetadataLog;
-      readonly hosting: Hosting;
-      readonly brokerEpoch: number;
-    },
+    { listeners, metadata, hosting }: Parts,
+    channel: ControllerChannel,
   ): Services {
     const { env } = this.#options;
     const { nodeId, clusterId } = this;
@@ -396,7 +504,7 @@ export class Broker {
         const reply = await metadata.control({
           type: "allocateProducerIds",
           brokerId: nodeId,
-          brokerEpoch,
+          brokerEpoch: this.#brokerEpoch,
         });
         invariant(reply.type === "allocateProducerIds", "a reply fits");
         return reply;
@@ -408,22 +516,28 @@ export class Broker {
         return transactions;
       },
       control: (input) => metadata.control(input),
-      endpointOf: (id, local) => this.#endpointOf(id, local, metadata),
+      createTopics: (topics) => createTopics(channel, topics),
+      endpointOf: (id, local) =>
+        this.#endpointOf(id, local, { listeners, metadata }),
     };
     const groups = new Groups(services);
     const transactions = new Transactions(services);
     return services;
   }
 
+  /** Where clients of a listener reach a broker by the listener's own name. */
   #endpointOf(
     id: number,
-    local: Address,
-    { image }: MetadataLog,
-  ): Address {
-    const advertised = advertisedAddress(this.#config, this.#address);
-    if (id === this.nodeId) return advertised ?? local;
-    const endpoint = image.broker(id)?.endPoints[0];
-    return { host: endpoint?.host ?? "", port: endpoint?.port ?? -1 };
+    { listener: name, host, port }: LocalEnd,
+    { listeners, metadata }: Pick<Parts, "listeners" | "metadata">,
+  ): Address | undefined {
+    if (id === this.nodeId) {
+      const own = listeners.bound.find((bound) => bound.name === name);
+      return own && advertisedAddress(own) || { host, port };
+    }
+    const endpoint = metadata.image.broker(id)?.endPoints
+      .find((endpoint) => endpoint.name === name);
+    return endpoint && { host: endpoint.host, port: endpoint.port };
   }
 
   #startCleaner(folder: LogFolder, hosting: Hosting): LogCleaner {
@@ -439,12 +553,9 @@ export class Broker {
   }
 
   #startChores(
-    { folder, hosting, metadata, cleaner }: {
-      readonly folder: LogFolder;
-      readonly hosting: Hosting;
-      readonly metadata: MetadataLog;
-      readonly cleaner: LogCleaner;
-    },
+    { folder, hosting, metadata, cleaner }:
+      & Omit<Parts, "listeners">
+      & { readonly cleaner: LogCleaner },
   ): void {
     const config = () => this.#config;
     const checkpoint = (which: "recovery" | "start" | "replication") =>
@@ -493,52 +604,20 @@ export class Broker {
   }
 
   #accept(
-    { listener, services, groups, turn }: {
-      readonly listener: Listener;
-      readonly services: Services;
-      readonly groups: Groups;
-      readonly turn: Turn;
-    },
-  ): Acceptor {
-    const { env } = this.#options;
-    const table = handlerTable(services, () => dispatch.served());
-    const dispatch: Dispatch = new Dispatch(table, {
-      ...env,
-      stats: this.#stats,
-    });
-    const memory = new ReceiveMemory(new Slab(), {
-      heapBytesMax: LIMITS.frameBytesMax * 2,
-    });
-    const acceptor = new Acceptor({
-      env,
-      listener,
-      limits: () => ({
-        connectionsMax: Math.min(
-          this.#config["max.connections"],
-          this.#connectionsMax,
-        ),
-        connectionsPerIpMax: this.#config["max.connections.per.ip"],
-        idleMs: this.#config["connections.max.idle.ms"],
-      }),
-      connection: {
-        turn,
-        clock: env.clock,
-        trace: env.trace,
-        memory,
-        frameBytesMax: this.#config["socket.request.max.bytes"],
-        onFrame: (frame, reply, connection) =>
-          dispatch.onFrame(frame, reply, connection),
-      },
-    });
-    acceptor.start();
+    listeners: Listeners,
+    { clients, services }: Pick<Composed, "clients" | "services">,
+  ): void {
+    listeners.open(
+      "clients",
+      (listener) => clients.entrance({ listener, isOfBrokers: false }),
+    );
     this.#undo.push(() =>
-      acceptor.stop(() => {
-        groups.close();
+      listeners.stop("clients", () => {
+        services.groups.close();
         services.transactions.close();
         services.deadlines.endAll();
       })
     );
-    return acceptor;
   }
 
   #fail(cause: unknown): void {

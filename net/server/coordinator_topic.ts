@@ -69,7 +69,7 @@ function compacted(
 
 type Needs = Pick<
   Services,
-  "config" | "control" | "env" | "image" | "partitions"
+  "config" | "createTopics" | "env" | "image" | "partitions"
 >;
 
 /**
@@ -119,14 +119,10 @@ export class CoordinatorTopic {
   }
 
   async #create(): Promise<void> {
-    const { config, control, env } = this.#services;
-    const reply = await control({
-      type: "createTopics",
-      validateOnly: false,
-      topics: [internalTopic(this.name, config)!],
-    });
-    if (reply.type !== "createTopics") return;
-    const { error, message } = reply.topics[0]!;
+    const { config, createTopics, env } = this.#services;
+    const topic = internalTopic(this.name, config)!;
+    const [created] = await createTopics([topic]);
+    const { error, message } = created!;
     if (error !== "NONE" && error !== "TOPIC_ALREADY_EXISTS") {
       env.trace("warn", `${this.name} could not be created`, {
         error,

@@ -50,7 +50,7 @@ type Needs = Pick<
   | "image"
   | "metadataOffset"
   | "partitions"
-  | "control"
+  | "createTopics"
 >;
 type Host = CoordinatorHost<GroupInput, GroupChange, GroupReply, GroupEffect>;
 type Parked = (reply: JoinReply | SyncReply | KafkaError) => void;

@@ -7,6 +7,15 @@
  * @module
  */
 
+/** Our end of a client's connection. */
+export interface LocalEnd {
+  /** The listener's name: others are told of by their address for it. */
+  readonly listener: string;
+  /** Our address as the client reached it, for unset advertised listeners. */
+  readonly host: string;
+  readonly port: number;
+}
+
 /** What a handler may know of the request besides its body. */
 export interface RequestContext {
   /** Key of the API. */
@@ -19,8 +28,10 @@ export interface RequestContext {
   readonly clientId: string | null;
   /** The other end's address, without port, as groups show it: `/10.0.0.1`. */
   readonly clientHost: string;
-  /** Our address as this client reached it, for unset advertised listeners. */
-  readonly local: { readonly host: string; readonly port: number };
+  /** Where this client reached us. */
+  readonly local: LocalEnd;
+  /** Whether a broker asks for itself: it may do what clients may not. */
+  readonly isFromBroker: boolean;
   /** Wall time at which the request was read, milliseconds since the epoch. */
   readonly nowMs: number;
   /** Whether the connection is closed: parked work may be dropped. */
@@ -77,6 +88,8 @@ export interface HandlerEntry {
   readonly handle: Handler<unknown, unknown>;
   /** Shapes an answer for an error that escaped; absent: the connection closes. */
   readonly onError: ((request: unknown, code: number) => unknown) | undefined;
+  /** Whether only the active controller answers: others pass requests on. */
+  readonly isForwarded: boolean;
 }
 
 /**
@@ -92,5 +105,6 @@ export function handles<Req, Res>(
     key: api.key,
     handle: handler as Handler<unknown, unknown>,
     onError: onError as HandlerEntry["onError"],
+    isForwarded: false,
   };
 }

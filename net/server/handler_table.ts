@@ -1,6 +1,6 @@
 /**
- * Every API that this broker serves, bound to its handler. Owns the list and
- * nothing else: ApiVersions announces what stands here.
+ * Every API that this broker serves, bound to its handler, by kind of listener.
+ * Owns the lists and nothing else: ApiVersions announces what stands here.
  *
  * @module
  */
@@ -44,8 +44,8 @@ import { groupHandlers } from "./group_handlers.ts";
 import type { Services } from "./services.ts";
 import { Verification } from "./verification.ts";
 
-/** All handlers; `served` lists the APIs once they are in dispatch. */
-export function handlerTable(
+/** Handlers of clients' listeners; `served` lists the APIs once they are in dispatch. */
+export function clientHandlers(
   services: Services,
   served: () => readonly Api[],
 ): HandlerEntry[] {
@@ -57,8 +57,6 @@ export function handlerTable(
     metadataHandler(services),
     ...groupHandlers(services, verification),
     apiVersionsHandler(services, served),
-    createTopicsHandler(services),
-    deleteTopicsHandler(services),
     deleteRecordsHandler(services),
     initProducerIdHandler(services),
     offsetForLeaderEpochHandler(services),
@@ -67,24 +65,44 @@ export function handlerTable(
     endTxnHandler(services),
     writeTxnMarkersHandler(services),
     describeConfigsHandler(services),
-    alterConfigsHandler(services),
     describeLogDirsHandler(services),
-    createPartitionsHandler(services),
-    electLeadersHandler(services),
-    incrementalAlterConfigsHandler(services),
-    alterPartitionReassignmentsHandler(services),
-    listPartitionReassignmentsHandler(services),
     describeClientQuotasHandler(services),
-    alterClientQuotasHandler(services),
     describeUserScramCredentialsHandler(services),
-    alterUserScramCredentialsHandler(services),
-    describeQuorumHandler(services),
-    updateFeaturesHandler(services),
     describeClusterHandler(services),
     describeProducersHandler(services),
     describeTransactionsHandler(services),
     listTransactionsHandler(services),
     listConfigResourcesHandler(services),
     describeTopicPartitionsHandler(services),
+    ...adminHandlers(services),
+  ];
+}
+
+/** Handlers of controllers' listeners, and of what this process asks itself. */
+export function controllerHandlers(
+  services: Services,
+  served: () => readonly Api[],
+): HandlerEntry[] {
+  return [
+    apiVersionsHandler(services, served),
+    ...adminHandlers(services),
+  ];
+}
+
+/** What clients ask and the controller alone knows or decides. */
+function adminHandlers(services: Services): HandlerEntry[] {
+  return [
+    createTopicsHandler(services),
+    deleteTopicsHandler(services),
+    alterConfigsHandler(services),
+    createPartitionsHandler(services),
+    electLeadersHandler(services),
+    incrementalAlterConfigsHandler(services),
+    alterPartitionReassignmentsHandler(services),
+    listPartitionReassignmentsHandler(services),
+    alterClientQuotasHandler(services),
+    alterUserScramCredentialsHandler(services),
+    describeQuorumHandler(services),
+    updateFeaturesHandler(services),
   ];
 }

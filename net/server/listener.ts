@@ -1,37 +1,75 @@
 /**
  * Listener texts such as `PLAINTEXT://host:9092`: what is bound, and where
- * clients are told to connect; and where HTTP is served. Owns the parsing and the choice; opens nothing.
+ * clients and peers are told to connect; and where HTTP is served. Owns the
+ * parsing and the choice; opens nothing.
  *
  * @module
  */
 import { KafkaError } from "../../core/errors.ts";
 import type { BrokerConfig } from "../../core/config/resolve.ts";
+import type { BrokerEndpoint } from "../../core/metadata/image.ts";
 import type { Address } from "../tcp/transport.ts";
 
 const PORT_MAX = 65535;
 const ANY_HOSTS: ReadonlySet<string> = new Set(["", "0.0.0.0", "::"]);
+const PLAINTEXT = "PLAINTEXT";
+/** Number of the one security protocol that is served. */
+const PLAINTEXT_ID = 0;
 
-/** The name of the one listener there is. */
-export const LISTENER_NAME = "PLAINTEXT";
+/** One listener of a node. */
+export interface ListenerPlan {
+  readonly name: string;
+  /** What is bound; port 0 takes a free one. */
+  readonly bind: Address;
+  /**
+   * Where others are told to connect, if the config says so: undefined means
+   * the address at which they reached us. Port 0 means the bound one.
+   */
+  readonly advertised: Address | undefined;
+  /** Whether the quorum and brokers are served on it, instead of clients. */
+  readonly isController: boolean;
+}
 
-function parse(text: string, key: string): Address {
+/** A listener that is bound. */
+export interface BoundListener extends ListenerPlan {
+  /** With the real port. */
+  readonly address: Address;
+}
+
+interface NamedAddress extends Address {
+  readonly name: string;
+}
+
+function invalid(key: string, text: string, why: string): KafkaError {
+  return new KafkaError(
+    "INVALID_CONFIG",
+    `Invalid value "${text}" for broker config "${key}": ${why}`,
+  );
+}
+
+function parse(text: string, key: string): NamedAddress {
   const match = /^([A-Z0-9_]+):\/\/(?:\[([^\]]*)\]|([^:\[\]]*)):(\d{1,5})$/i
     .exec(text.trim());
   const port = Number(match?.[4]);
   if (match === null || port > PORT_MAX) {
-    throw new KafkaError(
-      "INVALID_CONFIG",
-      `Invalid value "${text}" for broker config "${key}": write PLAINTEXT://HOST:PORT`,
-    );
+    throw invalid(key, text, "write PLAINTEXT://HOST:PORT");
   }
-  if (match[1]!.toUpperCase() !== LISTENER_NAME) {
-    throw new KafkaError(
-      "INVALID_CONFIG",
-      `Invalid value "${text}" for broker config "${key}": only PLAINTEXT listeners are served`,
-    );
-  }
-  return { host: match[2] ?? match[3]!, port };
+  const name = match[1]!.toUpperCase();
+  return { name, host: match[2] ?? match[3]!, port };
 }
+
+function parseAll(config: BrokerConfig, key: ListenerKey): NamedAddress[] {
+  const found = config[key].map((text) => parse(text, key));
+  const names = found.map(({ name }) => name);
+  const twice = names.find((name, i) => names.indexOf(name) !== i);
+  if (twice !== undefined) {
+    const why = `the listener ${twice} is named twice`;
+    throw invalid(key, config[key].join(","), why);
+  }
+  return found;
+}
+
+type ListenerKey = "listeners" | "advertised.listeners";
 
 /** Where HTTP is served; undefined when it is off. */
 export function httpAddress(config: BrokerConfig): Address | undefined {
@@ -40,63 +78,121 @@ export function httpAddress(config: BrokerConfig): Address | undefined {
   const match = /^(?:\[([^\]]+)\]|([^:\[\]]+)):(\d{1,5})$/.exec(text);
   const port = Number(match?.[3]);
   if (match === null || port > PORT_MAX) {
-    throw new KafkaError(
-      "INVALID_CONFIG",
-      `Invalid value "${text}" for broker config "kf.http.listener": write HOST:PORT, or off`,
-    );
+    throw invalid("kf.http.listener", text, "write HOST:PORT, or off");
   }
   return { host: match[1] ?? match[2]!, port };
 }
 
-function only(texts: readonly string[], key: string): string | undefined {
-  if (texts.length <= 1) return texts[0];
-  throw new KafkaError(
-    "INVALID_CONFIG",
-    `Invalid value "${
-      texts.join(",")
-    }" for broker config "${key}": one listener is served`,
-  );
-}
-
-/** Where to listen; no host means every interface. */
-export function bindAddress(config: BrokerConfig): Address {
-  const text = only(config.listeners, "listeners");
-  if (text === undefined) {
-    throw new KafkaError(
-      "INVALID_CONFIG",
-      `Invalid value "" for broker config "listeners": name one`,
-    );
+/** All listeners in the order of the config; throws `INVALID_CONFIG`. */
+export function listenersOf(config: BrokerConfig): ListenerPlan[] {
+  const bound = parseAll(config, "listeners");
+  const advertised = parseAll(config, "advertised.listeners");
+  const controllers = config["controller.listener.names"]
+    .map((name) => name.toUpperCase());
+  checkProtocols(config, { bound, controllers });
+  for (const { name, host } of advertised) {
+    const text = config["advertised.listeners"].join(",");
+    if (!bound.some((listener) => listener.name === name)) {
+      const why = `there is no listener ${name} in "listeners"`;
+      throw invalid("advertised.listeners", text, why);
+    }
+    if (ANY_HOSTS.has(host)) {
+      const why = "clients can't connect to every interface, name a host";
+      throw invalid("advertised.listeners", text, why);
+    }
   }
-  const { host, port } = parse(text, "listeners");
-  return { host: host === "" ? "0.0.0.0" : host, port };
+  const plans = bound.map(({ name, host, port }) => ({
+    name,
+    bind: { host: host === "" ? "0.0.0.0" : host, port },
+    advertised: advertised.find((other) => other.name === name),
+    isController: controllers.includes(name),
+  }));
+  checkKinds(config, plans);
+  return plans;
 }
 
-/**
- * Where clients are told to connect, if the config says so: undefined means
- * the address at which a client reached us.
- */
-export function advertisedAddress(
+/** Every listener must speak what is served. */
+function checkProtocols(
   config: BrokerConfig,
-  bound: Address,
-): Address | undefined {
-  const text = only(config["advertised.listeners"], "advertised.listeners");
-  if (text === undefined) return undefined;
-  const { host, port } = parse(text, "advertised.listeners");
-  if (ANY_HOSTS.has(host)) {
-    throw new KafkaError(
-      "INVALID_CONFIG",
-      `Invalid value "${text}" for broker config "advertised.listeners": clients can't connect to every interface, name a host`,
+  { bound, controllers }: {
+    readonly bound: readonly NamedAddress[];
+    readonly controllers: readonly string[];
+  },
+): void {
+  const key = "listener.security.protocol.map";
+  const texts = config[key];
+  const protocols = new Map([[PLAINTEXT, PLAINTEXT]]);
+  for (const text of texts) {
+    const match = /^([A-Z0-9_]+):([A-Z_]+)$/i.exec(text);
+    if (match === null) throw invalid(key, text, "write NAME:PLAINTEXT");
+    protocols.set(match[1]!.toUpperCase(), match[2]!.toUpperCase());
+  }
+  // A controller's listener needs no entry while none is written.
+  if (texts.length === 0) {
+    for (const name of controllers) protocols.set(name, PLAINTEXT);
+  }
+  for (const { name } of bound) {
+    const protocol = protocols.get(name);
+    if (protocol === PLAINTEXT) continue;
+    const text = config.listeners.join(",");
+    throw invalid(
+      "listeners",
+      text,
+      protocol === undefined && name !== "SSL" && !name.startsWith("SASL_")
+        ? `what ${name} speaks isn't said: add ${name}:PLAINTEXT to ${key}`
+        : "only PLAINTEXT listeners are served",
     );
   }
-  return { host, port: port === 0 ? bound.port : port };
 }
 
-/** A concrete endpoint for the registration, whatever is bound. */
-export function registeredAddress(
-  advertised: Address | undefined,
-  bound: Address,
-): Address {
-  if (advertised !== undefined) return advertised;
-  const host = ANY_HOSTS.has(bound.host) ? "localhost" : bound.host;
-  return { host, port: bound.port };
+function checkKinds(
+  config: BrokerConfig,
+  plans: readonly ListenerPlan[],
+): void {
+  const text = config.listeners.join(",");
+  if (!plans.some(({ isController }) => !isController)) {
+    throw invalid("listeners", text, "name one for clients");
+  }
+  for (const name of config["controller.listener.names"]) {
+    if (plans.some((plan) => plan.name === name.toUpperCase())) continue;
+    const why = `there is no listener ${name} in "listeners"`;
+    throw invalid("controller.listener.names", name, why);
+  }
+  const name = interBrokerName(config);
+  const plan = plans.find((plan) => plan.name === name);
+  if (plan === undefined || plan.isController) {
+    const why = plan === undefined
+      ? `there is no such listener in "listeners"`
+      : "it is a controller's";
+    throw invalid("inter.broker.listener.name", name, why);
+  }
+}
+
+/** Name of the listener at which brokers reach each other. */
+function interBrokerName(config: BrokerConfig): string {
+  return config["inter.broker.listener.name"].toUpperCase();
+}
+
+/** Where others are told to connect; undefined: where they reached us. */
+export function advertisedAddress(
+  { advertised, address }: BoundListener,
+): Address | undefined {
+  if (advertised === undefined) return undefined;
+  const { host, port } = advertised;
+  return { host, port: port === 0 ? address.port : port };
+}
+
+/** Concrete endpoints for the registration, whatever is bound. */
+export function registeredEndpoints(
+  listeners: readonly BoundListener[],
+): BrokerEndpoint[] {
+  return listeners.filter(({ isController }) => !isController)
+    .map((listener) => {
+      const { name, address } = listener;
+      const { host, port } = advertisedAddress(listener) ?? {
+        host: ANY_HOSTS.has(address.host) ? "localhost" : address.host,
+        port: address.port,
+      };
+      return { name, host, port, securityProtocol: PLAINTEXT_ID };
+    });
 }

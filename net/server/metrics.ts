@@ -17,7 +17,6 @@ import { FETCH } from "../wire/01_fetch.ts";
 import type { Acceptor } from "./acceptor.ts";
 import type { Groups } from "./groups.ts";
 import type { Hosting } from "./hosting.ts";
-import { LISTENER_NAME } from "./listener.ts";
 import {
   type ApiStats,
   type BrokerStats,
@@ -34,7 +33,8 @@ export interface Serving {
   readonly hosting: Hosting;
   readonly groups: Groups;
   readonly transactions: Transactions;
-  readonly acceptor: Acceptor;
+  /** Of each listener, by its name. */
+  readonly acceptors: ReadonlyMap<string, Acceptor>;
   readonly cleaner: LogCleaner;
   /** Up to so many partitions each topic and partition has series of its own. */
   readonly partitionsMax: number;
@@ -252,7 +252,7 @@ function servingMetrics(serving: Serving): Metric[] {
     ...clusterMetrics(serving),
     ...groupMetrics(serving.groups),
     transactionMetric(serving.transactions),
-    ...connectionMetrics(serving.acceptor),
+    ...connectionMetrics(serving.acceptors),
     ...cleanerMetrics(serving.cleaner),
     ...logMetrics(serving),
   ];
@@ -359,17 +359,23 @@ function transactionMetric(transactions: Transactions): Metric {
   );
 }
 
-function connectionMetrics({ openCount, acceptedCount }: Acceptor): Metric[] {
-  const labels = { listener: LISTENER_NAME };
+function connectionMetrics(
+  acceptors: ReadonlyMap<string, Acceptor>,
+): Metric[] {
   const name = (rest: string) => `kafka_server_socket_server_metrics_${rest}`;
+  const each = (value: (acceptor: Acceptor) => number) =>
+    Array.from(acceptors, ([listener, acceptor]) => ({
+      labels: { listener },
+      value: value(acceptor),
+    }));
   return [
     gauge(
       [name("connection_count"), "Connections that are open."],
-      [{ labels, value: openCount }],
+      each(({ openCount }) => openCount),
     ),
     counter(
       [name("connection_creation_total"), "Connections that were accepted."],
-      [{ labels, value: acceptedCount }],
+      each(({ acceptedCount }) => acceptedCount),
     ),
   ];
 }

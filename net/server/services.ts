@@ -11,12 +11,19 @@ import { type ErrorName, ERRORS } from "../../core/errors.ts";
 import type {
   ControllerInput,
   ControllerReply,
+  NewTopic,
 } from "../../core/metadata/controller.ts";
-import type { MetadataImage } from "../../core/metadata/image.ts";
+import type {
+  MetadataImage,
+  PartitionImage,
+} from "../../core/metadata/image.ts";
 import type { PartitionTable } from "../../core/partition/partition_table.ts";
+import type { TopicCreation } from "../metadata/topic_creation.ts";
+import type { Address } from "../tcp/transport.ts";
 import type { Deadlines } from "./deadlines.ts";
 import type { FetchSessions } from "./fetch_sessions.ts";
 import type { Groups } from "./groups.ts";
+import type { LocalEnd } from "./handler.ts";
 import type { HostedPartition } from "./hosted_partition.ts";
 import type { ProducerIds } from "./producer_ids.ts";
 import type { BrokerStats } from "./stats.ts";
@@ -47,11 +54,10 @@ export interface Services {
   readonly stats: BrokerStats;
   /** Asks the controller; resolves when its answer is committed and applied. */
   control(input: ControllerInput): Promise<ControllerReply>;
-  /** Where clients of the listener behind `local` reach `nodeId`. */
-  endpointOf(
-    nodeId: number,
-    local: { readonly host: string; readonly port: number },
-  ): { readonly host: string; readonly port: number };
+  /** Has the controller create topics that this broker itself wants. */
+  createTopics(topics: readonly NewTopic[]): Promise<TopicCreation[]>;
+  /** Where clients of our end `local` reach `nodeId`; undefined: nowhere. */
+  endpointOf(nodeId: number, local: LocalEnd): Address | undefined;
 }
 
 /** Operations on a topic, as bits, that anyone may do without ACLs. */
@@ -89,6 +95,14 @@ const INTERNAL_TOPICS: ReadonlySet<string> = new Set([
 /** Whether `topic` belongs to the brokers. */
 export function isInternalTopic(topic: string): boolean {
   return INTERNAL_TOPICS.has(topic);
+}
+
+/** Replicas of a partition whose brokers don't serve now. */
+export function offlineReplicas(
+  { replicas }: PartitionImage,
+  { brokers }: MetadataImage,
+): number[] {
+  return replicas.filter((id) => brokers.get(id)?.isFenced !== false);
 }
 
 /** A topic as a request names it: by id when that is not zero. */

@@ -20,6 +20,7 @@ import { createMissing } from "../auto_create.ts";
 import { type HandlerEntry, handles, type RequestContext } from "../handler.ts";
 import {
   isInternalTopic,
+  offlineReplicas,
   type Services,
   TOPIC_OPERATIONS,
 } from "../services.ts";
@@ -34,7 +35,11 @@ const EMPTY_MEANS_NONE_VERSION = 1;
 /** First version that may ask by id: earlier answers can't do without a name. */
 const TOPIC_ID_VERSION = 12;
 
-function describe(topic: TopicImage, request: MetadataRequest): Topic {
+function describe(
+  topic: TopicImage,
+  request: MetadataRequest,
+  { image }: { readonly image: MetadataImage },
+): Topic {
   return {
     errorCode: 0,
     name: topic.name,
@@ -47,7 +52,7 @@ function describe(topic: TopicImage, request: MetadataRequest): Topic {
       leaderEpoch: partition.leaderEpoch,
       replicaNodes: partition.replicas,
       isrNodes: partition.isr,
-      offlineReplicas: [],
+      offlineReplicas: offlineReplicas(partition, image),
     })),
     ...(request.includeTopicAuthorizedOperations
       ? { topicAuthorizedOperations: TOPIC_OPERATIONS }
@@ -76,11 +81,10 @@ function response(
   const { image } = services;
   const live = [...image.brokers.values()].filter(({ isFenced }) => !isFenced);
   return {
-    brokers: live.map(({ id, rack }) => ({
-      nodeId: id,
-      ...services.endpointOf(id, local),
-      rack,
-    })),
+    brokers: live.flatMap(({ id, rack }) => {
+      const endpoint = services.endpointOf(id, local);
+      return endpoint ? [{ nodeId: id, ...endpoint, rack }] : [];
+    }),
     clusterId: services.clusterId,
     controllerId: services.nodeId,
     topics,
@@ -103,11 +107,11 @@ function answerOne(
     const topic = image.topicById(topicId);
     return topic === undefined
       ? missing(asked, "UNKNOWN_TOPIC_ID")
-      : describe(topic, request);
+      : describe(topic, request, { image });
   }
   if (name === null) return missing(asked, "INVALID_REQUEST");
   const topic = image.topic(name);
-  if (topic !== undefined) return describe(topic, request);
+  if (topic !== undefined) return describe(topic, request, { image });
   return missing(asked, refusals.get(name) ?? "UNKNOWN_TOPIC_OR_PARTITION");
 }
 
@@ -136,7 +140,7 @@ export function metadataHandler(services: Services): HandlerEntry {
     if (wantsAll) {
       const all = Array.from(
         image.topics.values(),
-        (topic) => describe(topic, request),
+        (topic) => describe(topic, request, { image }),
       );
       return response(request, all, { local, services });
     }

@@ -59,15 +59,17 @@ export function findCoordinatorHandler(
     }
     const coordinators = keyType === GROUP_KEY ? groups : transactions;
     const nodeId = await coordinators.coordinatorOf(key);
-    if (nodeId === undefined) {
+    const endpoint = nodeId === undefined
+      ? undefined
+      : endpointOf(nodeId, local);
+    if (nodeId === undefined || endpoint === undefined) {
       return refused(
         key,
         "COORDINATOR_NOT_AVAILABLE",
         "The coordinator is not available.",
       );
     }
-    const { host, port } = endpointOf(nodeId, local);
-    return { key, errorCode: 0, errorMessage: null, nodeId, host, port };
+    return { key, errorCode: 0, errorMessage: null, nodeId, ...endpoint };
   }
 
   async function handle(

@@ -12,7 +12,7 @@ import {
   type CreateTopicsResponse,
 } from "../../wire/19_create_topics.ts";
 import { topicEntries } from "../config_entries.ts";
-import { type HandlerEntry, handles } from "../handler.ts";
+import { type HandlerEntry, handles, type RequestContext } from "../handler.ts";
 import { isInternalTopic, type Services } from "../services.ts";
 
 /** The handler of CreateTopics. */
@@ -48,9 +48,11 @@ export function createTopicsHandler(services: Services): HandlerEntry {
 
   async function handle(
     request: CreateTopicsRequest,
+    { isFromBroker }: RequestContext,
   ): Promise<CreateTopicsResponse> {
-    const [internal, topics] = [true, false].map((isInternal) =>
-      request.topics.filter(({ name }) => isInternalTopic(name) === isInternal)
+    const isRefused = (name: string) => !isFromBroker && isInternalTopic(name);
+    const [internal, topics] = [true, false].map((refused) =>
+      request.topics.filter(({ name }) => isRefused(name) === refused)
     );
     const reply = await services.control({
       type: "createTopics",

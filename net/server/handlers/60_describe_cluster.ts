@@ -36,20 +36,18 @@ export function describeClusterHandler(services: Services): HandlerEntry {
         clusterId,
       };
     }
-    const brokers = [...image.brokers.values()].filter((broker) =>
-      includeFencedBrokers || !broker.isFenced
-    );
+    const brokers = [...image.brokers.values()]
+      .filter(({ isFenced }) => includeFencedBrokers || !isFenced)
+      .flatMap(({ id, rack, isFenced }) => {
+        const endpoint = services.endpointOf(id, local);
+        return endpoint ? [{ brokerId: id, ...endpoint, rack, isFenced }] : [];
+      });
     return {
       errorCode: 0,
       endpointType,
       clusterId,
       controllerId: nodeId,
-      brokers: brokers.map(({ id, rack, isFenced }) => ({
-        brokerId: id,
-        ...services.endpointOf(id, local),
-        rack,
-        isFenced,
-      })),
+      brokers,
       ...(request.includeClusterAuthorizedOperations
         ? { clusterAuthorizedOperations: CLUSTER_OPERATIONS }
         : {}),

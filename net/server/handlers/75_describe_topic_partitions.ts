@@ -7,7 +7,10 @@
  */
 import { ZERO_UUID } from "../../../core/bytes/uuid.ts";
 import { ERRORS, KafkaError } from "../../../core/errors.ts";
-import type { TopicImage } from "../../../core/metadata/image.ts";
+import type {
+  MetadataImage,
+  TopicImage,
+} from "../../../core/metadata/image.ts";
 import { topicNameProblem } from "../../../core/metadata/topics.ts";
 import {
   DESCRIBE_TOPIC_PARTITIONS,
@@ -17,6 +20,7 @@ import {
 import { type HandlerEntry, handles } from "../handler.ts";
 import {
   isInternalTopic,
+  offlineReplicas,
   type Services,
   TOPIC_OPERATIONS,
 } from "../services.ts";
@@ -25,7 +29,11 @@ type Topic = NonNullable<DescribeTopicPartitionsResponse["topics"]>[number];
 
 function describe(
   topic: TopicImage,
-  { from, count }: { readonly from: number; readonly count: number },
+  { from, count, image }: {
+    readonly from: number;
+    readonly count: number;
+    readonly image: MetadataImage;
+  },
 ): Topic {
   const { partitions } = topic;
   return {
@@ -42,7 +50,7 @@ function describe(
       isrNodes: each.isr,
       eligibleLeaderReplicas: each.eligibleLeaderReplicas,
       lastKnownElr: each.lastKnownElr,
-      offlineReplicas: [],
+      offlineReplicas: offlineReplicas(each, image),
     })),
     topicAuthorizedOperations: TOPIC_OPERATIONS,
   };
@@ -102,7 +110,7 @@ export function describeTopicPartitionsHandler(
       const from = name === cursor?.topicName ? cursor.partitionIndex : 0;
       const there = Math.max(0, topic.partitions.length - from);
       const count = Math.min(left, there);
-      topics.push(describe(topic, { from, count }));
+      topics.push(describe(topic, { from, count, image }));
       left -= count;
       if (count < there) {
         const nextCursor = { topicName: name, partitionIndex: from + count };

@@ -1,0 +1,115 @@
+/**
+ * Several listeners of one broker: each tells its clients its own addresses,
+ * a controller's serves other APIs, and what doesn't fit together is refused
+ * before a port is taken.
+ *
+ * @module
+ */
+import { assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
+import { RawClient } from "../../tests/raw_client.ts";
+import { latest, running, start } from "../../tests/raw_broker.ts";
+import { temporaryFolder } from "../../tests/fixtures.ts";
+import { ERRORS, KafkaError } from "../../core/errors.ts";
+import { METADATA } from "../wire/03_metadata.ts";
+import { API_VERSIONS } from "../wire/18_api_versions.ts";
+import { CREATE_TOPICS } from "../wire/19_create_topics.ts";
+import { DESCRIBE_CLUSTER } from "../wire/60_describe_cluster.ts";
+
+/** A port that was free just now. */
+function freePort(): number {
+  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  return listener.addr.port;
+}
+
+function three({ port, control }: { port: number; control: number }) {
+  return {
+    "listeners": [
+      "PLAINTEXT://127.0.0.1:0",
+      `OUTSIDE://127.0.0.1:${port}`,
+      `CONTROLLER://127.0.0.1:${control}`,
+    ].join(),
+    "advertised.listeners": "OUTSIDE://kf.example:7000",
+    "listener.security.protocol.map":
+      "PLAINTEXT:PLAINTEXT,OUTSIDE:PLAINTEXT,CONTROLLER:PLAINTEXT",
+    "controller.listener.names": "CONTROLLER",
+  };
+}
+
+Deno.test("each listener tells its clients its own address", async () => {
+  const port = freePort();
+  await using node = await running(three({ port, control: freePort() }));
+  using inside = await RawClient.connect(node.port);
+  using outside = await RawClient.connect(port);
+  const addresses = await Promise.all([inside, outside].map(async (client) => {
+    const { brokers } = await client.call(latest(METADATA), { topics: [] });
+    const cluster = await client.call(latest(DESCRIBE_CLUSTER), {});
+    const [{ host, port }] = brokers as [typeof brokers[number]];
+    assertEquals(cluster.brokers.map(({ host }) => host), [host]);
+    return { host, port };
+  }));
+  assertEquals(addresses, [
+    { host: "127.0.0.1", port: node.port },
+    { host: "kf.example", port: 7000 },
+  ]);
+});
+
+Deno.test("a controller's listener serves brokers, not clients", async () => {
+  const control = freePort();
+  await using _ = await running(three({ port: freePort(), control }));
+  using client = await RawClient.connect(control);
+  const { apiKeys } = await client.call(latest(API_VERSIONS), {
+    clientSoftwareName: "raw",
+    clientSoftwareVersion: "1",
+  });
+  const keys = apiKeys.map(({ apiKey }) => apiKey);
+  assertEquals(keys.includes(CREATE_TOPICS.key), true);
+  assertEquals(keys.includes(METADATA.key), false);
+  // Brokers alone create internal topics; a client's listener refuses that.
+  const { topics } = await client.call(latest(CREATE_TOPICS), {
+    topics: [{
+      name: "__consumer_offsets",
+      numPartitions: 1,
+      replicationFactor: 1,
+    }],
+  });
+  assertEquals(topics[0]!.errorCode, ERRORS.NONE);
+  await client.send(latest(METADATA), { topics: [] });
+  assertEquals(await client.isClosedByBroker(), true);
+});
+
+Deno.test("listeners and roles that don't fit together are refused", async () => {
+  using folder = temporaryFolder();
+  const control = three({ port: 0, control: 0 });
+  const refused: [Record<string, string>, string][] = [
+    [{ "listeners": "OUTSIDE://h:1" }, "add OUTSIDE:PLAINTEXT to"],
+    [{ "listeners": "SSL://h:1" }, "only PLAINTEXT"],
+    [{ "listeners": "PLAINTEXT://a:1,PLAINTEXT://b:2" }, "named twice"],
+    [{ "listeners": "PLAINTEXT//h" }, "write PLAINTEXT://HOST:PORT"],
+    [{ "listeners": "" }, "name one for clients"],
+    [{ "advertised.listeners": "PLAINTEXT://0.0.0.0:1" }, "name a host"],
+    [{ "advertised.listeners": "OTHER://h:1" }, "no listener OTHER"],
+    [{ "controller.listener.names": "OTHER" }, "no listener OTHER"],
+    [{ "controller.listener.names": "PLAINTEXT" }, "name one for clients"],
+    [{ "inter.broker.listener.name": "OTHER" }, "no such listener"],
+    [
+      { ...control, "inter.broker.listener.name": "controller" },
+      "controller's",
+    ],
+    [{ "listener.security.protocol.map": "PLAINTEXT" }, "write NAME:PLAINTEXT"],
+    [{ "process.roles": "controller" }, "a node is both"],
+    [{ "controller.quorum.voters": "1@h" }, "write ID@HOST:PORT"],
+    [{ "controller.quorum.voters": "1@h:0" }, "write ID@HOST:PORT"],
+    [{ "controller.quorum.voters": "1@h:1,1@i:1" }, "named twice"],
+    [{ "controller.quorum.voters": "2@h:1" }, "must be among them"],
+    [{ "controller.quorum.voters": "1@h:1,2@h:1" }, "votes alone"],
+    [{ "controller.quorum.voters": "1@h:1" }, "name the listener"],
+  ];
+  for (const [config, why] of refused) {
+    const error = await assertRejects(
+      () => start(folder.path, { config }),
+      KafkaError,
+    );
+    assertStringIncludes(error.message, why);
+    assertEquals(error.error, "INVALID_CONFIG");
+  }
+});
