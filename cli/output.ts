@@ -7,7 +7,13 @@
 import { ItemsFailed, sentenceOf } from "./failure.ts";
 import type { ClientOptions, TraceLevel } from "../net/client.ts";
 import type { Settings } from "./settings.ts";
-import { BrokenPipe, isTerminal, printErr, printOut } from "./terminal.ts";
+import {
+  BrokenPipe,
+  columns,
+  isTerminal,
+  printErr,
+  printOut,
+} from "./terminal.ts";
 
 /** One cell. */
 export type Cell = string | number | boolean | null;
@@ -58,7 +64,20 @@ export async function renderAnswer(
     ).join("");
   }
   if (answer.rows.length === 0) return "";
-  return await table(answer, settings.color.stdout);
+  const { gridText } = await import("./grid.ts");
+  return await gridText({
+    columns: answer.columns,
+    rows: answer.rows.map((row) => row.map(textCell)),
+    isNumeric: answer.columns.map((_, i) =>
+      answer.rows.every((row) =>
+        typeof row[i] === "number" || row[i] === null
+      ) && answer.rows.some((row) => row[i] !== null)
+    ),
+  }, {
+    isColored: settings.color.stdout,
+    // Off a terminal nothing is ever cut.
+    width: isTerminal.stdout() ? columns() : Infinity,
+  });
 }
 
 /**
@@ -122,49 +141,6 @@ export function throwFailed(
     printErr(`kf: ${said}\n`);
   }
   if (failed.length > 0) throw new ItemsFailed(`${failed.length} failed`);
-}
-
-function bold(text: string): string {
-  return `\x1b[1m${text}\x1b[22m`;
-}
-
-async function table(answer: Answer, isColored: boolean): Promise<string> {
-  const { default: Table } = await import("cli-table3");
-  const none = "";
-  const view = new Table({
-    head: answer.columns.map((name) =>
-      isColored ? bold(name.toUpperCase()) : name.toUpperCase()
-    ),
-    style: {
-      // The library asks the environment, CI among it, whether to colour.
-      head: [],
-      border: [],
-      "padding-left": 0,
-      "padding-right": 2,
-    },
-    chars: {
-      "top": none,
-      "top-mid": none,
-      "top-left": none,
-      "top-right": none,
-      "bottom": none,
-      "bottom-mid": none,
-      "bottom-left": none,
-      "bottom-right": none,
-      "left": none,
-      "left-mid": none,
-      "mid": none,
-      "mid-mid": none,
-      "right": none,
-      "right-mid": none,
-      "middle": none,
-    },
-    colAligns: answer.columns.map((_, i) =>
-      answer.rows.every((row) => typeof row[i] === "number") ? "right" : "left"
-    ),
-  });
-  for (const row of answer.rows) view.push(row.map(textCell));
-  return view.toString().replace(/[ ]+$/gm, "") + "\n";
 }
 
 function textCell(cell: Cell): string {

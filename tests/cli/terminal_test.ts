@@ -185,6 +185,38 @@ Deno.test({
 });
 
 Deno.test({
+  name: "no table is wider than the terminal, and in a pipe it is whole",
+  ignore: !HAS_TERMINAL,
+  async fn() {
+    await using bench = await startBench();
+    done(await bench.kf("produce t", { stdin: "1\n" }));
+    done(await bench.kf("consume t -e -g g"));
+    const lines = [
+      "kf topic describe t",
+      "kf topic config t",
+      "kf group list",
+      "kf group lag g",
+      "kf cluster info",
+      "kf cluster quorum",
+      "kf cluster features",
+      "kf logdirs t",
+    ];
+    await bounded(lines, async (line) => {
+      const narrow = `stty cols 40; NO_COLOR=1 ${line}`;
+      const { screen } = await atTerminal(bench, narrow, []);
+      // A folder of a test is a word that nobody can cut.
+      const wide = screen.split("\n").filter((each) =>
+        each.length > 40 && !each.startsWith("FOLDER")
+      );
+      assertEquals(wide, [], line);
+      const piped = await atTerminal(bench, `${narrow} | cat`, []);
+      assertEquals(piped.screen.split("\n")[0]!.includes("  "), true, line);
+      assert(!piped.screen.includes("…"), line);
+    });
+  },
+});
+
+Deno.test({
   name: "a terminal that is dumb, or wants no colour, gets text alone",
   ignore: !HAS_TERMINAL,
   async fn() {
