@@ -40,7 +40,10 @@ export async function runRound(
   const made = kind.prepare(folder);
   if (typeof made === "string") return made;
   using site = made;
-  await using host = new Host(site.data, Load.args);
+  await using host = new Host(site.data, {
+    args: Load.args,
+    under: site.under,
+  });
   try {
     await host.start();
     const load = new Load(host, chance);

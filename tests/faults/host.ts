@@ -21,6 +21,7 @@ export function pause(ms: number): Promise<void> {
 export class Host implements AsyncDisposable {
   readonly data: string;
   readonly #args: readonly string[];
+  readonly #under: readonly string[];
   /** When it ended, however. */
   readonly endsMs: number[] = [];
   /** When what wasn't synced was lost. */
@@ -30,17 +31,25 @@ export class Host implements AsyncDisposable {
   #broker: BrokerProcess | undefined;
   #port = 0;
 
-  constructor(data: string, args: readonly string[] = []) {
+  constructor(
+    data: string,
+    { args = [], under = [] }: {
+      readonly args?: readonly string[];
+      /** A program that it always runs under. */
+      readonly under?: readonly string[] | undefined;
+    } = {},
+  ) {
     this.data = data;
     this.#args = [...ARGS, ...args];
+    this.#under = under;
   }
 
   get address(): string {
     return `127.0.0.1:${this.#port}`;
   }
 
-  /** Starts it, under another program if one is given. */
-  async start(under: readonly string[] = []): Promise<void> {
+  /** Starts it, under another program than always if one is given. */
+  async start(under = this.#under): Promise<void> {
     this.#broker = await startBrokerProcess({
       data: this.data,
       port: this.#port,

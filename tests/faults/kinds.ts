@@ -14,7 +14,7 @@ import { PowerDisk } from "./power_disk.ts";
 export interface Site extends Disposable {
   /** The broker's data folder, not made yet. */
   readonly data: string;
-  /** How the broker is started first. */
+  /** The program that the broker always runs under. */
   readonly under?: readonly string[];
   /** One fault, and its end: the broker serves again afterwards. */
   strike(host: Host, chance: Chance): Promise<void>;
@@ -199,8 +199,68 @@ const eio: FaultKind = {
   },
 };
 
+const FAKETIME =
+  `/usr/lib/${Deno.build.arch}-linux-gnu/faketime/libfaketimeMT.so.1`;
+/**
+ * Less than what is kept for a day, and than the hour by which records may be
+ * ahead of the broker.
+ */
+const AHEAD_SECONDS_MAX = 11 * 3600;
+const BEHIND_SECONDS_MAX = 55 * 60;
+
+/** The wall clock jumps, and a broker may begin anew with the wrong time. */
+const clock: FaultKind = {
+  strikes: 3,
+  prepare(folder) {
+    if (!isThere(FAKETIME)) return "libfaketime is not installed";
+    const file = `${folder}/clock`;
+    const set = (seconds: number) => {
+      Deno.writeTextFileSync(
+        `${file}.new`,
+        `${seconds < 0 ? "" : "+"}${seconds}`,
+      );
+      Deno.renameSync(`${file}.new`, file);
+    };
+    set(0);
+    return {
+      data: `${folder}/data`,
+      under: [
+        ...["env", `LD_PRELOAD=${FAKETIME}`, `FAKETIME_TIMESTAMP_FILE=${file}`],
+        ...["FAKETIME_DONT_FAKE_MONOTONIC=1", "FAKETIME_NO_CACHE=1"],
+      ],
+      async strike(host, chance) {
+        await pause(50 + chance.below(400));
+        set(
+          chance.int(-BEHIND_SECONDS_MAX, chance.pick([60, AHEAD_SECONDS_MAX])),
+        );
+        if (!chance.oneIn(3)) return;
+        await pause(chance.below(300));
+        await host.end(chance.oneIn(2) ? "SIGTERM" : "SIGKILL");
+        await host.start();
+      },
+      [Symbol.dispose]() {},
+    };
+  },
+};
+
+function isThere(path: string): boolean {
+  try {
+    return Deno.statSync(path).isFile;
+  } catch {
+    return false;
+  }
+}
+
 /** By name, in the order in which they are run. */
-export const KINDS = { kill, freeze, damaged, power, full, eio } as const;
+export const KINDS = {
+  kill,
+  freeze,
+  damaged,
+  power,
+  full,
+  eio,
+  clock,
+} as const;
 
 /** One of {@linkcode KINDS}. */
 export type KindName = keyof typeof KINDS;
