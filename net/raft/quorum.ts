@@ -6,11 +6,14 @@
  *
  * @module
  */
-import type { Clock, Disk } from "../../core/env/env.ts";
+import { ZERO_UUID } from "../../core/bytes/uuid.ts";
+import type { Clock, Disk, Random } from "../../core/env/env.ts";
 import { DiskError } from "../../core/env/env.ts";
 import { KafkaError } from "../../core/errors.ts";
 import { invariant } from "../../core/invariant.ts";
-import { type ElectionState, Raft } from "../../core/raft/raft.ts";
+import type { ElectionState } from "../../core/raft/contract.ts";
+import type { ReplicaLog } from "../../core/raft/divergence.ts";
+import { Raft } from "../../core/raft/raft.ts";
 import {
   decodeQuorumState,
   encodeQuorumState,
@@ -36,6 +39,8 @@ export interface RaftLog {
   readonly logEndOffset: number;
   /** Epoch of the last batch; below 0 when there is none. */
   readonly latestEpoch: number;
+  /** The largest epoch up to `epoch` and its end; −1s when none is known. */
+  endOffsetForEpoch(epoch: number): { epoch: number; endOffset: number };
   /** Stamps and appends one batch at the end. */
   appendAsLeader(
     batch: Uint8Array,
@@ -60,6 +65,7 @@ export interface RaftLog {
 export interface QuorumOptions {
   readonly disk: Disk;
   readonly clock: Pick<Clock, "wallMs" | "monoMs">;
+  readonly random: Pick<Random, "u32">;
   /** The folder `__cluster_metadata-0`. */
   readonly folder: string;
   readonly log: RaftLog;
@@ -74,6 +80,7 @@ export interface QuorumOptions {
 /** Snapshots that stay: the newest, and one more should it be damaged. */
 const SNAPSHOTS_KEPT = 2;
 const READ_BYTES = 1024 * 1024;
+const TIMEOUTS = { electionMs: 1000, fetchMs: 2000, backoffMaxMs: 1000 };
 const STATE_FILE = "quorum-state";
 
 /**
@@ -116,10 +123,40 @@ export class Quorum {
     }
     this.#raft = new Raft({
       nodeId,
+      directoryId: ZERO_UUID,
+      voters: [nodeId],
+      bootstrapServers: 0,
       persisted: readState(disk, folder),
-      lastEpoch: Math.max(log.latestEpoch, found?.id.epoch ?? -1),
-      endOffset: log.logEndOffset,
+      log: this.#replicaLog(),
+      random: options.random,
+      timeouts: TIMEOUTS,
+      nowMs: clock.monoMs(),
+      canReach: () => false,
     });
+  }
+
+  /** The log as raft knows it: a snapshot's end goes on in the log. */
+  #replicaLog(): ReplicaLog {
+    const { log } = this.#options;
+    const snapshot = () => this.#snapshot;
+    return {
+      get logStartOffset() {
+        return log.logStartOffset;
+      },
+      get logEndOffset() {
+        return log.logEndOffset;
+      },
+      get lastEpoch() {
+        return Math.max(log.latestEpoch, snapshot()?.epoch ?? -1);
+      },
+      get oldestSnapshot() {
+        return snapshot();
+      },
+      get newestSnapshot() {
+        return snapshot();
+      },
+      endOffsetForEpoch: (epoch) => log.endOffsetForEpoch(epoch),
+    };
   }
 
   get logEndOffset(): number {
@@ -167,7 +204,7 @@ export class Quorum {
 
   /** Has itself elected; resolves when the epoch's first record is committed. */
   async start(): Promise<void> {
-    this.#raft.tick();
+    this.#raft.tick(this.#options.clock.monoMs());
     this.#run();
     await this.settled();
     if (this.#failure !== undefined) throw this.#failure[0];
@@ -257,7 +294,7 @@ export class Quorum {
     // A full disk refuses this change; found out at the sync it would end us.
     log.writeStaged();
     this.#bytesSinceSnapshot += batch.length;
-    this.#raft.step({ type: "appended", endOffset: log.logEndOffset });
+    this.#raft.step({ type: "appended" });
     return lastOffset;
   }
 

@@ -32,6 +32,10 @@ class MemoryLog implements RaftLog {
     return { lastOffset: view.lastOffset };
   }
 
+  endOffsetForEpoch(): { epoch: number; endOffset: number } {
+    return { epoch: -1, endOffset: -1 };
+  }
+
   writeStaged(): void {}
   assignEpoch(epoch: number): void {
     this.latestEpoch = epoch;
@@ -78,12 +82,13 @@ interface Opened {
 }
 
 function open(folder: string, log: RaftLog): Opened {
-  const { disk, clock } = denoEnv();
+  const { disk, clock, random } = denoEnv();
   const committed: number[] = [];
   const failures: unknown[] = [];
   const quorum = new Quorum({
     disk,
     clock,
+    random,
     folder,
     log,
     nodeId: 1,

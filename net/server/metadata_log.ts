@@ -73,6 +73,7 @@ export class MetadataLog {
     this.#quorum = new Quorum({
       disk: env.disk,
       clock: env.clock,
+      random: env.random,
       folder,
       log,
       nodeId,

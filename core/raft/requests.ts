@@ -1,0 +1,120 @@
+/**
+ * Which requests of one member are under way, and who is left alone for a
+ * while after a failure. Owns the choice of whom to ask for the leader; it
+ * must never know what is asked.
+ *
+ * @module
+ */
+import type { Random } from "../env/env.ts";
+
+/** How long a peer is left alone after a failure. */
+const RETRY_BACKOFF_MS = 20;
+/** Bootstrap servers are called −2, −3, … */
+const FIRST_BOOTSTRAP_ID = -2;
+
+interface Peer {
+  isInFlight: boolean;
+  retryMs: number;
+}
+
+/**
+ * The requests of one member.
+ *
+ * Invariants:
+ * 1. At most one request per peer is under way.
+ * 2. At most one fetch of the present role is.
+ */
+export class Requests {
+  readonly #random: Pick<Random, "u32">;
+  readonly #bootstrap: readonly number[];
+  readonly #peers = new Map<number, Peer>();
+  /** Whom the fetch of this role went to. */
+  #fetchingFrom: number | undefined;
+
+  constructor({ nodeId, voters, bootstrapServers, random }: {
+    readonly nodeId: number;
+    readonly voters: readonly number[];
+    readonly bootstrapServers: number;
+    readonly random: Pick<Random, "u32">;
+  }) {
+    this.#random = random;
+    const others = voters.filter((id) => id !== nodeId);
+    const servers = Array.from(
+      { length: bootstrapServers },
+      (_, index) => FIRST_BOOTSTRAP_ID - index,
+    );
+    this.#bootstrap = [...others, ...servers];
+  }
+
+  /** Whether a request to the peer may go now; if so, it is under way. */
+  begin(to: number, nowMs: number): boolean {
+    if (!this.#isFree(to, nowMs)) return false;
+    this.#peer(to).isInFlight = true;
+    return true;
+  }
+
+  /** Whom the next fetch goes to, which is then under way. */
+  beginFetch(leaderId: number | undefined, nowMs: number): number | undefined {
+    if (this.#fetchingFrom !== undefined) return undefined;
+    const to = leaderId !== undefined && this.#isFree(leaderId, nowMs)
+      ? leaderId
+      : this.#anyone(leaderId, nowMs);
+    if (to === undefined) return undefined;
+    this.#peer(to).isInFlight = true;
+    this.#fetchingFrom = to;
+    return to;
+  }
+
+  /** The peer answered. */
+  answered(from: number): void {
+    this.#peer(from).isInFlight = false;
+    if (this.#fetchingFrom === from) this.#fetchingFrom = undefined;
+  }
+
+  /** The peer did not answer, or with an error: it is left alone a while. */
+  failed(to: number, nowMs: number): void {
+    this.answered(to);
+    this.#peer(to).retryMs = nowMs + RETRY_BACKOFF_MS;
+  }
+
+  /** What was fetched for another role or epoch counts no more. */
+  newRole(): void {
+    this.#fetchingFrom = undefined;
+  }
+
+  /** When the peer may be asked; Infinity while it is. */
+  freeMs(id: number): number {
+    const { isInFlight, retryMs } = this.#peer(id);
+    return isInFlight ? Infinity : retryMs;
+  }
+
+  /** When the first of those that are left alone may be asked again. */
+  nextRetryMs(nowMs: number): number {
+    let nextMs = Infinity;
+    for (const { retryMs } of this.#peers.values()) {
+      if (retryMs > nowMs) nextMs = Math.min(nextMs, retryMs);
+    }
+    return nextMs;
+  }
+
+  #anyone(leaderId: number | undefined, nowMs: number): number | undefined {
+    const free = this.#bootstrap.filter((id) =>
+      id !== leaderId && this.#isFree(id, nowMs)
+    );
+    return free[this.#random.u32() % Math.max(1, free.length)];
+  }
+
+  #isFree(id: number, nowMs: number): boolean {
+    const { isInFlight, retryMs } = this.#peer(id);
+    return !isInFlight && retryMs <= nowMs;
+  }
+
+  #peer(id: number): Peer {
+    let peer = this.#peers.get(id);
+    if (peer === undefined) {
+      peer = { isInFlight: false, retryMs: -Infinity };
+      this.#peers.set(id, peer);
+    }
+    return peer;
+  }
+}
