@@ -173,7 +173,7 @@ const MAY: Readonly<Record<string, readonly string[]>> = {
 
 const NPM: Readonly<Record<string, RegExp>> = {
   "npm:/@stricli/core": /^cli\/stricli\.ts$/,
-  "npm:/cli-table3": /^cli\/output\.ts$/,
+  "npm:/cli-table3": /^cli\/grid\.ts$/,
   "npm:/deno-std": /^cli\/yaml\.ts$/,
   "npm:/snappyjs": /^core\/record\/compression\.ts$/,
 };
