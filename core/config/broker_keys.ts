@@ -28,6 +28,11 @@ const SERVER_KEYS = {
     doc: "Whether asking for a missing topic creates it.",
   }),
   "broker.rack": string(null, { doc: "Rack that this broker stands in." }),
+  "broker.session.timeout.ms": int(9000, {
+    min: 1,
+    doc:
+      "A broker that the controller hasn't heard of for this long is fenced.",
+  }),
   "connections.max.idle.ms": long(600000, {
     min: 1,
     doc: "Connections silent for this long are closed.",
@@ -423,6 +428,10 @@ const LOG_KEYS = {
   "replica.high.watermark.checkpoint.interval.ms": long(5000, {
     min: 1,
     doc: "How often high watermarks are written.",
+  }),
+  "unclean.leader.election.enable": bool(false, {
+    update: "cluster-wide",
+    doc: "Default of the topic key unclean.leader.election.enable.",
   }),
 } as const;
 

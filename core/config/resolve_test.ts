@@ -157,7 +157,7 @@ Deno.test("a compacted topic rolls in time for max.compaction.lag.ms", () => {
 
 Deno.test("a stored topic config may have keys that only Apache Kafka knows", () => {
   const texts = text({
-    "unclean.leader.election.enable": "false",
+    "remote.storage.enable": "false",
     "cleanup.policy": "compact",
   });
   const { cleanupPolicy } = storedTopicConfig(texts, resolveBrokerConfig());

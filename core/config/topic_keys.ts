@@ -6,6 +6,7 @@
  * @module
  */
 import {
+  bool,
   choice,
   type ConfigValues,
   double,
@@ -183,6 +184,11 @@ export const TOPIC_KEYS = {
       { name: "log.roll.hours", scale: 3600000 },
     ],
     doc: "Age at which a segment is closed even when it is not full.",
+  }),
+  "unclean.leader.election.enable": bool(false, {
+    synonyms: by("unclean.leader.election.enable"),
+    doc: "Whether a replica that isn't in sync may lead when no other can: " +
+      "records may be lost.",
   }),
 } as const;
 

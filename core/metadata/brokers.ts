@@ -1,135 +1,306 @@
 /**
- * Decisions about the cluster itself: its first records, its brokers coming,
- * going and leading, producer ids. Decides only; nothing here keeps state.
+ * The decisions about brokers: coming, being heard of, falling silent, going.
+ * Decides only. Fencing is a `BrokerRegistrationChange`; what a broker led or
+ * was in sync with changes in the same decision.
+ *
+ *     –           registers             fenced, out of every ISR
+ *     fenced      wants to serve and has its own registration  unfenced
+ *     fenced      wants to stop         may stop
+ *     unfenced    wants to be fenced, or is silent too long    fenced
+ *     unfenced    wants to stop         leads: controlled; else: may stop
+ *     controlled  leads nothing, and all have seen that        may stop
  *
  * @module
  */
-import { KafkaError } from "../errors.ts";
+import { ZERO_UUID } from "../bytes/uuid.ts";
+import { type ErrorName, KafkaError } from "../errors.ts";
+import type { BrokerContact } from "./broker_contacts.ts";
+import { allowsUncleanLeaders, usesElr } from "./cluster_settings.ts";
 import type {
+  BrokerHeartbeat,
   BrokerRegistration,
   ControllerDecision,
   ControllerState,
 } from "./controller.ts";
-import {
-  INITIAL_GROUP_VERSION,
-  INITIAL_METADATA_VERSION,
-  INITIAL_TRANSACTION_VERSION,
-  supportedFeatures,
-} from "./features.ts";
 import type { BrokerImage, MetadataImage } from "./image.ts";
+import { partitionChange, without } from "./partition_change.ts";
+import type { PartitionPlace } from "./partition_index.ts";
 import { type MetadataRecord, metadataRecord } from "./records.ts";
-import { electable } from "./replicas.ts";
+import { canLead } from "./replicas.ts";
 
-/** Ids in one block. */
-const PRODUCER_ID_BLOCK = 1000;
-
-/** The first records of a new cluster; none when there are some. */
-export function bootstrap({ image }: ControllerState): ControllerDecision {
-  const reply = { type: "bootstrap" } as const;
-  if (image.features.has("metadata.version")) return { records: [], reply };
-  const records = [
-    metadataRecord("BeginTransaction", { name: "Bootstrap records" }),
-    metadataRecord("FeatureLevel", {
-      name: "metadata.version",
-      featureLevel: INITIAL_METADATA_VERSION,
-    }),
-    metadataRecord("FeatureLevel", {
-      name: "group.version",
-      featureLevel: INITIAL_GROUP_VERSION,
-    }),
-    metadataRecord("FeatureLevel", {
-      name: "transaction.version",
-      featureLevel: INITIAL_TRANSACTION_VERSION,
-    }),
-    metadataRecord("EndTransaction", {}),
-  ];
-  return { records, reply };
-}
+/** `metadata.version` 3.7-IV2: brokers name their log directories. */
+const DIRECTORIES_VERSION = 17;
 
 /** A broker came up: fenced at first, its old incarnation leads nothing. */
 export function registerBroker(
-  broker: BrokerRegistration,
-  { image, nextOffset }: ControllerState,
+  registration: BrokerRegistration,
+  state: ControllerState,
 ): ControllerDecision {
-  const before = image.broker(broker.brokerId);
-  const isSame = before?.incarnationId === broker.incarnationId;
-  const records: MetadataRecord[] = [];
-  if (before !== undefined && !isSame) {
-    records.push(...withoutLeader(image, broker.brokerId));
-  }
+  const { image, nextOffset, nowMs } = state;
+  const { brokerId, incarnationId } = registration;
+  const before = image.broker(brokerId);
+  const isSame = before?.incarnationId === incarnationId;
+  if (before !== undefined && !isSame) checkNoSession(before, state);
+  checkRegistration(registration, image);
+  // Of a registration unknown here nothing says that it was the last one.
+  const isClean = !usesElr(image) ||
+    before?.epoch === registration.previousBrokerEpoch;
+  const records: MetadataRecord[] = isSame
+    ? []
+    : [...withoutBroker(brokerId, { state, isClean })];
   // The same incarnation keeps its epoch; another gets the next write offset.
   const brokerEpoch = isSame ? before.epoch : nextOffset;
   records.push(metadataRecord("RegisterBroker", {
-    brokerId: broker.brokerId,
-    incarnationId: broker.incarnationId,
+    brokerId,
+    incarnationId,
     brokerEpoch,
-    endPoints: broker.endPoints,
-    features: supportedFeatures(),
-    rack: broker.rack,
+    endPoints: registration.endPoints,
+    features: registration.features,
+    rack: registration.rack,
     fenced: isSame ? before.isFenced : true,
     inControlledShutdown: isSame && before.isInControlledShutdown,
-    logDirs: broker.logDirs,
+    logDirs: registration.logDirs,
   }));
-  return { records, reply: { type: "registerBroker", brokerEpoch } };
-}
-
-/** A broker asks to lead, to rest, or to go. */
-export function changeBroker(
-  { brokerId, brokerEpoch, change }: {
-    readonly brokerId: number;
-    readonly brokerEpoch: number;
-    readonly change: "unfence" | "fence" | "shutdown";
-  },
-  { image }: ControllerState,
-): ControllerDecision {
-  const broker = requireBroker(image, brokerId, brokerEpoch);
-  const reply = { type: "changeBroker" } as const;
-  const wantsFence = change !== "unfence";
-  const isShutdown = change === "shutdown";
-  const isDone = broker.isFenced === wantsFence &&
-    (!isShutdown || broker.isInControlledShutdown);
-  if (isDone) return { records: [], reply };
-  const record = metadataRecord("BrokerRegistrationChange", {
-    brokerId,
-    brokerEpoch,
-    fenced: broker.isFenced === wantsFence ? 0 : wantsFence ? 1 : -1,
-    inControlledShutdown: isShutdown && !broker.isInControlledShutdown ? 1 : 0,
-  });
-  const elections = wantsFence
-    ? withoutLeader(image, brokerId)
-    : withLeader(image, brokerId);
-  return { records: [...elections, record], reply };
-}
-
-/** Gives `brokerId` the next block of producer ids. */
-export function allocateProducerIds(
-  { brokerId, brokerEpoch }: {
-    readonly brokerId: number;
-    readonly brokerEpoch: number;
-  },
-  { image }: ControllerState,
-): ControllerDecision {
-  requireBroker(image, brokerId, brokerEpoch);
-  const firstProducerId = image.nextProducerId;
-  const record = metadataRecord("ProducerIds", {
-    brokerId,
-    brokerEpoch,
-    nextProducerId: firstProducerId + PRODUCER_ID_BLOCK,
-  });
   return {
-    records: [record],
+    records,
+    contact: {
+      brokerId,
+      brokerEpoch,
+      atMs: nowMs,
+      metadataOffset: -1,
+      caughtUpOffset: nextOffset + records.length - 1,
+      shutdownOffset: -1,
+    },
+    reply: { type: "registerBroker", brokerEpoch },
+  };
+}
+
+/** Two processes of one id must not take turns; one that leaves is no other. */
+function checkNoSession(
+  { id, epoch, isInControlledShutdown }: BrokerImage,
+  { contacts, config, nowMs }: ControllerState,
+): void {
+  const contact = contacts.of({ id, epoch });
+  const timeoutMs = config["broker.session.timeout.ms"];
+  const hasSession = contact !== undefined &&
+    nowMs - contact.atMs <= timeoutMs;
+  if (!hasSession || isInControlledShutdown) return;
+  throw new KafkaError(
+    "DUPLICATE_BROKER_REGISTRATION",
+    `Cannot register broker ${id}: another one with this id was heard of within the last ${timeoutMs} ms`,
+  );
+}
+
+function checkRegistration(
+  { brokerId, features, logDirs }: BrokerRegistration,
+  image: MetadataImage,
+): void {
+  const refuse = (error: ErrorName, why: string) => {
+    throw new KafkaError(error, `Cannot register broker ${brokerId}: ${why}`);
+  };
+  const invalid = "INVALID_REGISTRATION";
+  const version = image.features.get("metadata.version") ?? 0;
+  if (version >= DIRECTORIES_VERSION) {
+    if (logDirs.length === 0) refuse(invalid, "it names no log directory");
+    if (logDirs.includes(ZERO_UUID)) {
+      refuse(invalid, `directory ${ZERO_UUID} is no id`);
+    }
+    if (new Set(logDirs).size < logDirs.length) {
+      refuse(invalid, "it names a log directory twice");
+    }
+  }
+  if (!features.some(({ name }) => name === "metadata.version")) {
+    refuse(invalid, "it doesn't say which metadata.version it supports");
+  }
+  for (const feature of features) {
+    const { name, minSupportedVersion: min, maxSupportedVersion: max } =
+      feature;
+    const level = image.features.get(name);
+    if (level === undefined || level >= min && level <= max) continue;
+    const why = `${name} is ${level}, but it supports ${min} to ${max}`;
+    refuse("UNSUPPORTED_VERSION", why);
+  }
+}
+
+type ControlState = "fenced" | "unfenced" | "controlled" | "mayStop";
+
+/** A broker says that it lives, how far it is, and what it wants. */
+export function brokerHeartbeat(
+  heartbeat: BrokerHeartbeat,
+  state: ControllerState,
+): ControllerDecision {
+  const { image, contacts, nextOffset, nowMs } = state;
+  const { brokerId, brokerEpoch, currentMetadataOffset } = heartbeat;
+  const broker = requireBroker(image, brokerId, brokerEpoch);
+  const before = contacts.of(broker);
+  // Of what came before we were active all is known at the log's end.
+  const caughtUpOffset = before?.caughtUpOffset ?? nextOffset - 1;
+  const contact: BrokerContact = {
+    brokerId,
+    brokerEpoch,
+    atMs: nowMs,
+    metadataOffset: currentMetadataOffset,
+    caughtUpOffset,
+    shutdownOffset: before?.shutdownOffset ?? -1,
+  };
+  const next = nextState(broker, { heartbeat, contact, state });
+  const records = transition(broker, next, state);
+  const isLeaving = next === "controlled" &&
+    (contact.shutdownOffset === -1 || leads(image, brokerId));
+  return {
+    records,
+    contact: {
+      ...contact,
+      shutdownOffset: isLeaving
+        ? nextOffset + records.length - 1
+        : contact.shutdownOffset,
+    },
     reply: {
-      type: "allocateProducerIds",
-      firstProducerId,
-      length: PRODUCER_ID_BLOCK,
+      type: "brokerHeartbeat",
+      isCaughtUp: currentMetadataOffset >= caughtUpOffset,
+      isFenced: next === "fenced" || next === "mayStop",
+      shouldShutDown: next === "mayStop",
     },
   };
 }
 
-function requireBroker(
+function nextState(
+  broker: BrokerImage,
+  { heartbeat, contact, state }: {
+    readonly heartbeat: BrokerHeartbeat;
+    readonly contact: BrokerContact;
+    readonly state: ControllerState;
+  },
+): ControlState {
+  const { wantFence, wantShutDown } = heartbeat;
+  if (broker.isFenced) {
+    if (wantShutDown) return "mayStop";
+    const isCaughtUp = contact.metadataOffset >= contact.caughtUpOffset;
+    return wantFence || !isCaughtUp ? "fenced" : "unfenced";
+  }
+  const isLeading = () => leads(state.image, broker.id);
+  if (broker.isInControlledShutdown) {
+    const { shutdownOffset } = contact;
+    const isSeen = shutdownOffset !== -1 &&
+      lowestOffset(contact, state) >= shutdownOffset;
+    return isSeen && !isLeading() ? "mayStop" : "controlled";
+  }
+  if (wantFence) return wantShutDown ? "mayStop" : "fenced";
+  if (!wantShutDown) return "unfenced";
+  return isLeading() ? "controlled" : "mayStop";
+}
+
+/** The metadata offset that every broker which serves has reached. */
+function lowestOffset(
+  contact: BrokerContact,
+  { image, contacts }: ControllerState,
+): number {
+  let lowest = contact.metadataOffset;
+  for (const broker of image.brokers.values()) {
+    if (broker.isFenced || broker.id === contact.brokerId) continue;
+    lowest = Math.min(lowest, contacts.of(broker)?.metadataOffset ?? -1);
+  }
+  return lowest;
+}
+
+function leads(image: MetadataImage, id: number): boolean {
+  for (const { topic, index } of image.partitionsOf(id)) {
+    if (topic.partitions[index]!.leader === id) return true;
+  }
+  return false;
+}
+
+function transition(
+  broker: BrokerImage,
+  next: ControlState,
+  state: ControllerState,
+): MetadataRecord[] {
+  switch (next) {
+    case "fenced":
+    case "mayStop":
+      return broker.isFenced ? [] : fenced(broker, state);
+    case "unfenced":
+      return broker.isFenced ? unfenced(broker, state) : [];
+    case "controlled":
+      return broker.isInControlledShutdown ? [] : leaving(broker, state);
+  }
+}
+
+function fenced(broker: BrokerImage, state: ControllerState): MetadataRecord[] {
+  return [
+    ...withoutBroker(broker.id, { state, isClean: true }),
+    metadataRecord("BrokerRegistrationChange", {
+      brokerId: broker.id,
+      brokerEpoch: broker.epoch,
+      fenced: 1,
+    }),
+  ];
+}
+
+function unfenced(
+  { id, epoch }: BrokerImage,
+  state: ControllerState,
+): MetadataRecord[] {
+  const isAlive = (other: number) =>
+    other === id || canLead(state.image, other);
+  return [
+    metadataRecord("BrokerRegistrationChange", {
+      brokerId: id,
+      brokerEpoch: epoch,
+      fenced: -1,
+    }),
+    ...changes(state.image.leaderlessPartitions(), { state, isAlive }),
+  ];
+}
+
+function leaving(
+  broker: BrokerImage,
+  state: ControllerState,
+): MetadataRecord[] {
+  return [
+    metadataRecord("BrokerRegistrationChange", {
+      brokerId: broker.id,
+      brokerEpoch: broker.epoch,
+      inControlledShutdown: 1,
+    }),
+    ...withoutBroker(broker.id, { state, isClean: true }),
+  ];
+}
+
+/** Fences the broker that is silent for longest, if that is too long. */
+export function fenceStale(state: ControllerState): ControllerDecision {
+  const { image, contacts, config, nowMs } = state;
+  const timeoutMs = config["broker.session.timeout.ms"];
+  const serving = [...image.brokers.values()].filter((each) => !each.isFenced);
+  const [stale] = serving
+    .filter((broker) => nowMs - contacts.silentSinceMs(broker) > timeoutMs)
+    .sort((a, b) => contacts.silentSinceMs(a) - contacts.silentSinceMs(b));
+  return {
+    records: stale === undefined ? [] : fenced(stale, state),
+    reply: { type: "fenceStale", brokerId: stale?.id ?? -1 },
+  };
+}
+
+/** A broker is gone for good: nobody waits for it any more. */
+export function unregisterBroker(
+  { brokerId }: { readonly brokerId: number },
+  state: ControllerState,
+): ControllerDecision {
+  const { id, epoch } = requireBroker(state.image, brokerId);
+  return {
+    records: [
+      ...withoutBroker(id, { state, isClean: false }),
+      metadataRecord("UnregisterBroker", { brokerId: id, brokerEpoch: epoch }),
+    ],
+    reply: { type: "unregisterBroker" },
+  };
+}
+
+/** The registered broker `id`, which must be in `epoch` if that is given. */
+export function requireBroker(
   image: MetadataImage,
   id: number,
-  epoch: number,
+  epoch?: number,
 ): BrokerImage {
   const broker = image.broker(id);
   if (broker === undefined) {
@@ -138,7 +309,7 @@ function requireBroker(
       `Broker ${id} is not registered: register it first`,
     );
   }
-  if (broker.epoch !== epoch) {
+  if (epoch !== undefined && broker.epoch !== epoch) {
     throw new KafkaError(
       "STALE_BROKER_EPOCH",
       `Broker ${id} is in epoch ${broker.epoch}, not ${epoch}`,
@@ -147,52 +318,49 @@ function requireBroker(
   return broker;
 }
 
-/** Takes what `id` leads away from it; the last ISR member stays in the ISR. */
-function* withoutLeader(
-  image: MetadataImage,
+/**
+ * Takes `id` out of every ISR, and its leaderships with that. One that may
+ * have lost what it had isn't eligible either.
+ */
+function withoutBroker(
   id: number,
-): Generator<MetadataRecord> {
-  for (const topic of image.topics.values()) {
-    for (const [partitionId, partition] of topic.partitions.entries()) {
-      if (!partition.isr.includes(id)) continue;
-      const rest = partition.isr.filter((other) => other !== id);
-      const isr = rest.length > 0 ? rest : null;
-      if (partition.leader !== id && isr === null) continue;
-      const leader = partition.leader === id
-        ? electable(image, partition.replicas, rest)
-        : -2;
-      yield metadataRecord("PartitionChange", {
-        partitionId,
-        topicId: topic.id,
-        isr,
-        leader,
-      });
-    }
-  }
+  { state, isClean }: {
+    readonly state: ControllerState;
+    readonly isClean: boolean;
+  },
+): Iterable<MetadataRecord> {
+  const isAlive = (other: number) =>
+    other !== id && canLead(state.image, other);
+  const concerned = [...state.image.partitionsOf(id)].filter(
+    ({ topic, index }) => {
+      const { isr, eligibleLeaderReplicas } = topic.partitions[index]!;
+      return isr.includes(id) ||
+        !isClean && eligibleLeaderReplicas.includes(id);
+    },
+  );
+  return changes(concerned, { state, isAlive, gone: id, isClean });
 }
 
-/**
- * Elects `id` where nobody leads and it is in the ISR, or the ISR is empty and
- * it is eligible; others aren't eligible any more, they may lack what is next.
- */
-function* withLeader(
-  image: MetadataImage,
-  id: number,
+function* changes(
+  places: Iterable<PartitionPlace>,
+  { state, isAlive, gone, isClean = true }: {
+    readonly state: ControllerState;
+    readonly isAlive: (id: number) => boolean;
+    readonly gone?: number;
+    readonly isClean?: boolean;
+  },
 ): Generator<MetadataRecord> {
-  for (const topic of image.topics.values()) {
-    for (const [partitionId, partition] of topic.partitions.entries()) {
-      const { leader, replicas, isr, eligibleLeaderReplicas } = partition;
-      const isEligible = isr.length === 0 && replicas.includes(id) &&
-        eligibleLeaderReplicas.includes(id);
-      if (leader !== -1 || !(isr.includes(id) || isEligible)) continue;
-      yield metadataRecord("PartitionChange", {
-        partitionId,
-        topicId: topic.id,
-        leader: id,
-        ...isEligible
-          ? { isr: [id], eligibleLeaderReplicas: [], lastKnownElr: [] }
-          : {},
-      });
-    }
+  const left = gone === undefined ? [] : [gone];
+  for (const place of places) {
+    const { topic, index } = place;
+    const { isr } = topic.partitions[index]!;
+    const change = partitionChange(place, {
+      state,
+      target: left.length === 0 ? {} : { isr: without(isr, left) },
+      election: allowsUncleanLeaders(state, topic.name) ? "unclean" : "any",
+      isAlive,
+      uncleanShutdowns: isClean ? [] : left,
+    });
+    if (change !== undefined) yield change;
   }
 }

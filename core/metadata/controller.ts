@@ -12,19 +12,25 @@ import type {
   Decision,
   Machine,
 } from "../coordinator/machine.ts";
-import type { Random } from "../env/env.ts";
+import type { Clock, Random } from "../env/env.ts";
 import type { ErrorName } from "../errors.ts";
+import { type BrokerContact, BrokerContacts } from "./broker_contacts.ts";
 import {
-  allocateProducerIds,
-  bootstrap,
-  changeBroker,
+  brokerHeartbeat,
+  fenceStale,
   registerBroker,
+  unregisterBroker,
 } from "./brokers.ts";
 import { alterClientQuotas } from "./client_quotas.ts";
 import { alterConfigs, incrementalAlterConfigs } from "./configs.ts";
-import { updateFeatures } from "./features.ts";
-import { type BrokerEndpoint, MetadataImage } from "./image.ts";
+import { bootstrap, updateFeatures } from "./features.ts";
+import {
+  type BrokerEndpoint,
+  type BrokerImage,
+  MetadataImage,
+} from "./image.ts";
 import { createPartitions } from "./partitions.ts";
+import { allocateProducerIds } from "./producer_ids.ts";
 import type { QuotaEntity } from "./quota_entity.ts";
 import { alterPartitionReassignments } from "./reassignments.ts";
 import type { MetadataRecord } from "./records.ts";
@@ -140,20 +146,32 @@ export interface BrokerRegistration {
   readonly brokerId: number;
   readonly incarnationId: Uuid;
   readonly endPoints: readonly BrokerEndpoint[];
+  readonly features: BrokerImage["features"];
   readonly rack: string | null;
   readonly logDirs: readonly Uuid[];
+  /** Its epoch when it last stopped cleanly; −1 when it didn't. */
+  readonly previousBrokerEpoch: number;
+}
+
+/** What a broker says again and again. */
+export interface BrokerHeartbeat {
+  readonly brokerId: number;
+  readonly brokerEpoch: number;
+  /** The last metadata offset that its image holds; −1: none. */
+  readonly currentMetadataOffset: number;
+  /** It doesn't want to lead or to be in sync yet. */
+  readonly wantFence: boolean;
+  /** It wants to stop once nobody needs it. */
+  readonly wantShutDown: boolean;
 }
 
 /** What the controller is asked. Decoded requests satisfy the inputs. */
 export type ControllerInput =
   | { readonly type: "bootstrap" }
   | ({ readonly type: "registerBroker" } & BrokerRegistration)
-  | {
-    readonly type: "changeBroker";
-    readonly brokerId: number;
-    readonly brokerEpoch: number;
-    readonly change: "unfence" | "fence" | "shutdown";
-  }
+  | ({ readonly type: "brokerHeartbeat" } & BrokerHeartbeat)
+  | { readonly type: "fenceStale" }
+  | { readonly type: "unregisterBroker"; readonly brokerId: number }
   | {
     readonly type: "createTopics";
     readonly topics: readonly NewTopic[];
@@ -249,7 +267,19 @@ export interface AlteredCredentials extends ItemResult {
 export type ControllerReply =
   | { readonly type: "bootstrap" }
   | { readonly type: "registerBroker"; readonly brokerEpoch: number }
-  | { readonly type: "changeBroker" }
+  | {
+    readonly type: "brokerHeartbeat";
+    /** Whether it knows all that came before its registration. */
+    readonly isCaughtUp: boolean;
+    readonly isFenced: boolean;
+    readonly shouldShutDown: boolean;
+  }
+  | {
+    readonly type: "fenceStale";
+    /** Who was fenced, one at a time; −1: nobody is stale. */
+    readonly brokerId: number;
+  }
+  | { readonly type: "unregisterBroker" }
   | { readonly type: "createTopics"; readonly topics: CreatedTopic[] }
   | { readonly type: "deleteTopics"; readonly topics: DeletedTopic[] }
   | { readonly type: "createPartitions"; readonly topics: CreatedPartitions[] }
@@ -279,13 +309,24 @@ export interface ControllerState {
   readonly config: BrokerConfig;
   readonly random: Random;
   readonly nextOffset: number;
+  readonly contacts: BrokerContacts;
+  /** Monotonic time. */
+  readonly nowMs: number;
 }
 
 /** Records and the answer to give once they are committed. */
 export interface ControllerDecision {
   readonly records: readonly MetadataRecord[];
+  /** What was heard of a broker: known to this controller only. */
+  readonly contact?: BrokerContact;
   readonly reply: ControllerReply;
 }
+
+/** What `apply` takes: contacts live in memory only. */
+export type ControllerRecord = MetadataRecord | {
+  readonly type: "BrokerContact";
+  readonly value: BrokerContact;
+};
 
 /**
  * Decides over an image of its own.
@@ -296,35 +337,49 @@ export interface ControllerDecision {
  *    whole input is thrown as a `KafkaError`, and nothing is recorded.
  */
 export class Controller
-  implements Machine<ControllerInput, MetadataRecord, ControllerReply, never> {
+  implements
+    Machine<ControllerInput, ControllerRecord, ControllerReply, never> {
   /** The state as decided, committed or not. */
   readonly image = new MetadataImage();
+  readonly #contacts: BrokerContacts;
   readonly #config: () => BrokerConfig;
   readonly #random: Random;
+  readonly #clock: Pick<Clock, "monoMs">;
 
   constructor(options: {
     /** The static config with the dynamic one over it. */
     readonly config: () => BrokerConfig;
     readonly random: Random;
+    /** How long brokers are silent. */
+    readonly clock: Pick<Clock, "monoMs">;
   }) {
     this.#config = options.config;
     this.#random = options.random;
+    this.#clock = options.clock;
+    this.#contacts = new BrokerContacts(options.clock.monoMs());
   }
 
   decide(
     input: ControllerInput,
     { nextOffset }: Pick<DecideContext, "nextOffset">,
-  ): Decision<MetadataRecord, ControllerReply, never> {
-    const { records, reply } = this.#decide(input, {
+  ): Decision<ControllerRecord, ControllerReply, never> {
+    const { records, contact, reply } = this.#decide(input, {
       image: this.image,
       config: this.#config(),
       random: this.#random,
       nextOffset,
+      contacts: this.#contacts,
+      nowMs: this.#clock.monoMs(),
     });
-    return { records, reply, effects: [] };
+    if (contact === undefined) return { records, reply, effects: [] };
+    const heard = { type: "BrokerContact", value: contact } as const;
+    return { records: [...records, heard], reply, effects: [] };
   }
 
-  apply(record: MetadataRecord): void {
+  apply(record: ControllerRecord): void {
+    if (record.type === "BrokerContact") {
+      return this.#contacts.heard(record.value);
+    }
     this.image.apply(record);
     // Nobody asks this image what changed.
     this.image.takeDelta();
@@ -336,8 +391,12 @@ export class Controller
         return bootstrap(state);
       case "registerBroker":
         return registerBroker(input, state);
-      case "changeBroker":
-        return changeBroker(input, state);
+      case "brokerHeartbeat":
+        return brokerHeartbeat(input, state);
+      case "fenceStale":
+        return fenceStale(state);
+      case "unregisterBroker":
+        return unregisterBroker(input, state);
       case "createTopics":
         return createTopics(input, state);
       case "deleteTopics":

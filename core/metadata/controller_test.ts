@@ -7,146 +7,16 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import fc from "fast-check";
 import { ZERO_UUID } from "../bytes/uuid.ts";
-import { resolveBrokerConfig } from "../config/resolve.ts";
 import { KafkaError } from "../errors.ts";
 import {
-  Controller,
-  type ControllerInput,
-  type ControllerReply,
-  type NewTopic,
-} from "./controller.ts";
+  assertSnapshotEqual,
+  MetadataCluster as Cluster,
+  seededRandom,
+} from "../../tests/metadata_cluster.ts";
 import { MetadataImage, RESOURCE_TYPE } from "./image.ts";
 import { placeReplicas } from "./placement.ts";
-import {
-  decodeMetadataRecord,
-  encodeMetadataRecord,
-  type MetadataRecord,
-  metadataRecord,
-} from "./records.ts";
+import { type MetadataRecord, metadataRecord } from "./records.ts";
 import { snapshotRecords } from "./snapshot.ts";
-
-function seededRandom() {
-  let state = 42;
-  const u32 = () => state = Math.imul(state, 1664525) + 1013904223 >>> 0;
-  const bytes = (n: number) =>
-    Uint8Array.from({ length: n }, () => u32() >>> 24);
-  return { u32, bytes };
-}
-
-class Cluster {
-  readonly controller: Controller;
-  offset = 0;
-
-  constructor(properties: Record<string, string> = {}) {
-    const config = resolveBrokerConfig(new Map(Object.entries(properties)));
-    this.controller = new Controller({
-      config: () => config,
-      random: seededRandom(),
-    });
-    this.run({ type: "bootstrap" });
-    this.join("AAAAAAAAAAAAAAAAAAAABw");
-  }
-
-  get image(): MetadataImage {
-    return this.controller.image;
-  }
-
-  run(input: ControllerInput): ControllerReply {
-    const before = shown(this.image);
-    const { records, reply } = this.controller.decide(input, {
-      nextOffset: this.offset,
-    });
-    assertEquals(shown(this.image), before, "decide() changes nothing");
-    for (const record of records) {
-      this.controller.apply(decodeMetadataRecord(encodeMetadataRecord(record)));
-    }
-    this.offset += records.length;
-    return reply;
-  }
-
-  join(incarnationId: string): number {
-    const reply = this.run({
-      type: "registerBroker",
-      brokerId: 1,
-      incarnationId,
-      endPoints: [],
-      rack: null,
-      logDirs: ["AAAAAAAAAAAAAAAAAAAACQ"],
-    });
-    assert(reply.type === "registerBroker");
-    const { brokerEpoch } = reply;
-    this.change("unfence", brokerEpoch);
-    return brokerEpoch;
-  }
-
-  change(change: "unfence" | "fence" | "shutdown", brokerEpoch: number): void {
-    this.run({ type: "changeBroker", brokerId: 1, brokerEpoch, change });
-  }
-
-  create(
-    topics: readonly (Partial<NewTopic> & { name: string })[],
-    validateOnly = false,
-  ): string[] {
-    const reply = this.run({
-      type: "createTopics",
-      topics: topics.map((topic) => ({
-        numPartitions: 1,
-        replicationFactor: 1,
-        assignments: [],
-        configs: [],
-        ...topic,
-      })),
-      validateOnly,
-    });
-    assert(reply.type === "createTopics");
-    return reply.topics.map(({ error }) => error);
-  }
-
-  alter(
-    configs: readonly [name: string, operation: number, value: string | null][],
-    [resourceType, resourceName]: [number, string] = [RESOURCE_TYPE.TOPIC, "t"],
-  ): string {
-    const reply = this.run({
-      type: "incrementalAlterConfigs",
-      validateOnly: false,
-      resources: [{
-        resourceType,
-        resourceName,
-        configs: configs.map(([name, configOperation, value]) => ({
-          name,
-          configOperation,
-          value,
-        })),
-      }],
-    });
-    assert(reply.type === "incrementalAlterConfigs");
-    return reply.resources[0]!.error;
-  }
-}
-
-function shown(image: MetadataImage): unknown {
-  return structuredClone({
-    brokers: [...image.brokers.values()],
-    topics: [...image.topics.values()],
-    byId: [...image.topics.values()].map(({ id }) => image.topicById(id)),
-    configs: [...image.configResources()]
-      .map(({ type, name, configs }) => `${type}:${name}:${[...configs]}`)
-      .sort(),
-    controllers: [...image.controllers],
-    features: [...image.features],
-    quotas: [...image.quotas.values()],
-    scram: [...image.scramCredentials],
-    nextProducerId: image.nextProducerId,
-  });
-}
-
-function assertSnapshotEqual(image: MetadataImage): void {
-  const copy = new MetadataImage();
-  for (const record of snapshotRecords(image)) {
-    copy.apply(decodeMetadataRecord(encodeMetadataRecord(record)));
-  }
-  assertEquals(shown(copy), shown(image));
-}
 
 Deno.test("bootstrap writes the features once", () => {
   const cluster = new Cluster();
@@ -316,18 +186,21 @@ Deno.test("a broker's next incarnation gets a new epoch and leads again", () => 
   assertEquals(epochs().leader, 1);
   assertEquals(epochs().leaderEpoch, 2);
   assertEquals(epochs().partitionEpoch, 2);
-  cluster.change("shutdown", brokerEpoch);
+  cluster.heartbeat(1, { wantShutDown: true });
   assertEquals(epochs().leader, -1);
   assertEquals(epochs().isr, [1]);
-  const error = assertThrows(() => cluster.change("unfence", 0), KafkaError);
+  const error = assertThrows(
+    () => cluster.heartbeat(1, { brokerEpoch: 0 }),
+    KafkaError,
+  );
   assertEquals(error.error, "STALE_BROKER_EPOCH");
 });
 
 Deno.test("an eligible replica leads when none is in sync, and then no other is eligible", () => {
   const cluster = new Cluster();
   cluster.create([{ name: "t" }]);
-  const epoch = cluster.join("AAAAAAAAAAAAAAAAAAAACA");
-  cluster.change("fence", epoch);
+  cluster.join("AAAAAAAAAAAAAAAAAAAACA");
+  cluster.heartbeat(1, { wantFence: true });
   const { id: topicId } = cluster.image.topic("t")!;
   const apply = (record: MetadataRecord) => cluster.controller.apply(record);
   const elr = (ids: number[]) =>
@@ -341,11 +214,11 @@ Deno.test("an eligible replica leads when none is in sync, and then no other is 
   apply(elr([1, 2]));
   assertSnapshotEqual(cluster.image);
   apply(metadataRecord("ClearElr", { topicName: "t" }));
-  cluster.change("unfence", epoch);
+  cluster.heartbeat(1);
   assertEquals(cluster.image.partition("t", 0)!.leader, -1);
-  cluster.change("fence", epoch);
+  cluster.heartbeat(1, { wantFence: true });
   apply(elr([1, 2]));
-  cluster.change("unfence", epoch);
+  cluster.heartbeat(1);
   const { leader, isr, eligibleLeaderReplicas, lastKnownElr } = cluster.image
     .partition("t", 0)!;
   assertEquals([leader, isr], [1, [1]]);

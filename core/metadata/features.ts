@@ -28,14 +28,12 @@ export const FEATURES: Readonly<Record<string, Levels>> = {
   "transaction.version": { min: 0, max: 2 },
 };
 
-/** `metadata.version` of a new cluster: 4.1-IV1. */
-export const INITIAL_METADATA_VERSION = 27;
-
-/** `group.version` of a new cluster: with consumer groups (KIP-848). */
-export const INITIAL_GROUP_VERSION = 1;
-
-/** `transaction.version` of a new cluster: epochs per transaction (KIP-890). */
-export const INITIAL_TRANSACTION_VERSION = 2;
+/** Levels of a new cluster, `metadata.version` first: it is 4.1-IV1. */
+const INITIAL_LEVELS: Readonly<Record<string, number>> = {
+  "metadata.version": 27,
+  "group.version": 1,
+  "transaction.version": 2,
+};
 
 /** Levels of `metadata.version` that brought records or fields of records. */
 const METADATA_CHANGES = [8, 11, 13, 14, 15, 17, 23] as const;
@@ -54,6 +52,20 @@ export function supportedFeatures(): {
       minSupportedVersion: min,
       maxSupportedVersion: max,
     }));
+}
+
+/** The first records of a new cluster; none when there are some. */
+export function bootstrap({ image }: ControllerState): ControllerDecision {
+  const reply = { type: "bootstrap" } as const;
+  if (image.features.has("metadata.version")) return { records: [], reply };
+  const records = [
+    metadataRecord("BeginTransaction", { name: "Bootstrap records" }),
+    ...Object.entries(INITIAL_LEVELS).map(([name, featureLevel]) =>
+      metadataRecord("FeatureLevel", { name, featureLevel })
+    ),
+    metadataRecord("EndTransaction", {}),
+  ];
+  return { records, reply };
 }
 
 /** Finalizes levels, all or none, or only says whether they could be. */

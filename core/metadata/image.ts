@@ -9,6 +9,7 @@
 import type { Uuid } from "../bytes/uuid.ts";
 import { invariant } from "../invariant.ts";
 import { type MetadataDelta, MutableDelta } from "./delta.ts";
+import { PartitionIndex, type PartitionPlace } from "./partition_index.ts";
 import { type QuotaEntity, quotaEntity, quotaKey } from "./quota_entity.ts";
 import type { MetadataRecord, MetadataValue } from "./records.ts";
 
@@ -100,6 +101,7 @@ export class MetadataImage {
   readonly #controllers = new Map<number, ControllerImage>();
   readonly #byName = new Map<string, MutableTopic>();
   readonly #byId = new Map<Uuid, MutableTopic>();
+  readonly #index = new PartitionIndex();
   readonly #configs = new Map<string, Map<string, string>>();
   readonly #features = new Map<string, number>();
   readonly #quotas = new Map<string, QuotaImage>();
@@ -163,6 +165,16 @@ export class MetadataImage {
   /** The partition `index` of the topic called `name`. */
   partition(name: string, index: number): PartitionImage | undefined {
     return this.#byName.get(name)?.partitions[index];
+  }
+
+  /** The partitions that have `brokerId` among their replicas. */
+  partitionsOf(brokerId: number): Iterable<PartitionPlace> {
+    return this.#index.heldBy(brokerId);
+  }
+
+  /** The partitions that nobody leads. */
+  leaderlessPartitions(): Iterable<PartitionPlace> {
+    return this.#index.leaderless();
   }
 
   /** Config texts of a resource; the broker named "" is every broker. */
@@ -259,7 +271,7 @@ export class MetadataImage {
       partitionId === topic.partitions.length,
       `partitions of "${topic.name}" are created in order`,
     );
-    topic.partitions.push(checked({
+    this.#setPartition(topic, partitionId, {
       replicas: value.replicas,
       isr: value.isr,
       removingReplicas: value.removingReplicas,
@@ -271,8 +283,7 @@ export class MetadataImage {
       directories: value.directories,
       eligibleLeaderReplicas: value.eligibleLeaderReplicas ?? [],
       lastKnownElr: value.lastKnownElr ?? [],
-    }));
-    this.#delta.partitionChanged(topic.name, partitionId);
+    });
   }
 
   #changePartition(change: MetadataValue<"PartitionChange">): void {
@@ -283,7 +294,7 @@ export class MetadataImage {
     const replicas = change.replicas ?? before.replicas;
     const isNewEpoch = change.leader !== -2 ||
       replicas.length < before.replicas.length;
-    topic.partitions[change.partitionId] = checked({
+    this.#setPartition(topic, change.partitionId, {
       replicas,
       isr: change.isr ?? before.isr,
       removingReplicas: change.removingReplicas ?? before.removingReplicas,
@@ -299,19 +310,30 @@ export class MetadataImage {
         before.eligibleLeaderReplicas,
       lastKnownElr: change.lastKnownElr ?? before.lastKnownElr,
     });
-    this.#delta.partitionChanged(topic.name, change.partitionId);
+  }
+
+  #setPartition(
+    topic: MutableTopic,
+    index: number,
+    after: PartitionImage,
+  ): void {
+    const before = topic.partitions[index];
+    topic.partitions[index] = checked(after);
+    this.#index.change(topic, index, { before, after });
+    this.#delta.partitionChanged(topic.name, index);
   }
 
   #clearElr(name: string): void {
     for (const topic of this.#byName.values()) {
       if (name !== "" && name !== topic.name) continue;
       for (const [index, before] of topic.partitions.entries()) {
-        topic.partitions[index] = {
+        const { eligibleLeaderReplicas, lastKnownElr } = before;
+        if (eligibleLeaderReplicas.length + lastKnownElr.length === 0) continue;
+        this.#setPartition(topic, index, {
           ...before,
           eligibleLeaderReplicas: [],
           lastKnownElr: [],
-        };
-        this.#delta.partitionChanged(topic.name, index);
+        });
       }
     }
   }
@@ -321,6 +343,9 @@ export class MetadataImage {
     invariant(topic !== undefined, "a removed topic exists");
     this.#byId.delete(id);
     this.#byName.delete(topic.name);
+    for (const [index, before] of topic.partitions.entries()) {
+      this.#index.change(topic, index, { before, after: undefined });
+    }
     this.#configs.delete(`${RESOURCE_TYPE.TOPIC}:${topic.name}`);
     this.#delta.topicRemoved(topic);
   }

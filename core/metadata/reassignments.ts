@@ -6,6 +6,7 @@
  * @module
  */
 import { KafkaError } from "../errors.ts";
+import { allowsUncleanLeaders } from "./cluster_settings.ts";
 import type {
   ControllerDecision,
   ControllerState,
@@ -13,8 +14,9 @@ import type {
   Reassignment,
 } from "./controller.ts";
 import type { PartitionImage, TopicImage } from "./image.ts";
-import { type MetadataRecord, metadataRecord } from "./records.ts";
-import { checkAssignments, defaultDirectory, electable } from "./replicas.ts";
+import { partitionChange, without } from "./partition_change.ts";
+import type { MetadataRecord } from "./records.ts";
+import { checkAssignments } from "./replicas.ts";
 import { itemResult } from "./topics.ts";
 
 /** Who holds a partition, and who is to come and to go. */
@@ -32,25 +34,27 @@ export function alterPartitionReassignments(
   state: ControllerState,
 ): ControllerDecision {
   // A partition that is named twice ends where it was sent last.
-  const records = new Map<string, MetadataRecord[]>();
+  const records = new Map<string, MetadataRecord | undefined>();
   const results = topics.map(({ name, partitions }): Reassigned => ({
     name,
     partitions: partitions.map(({ partitionIndex, replicas }) => ({
       partitionIndex,
       ...itemResult(() => {
         const { topic, partition } = find(state, name, partitionIndex);
-        const placement = replicas === null
+        const target = replicas === null
           ? cancelled(partition)
           : moved(partition, { replicas, allowReplicationFactorChange, state });
-        records.set(
-          `${topic.id}:${partitionIndex}`,
-          changes(partition, { placement, topic, partitionIndex, state }),
-        );
+        const change = partitionChange({ topic, index: partitionIndex }, {
+          state,
+          target,
+          election: allowsUncleanLeaders(state, name) ? "unclean" : "any",
+        });
+        records.set(`${topic.id}:${partitionIndex}`, change);
       }),
     })),
   }));
   return {
-    records: [...records.values()].flat(),
+    records: [...records.values()].filter((change) => change !== undefined),
     reply: { type: "alterPartitionReassignments", topics: results },
   };
 }
@@ -93,13 +97,11 @@ function moved(
   const removing = without(replicas, target);
   // Whoever was to be added before any move began is there already.
   const adding = without(target, without(replicas, addingReplicas));
-  const rest = without(isr, removing);
-  const isDone = rest.length > 0 && without(adding, rest).length === 0;
   return {
-    replicas: isDone ? target : [...target, ...removing],
-    isr: isDone ? rest : isr,
-    addingReplicas: isDone ? [] : adding,
-    removingReplicas: isDone ? [] : removing,
+    replicas: [...target, ...removing],
+    isr,
+    addingReplicas: adding,
+    removingReplicas: removing,
   };
 }
 
@@ -124,48 +126,4 @@ function cancelled(partition: PartitionImage): Placement {
     addingReplicas: [],
     removingReplicas: [],
   };
-}
-
-/** The record that turns `partition` into `placement`; none when it is that. */
-function changes(
-  partition: PartitionImage,
-  { placement, topic, partitionIndex, state: { image } }: {
-    readonly placement: Placement;
-    readonly topic: TopicImage;
-    readonly partitionIndex: number;
-    readonly state: ControllerState;
-  },
-): MetadataRecord[] {
-  const { replicas, isr } = placement;
-  const fields = Object.keys(placement) as (keyof Placement)[];
-  const isSame = fields.every((field) =>
-    String(placement[field]) === String(partition[field])
-  );
-  if (isSame) return [];
-  const isLed = isr.includes(partition.leader);
-  const isSmaller = without(partition.replicas, replicas).length > 0;
-  return [
-    metadataRecord("PartitionChange", {
-      partitionId: partitionIndex,
-      topicId: topic.id,
-      ...placement,
-      // Those who are gone must not go on in this epoch.
-      leader: !isLed
-        ? electable(image, replicas, isr)
-        : isSmaller
-        ? partition.leader
-        : -2,
-      directories: replicas.map((id) => {
-        const before = partition.replicas.indexOf(id);
-        return partition.directories[before] ?? defaultDirectory(image, id);
-      }),
-    }),
-  ];
-}
-
-function without(
-  ids: readonly number[],
-  others: readonly number[],
-): number[] {
-  return ids.filter((id) => !others.includes(id));
 }

@@ -19,7 +19,8 @@ function world(
 ) {
   const config = resolveBrokerConfig(new Map());
   const random = { u32: () => 0, bytes: (n: number) => new Uint8Array(n) };
-  const controller = new Controller({ config: () => config, random });
+  const clock = { monoMs: () => 0 };
+  const controller = new Controller({ config: () => config, random, clock });
   const replicas = partition.replicas ?? [1];
   const records: MetadataRecord[] = [
     ...[1, 2, 3].map((brokerId) =>

@@ -80,11 +80,11 @@ export function newPartition(
     readonly replicas: readonly number[];
   },
 ): MetadataRecord {
-  const isr = replicas.filter((id) => image.broker(id)?.isFenced === false);
+  const isr = replicas.filter((id) => canLead(image, id));
   if (isr.length === 0) {
     throw new KafkaError(
       "INVALID_REPLICA_ASSIGNMENT",
-      `All brokers of partition ${partitionId} are fenced: [${replicas}]`,
+      `All brokers of partition ${partitionId} are fenced or leave: [${replicas}]`,
     );
   }
   return metadataRecord("Partition", {
@@ -99,14 +99,9 @@ export function newPartition(
   });
 }
 
-/** The first replica, in their order, that is in `isr` and alive; else −1. */
-export function electable(
-  image: MetadataImage,
-  replicas: readonly number[],
-  isr: readonly number[],
-): number {
-  const found = replicas.find((id) =>
-    isr.includes(id) && image.broker(id)?.isFenced === false
-  );
-  return found ?? -1;
+/** Whether a broker may lead and be in sync: it serves and means to stay. */
+export function canLead(image: MetadataImage, id: number): boolean {
+  const broker = image.broker(id);
+  return broker !== undefined && !broker.isFenced &&
+    !broker.isInControlledShutdown;
 }

@@ -23,6 +23,7 @@ import { LogCleaner } from "../../core/log/cleaner/log_cleaner.ts";
 import { LogFolder, LogFolderError } from "../../core/log/log_folder.ts";
 import { withOpenFilesMax } from "../../core/log/open_files.ts";
 import type { MetadataDelta } from "../../core/metadata/delta.ts";
+import { supportedFeatures } from "../../core/metadata/features.ts";
 import { RESOURCE_TYPE } from "../../core/metadata/image.ts";
 import type { Metric } from "../http/exposition.ts";
 import { brokerRoutes } from "../http/routes.ts";
@@ -450,8 +451,10 @@ export class Broker {
       brokerId: this.nodeId,
       incarnationId: uuidFromRandom(env.random),
       endPoints: registeredEndpoints(listeners.bound),
+      features: supportedFeatures(),
       rack: this.#config["broker.rack"],
       logDirs: [folder.directoryId],
+      previousBrokerEpoch: folder.previousBrokerEpoch,
     });
     invariant(reply.type === "registerBroker", "a reply fits its input");
     return reply;
@@ -647,8 +650,10 @@ async function unfence(
   broker: { readonly brokerId: number; readonly brokerEpoch: number },
 ): Promise<void> {
   await metadata.control({
-    type: "changeBroker",
+    type: "brokerHeartbeat",
     ...broker,
-    change: "unfence",
+    currentMetadataOffset: metadata.appliedOffset - 1,
+    wantFence: false,
+    wantShutDown: false,
   });
 }

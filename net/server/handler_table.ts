@@ -36,8 +36,12 @@ import { describeQuorumHandler } from "./handlers/55_describe_quorum.ts";
 import { updateFeaturesHandler } from "./handlers/57_update_features.ts";
 import { describeClusterHandler } from "./handlers/60_describe_cluster.ts";
 import { describeProducersHandler } from "./handlers/61_describe_producers.ts";
+import { brokerRegistrationHandler } from "./handlers/62_broker_registration.ts";
+import { brokerHeartbeatHandler } from "./handlers/63_broker_heartbeat.ts";
+import { unregisterBrokerHandler } from "./handlers/64_unregister_broker.ts";
 import { describeTransactionsHandler } from "./handlers/65_describe_transactions.ts";
 import { listTransactionsHandler } from "./handlers/66_list_transactions.ts";
+import { allocateProducerIdsHandler } from "./handlers/67_allocate_producer_ids.ts";
 import { listConfigResourcesHandler } from "./handlers/74_list_config_resources.ts";
 import { describeTopicPartitionsHandler } from "./handlers/75_describe_topic_partitions.ts";
 import { groupHandlers } from "./group_handlers.ts";
@@ -104,5 +108,17 @@ function adminHandlers(services: Services): HandlerEntry[] {
     alterUserScramCredentialsHandler(services),
     describeQuorumHandler(services),
     updateFeaturesHandler(services),
+  ];
+}
+
+/** What brokers ask of the controller: no listener of clients may serve it. */
+export function clusterHandlers(
+  services: Pick<Services, "control" | "clusterId">,
+): HandlerEntry[] {
+  return [
+    brokerRegistrationHandler(services),
+    brokerHeartbeatHandler(services),
+    unregisterBrokerHandler(services),
+    allocateProducerIdsHandler(services),
   ];
 }

@@ -15,6 +15,7 @@ import { InvariantError } from "../../core/invariant.ts";
 import {
   Controller,
   type ControllerInput,
+  type ControllerRecord,
   type ControllerReply,
 } from "../../core/metadata/controller.ts";
 import type { MetadataDelta } from "../../core/metadata/delta.ts";
@@ -56,7 +57,7 @@ export class MetadataLog {
   readonly #quorum: Quorum;
   readonly #host: CoordinatorHost<
     ControllerInput,
-    MetadataRecord,
+    ControllerRecord,
     ControllerReply,
     never
   >;
@@ -90,11 +91,12 @@ export class MetadataLog {
         append: (batch) => this.#quorum.append(batch),
       },
       clock: env.clock,
-      create: () => new Controller({ config, random: env.random }),
-      encode: (record) => ({
-        key: null,
-        value: encodeMetadataRecord(record),
-      }),
+      create: () =>
+        new Controller({ config, random: env.random, clock: env.clock }),
+      encode: (record) =>
+        record.type === "BrokerContact"
+          ? undefined
+          : { key: null, value: encodeMetadataRecord(record) },
       onEffect: () => {},
       onDiscarded: () => this.#reload(),
       isBatchPerDecision: true,

@@ -1,5 +1,5 @@
 /**
- * The table of APIs that this broker serves and these clients send, by key.
+ * The table of APIs that brokers, controllers and clients send each other, by key.
  * Owns the list and nothing else.
  *
  * @module
@@ -44,11 +44,16 @@ import { ALTER_CLIENT_QUOTAS } from "./49_alter_client_quotas.ts";
 import { DESCRIBE_USER_SCRAM_CREDENTIALS } from "./50_describe_user_scram_credentials.ts";
 import { ALTER_USER_SCRAM_CREDENTIALS } from "./51_alter_user_scram_credentials.ts";
 import { DESCRIBE_QUORUM } from "./55_describe_quorum.ts";
+import { ALTER_PARTITION } from "./56_alter_partition.ts";
 import { UPDATE_FEATURES } from "./57_update_features.ts";
 import { DESCRIBE_CLUSTER } from "./60_describe_cluster.ts";
 import { DESCRIBE_PRODUCERS } from "./61_describe_producers.ts";
+import { BROKER_REGISTRATION } from "./62_broker_registration.ts";
+import { BROKER_HEARTBEAT } from "./63_broker_heartbeat.ts";
+import { UNREGISTER_BROKER } from "./64_unregister_broker.ts";
 import { DESCRIBE_TRANSACTIONS } from "./65_describe_transactions.ts";
 import { LIST_TRANSACTIONS } from "./66_list_transactions.ts";
+import { ALLOCATE_PRODUCER_IDS } from "./67_allocate_producer_ids.ts";
 import { CONSUMER_GROUP_HEARTBEAT } from "./68_consumer_group_heartbeat.ts";
 import { CONSUMER_GROUP_DESCRIBE } from "./69_consumer_group_describe.ts";
 import { LIST_CONFIG_RESOURCES } from "./74_list_config_resources.ts";
@@ -98,11 +103,16 @@ export const APIS: ReadonlyMap<number, Api> = new Map(
     DESCRIBE_USER_SCRAM_CREDENTIALS,
     ALTER_USER_SCRAM_CREDENTIALS,
     DESCRIBE_QUORUM,
+    ALTER_PARTITION,
     UPDATE_FEATURES,
     DESCRIBE_CLUSTER,
     DESCRIBE_PRODUCERS,
+    BROKER_REGISTRATION,
+    BROKER_HEARTBEAT,
+    UNREGISTER_BROKER,
     DESCRIBE_TRANSACTIONS,
     LIST_TRANSACTIONS,
+    ALLOCATE_PRODUCER_IDS,
     CONSUMER_GROUP_HEARTBEAT,
     CONSUMER_GROUP_DESCRIBE,
     LIST_CONFIG_RESOURCES,

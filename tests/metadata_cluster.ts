@@ -1,0 +1,236 @@
+/**
+ * A controller with brokers that live in the test: their time, their
+ * registrations, their heartbeats. Owns no product code.
+ *
+ * @module
+ */
+import { assert, assertEquals } from "@std/assert";
+import {
+  type BrokerConfig,
+  resolveBrokerConfig,
+} from "../core/config/resolve.ts";
+import {
+  type BrokerHeartbeat,
+  type BrokerRegistration,
+  Controller,
+  type ControllerInput,
+  type ControllerReply,
+  type NewTopic,
+} from "../core/metadata/controller.ts";
+import { supportedFeatures } from "../core/metadata/features.ts";
+import {
+  MetadataImage,
+  type PartitionImage,
+  RESOURCE_TYPE,
+} from "../core/metadata/image.ts";
+import {
+  decodeMetadataRecord,
+  encodeMetadataRecord,
+  type MetadataRecord,
+} from "../core/metadata/records.ts";
+import { snapshotRecords } from "../core/metadata/snapshot.ts";
+
+/** The reply to an input of type `T`. */
+type ReplyTo<T extends ControllerInput["type"]> = ControllerReply & {
+  readonly type: T;
+};
+
+/** Chance that is the same each time. */
+export function seededRandom() {
+  let state = 42;
+  const u32 = () => state = Math.imul(state, 1664525) + 1013904223 >>> 0;
+  const bytes = (n: number) =>
+    Uint8Array.from({ length: n }, () => u32() >>> 24);
+  return { u32, bytes };
+}
+
+/** Broker 1 serves from the beginning; others join. */
+export class MetadataCluster {
+  readonly #config: BrokerConfig;
+  controller: Controller;
+  readonly #clock = { monoMs: () => this.nowMs };
+  nowMs = 0;
+  offset = 0;
+  /** What the last input recorded. */
+  records: MetadataRecord[] = [];
+
+  constructor(properties: Record<string, string> = {}) {
+    this.#config = resolveBrokerConfig(new Map(Object.entries(properties)));
+    this.controller = this.#newController();
+    this.run({ type: "bootstrap" });
+    this.join(incarnation(1, 0));
+  }
+
+  get image(): MetadataImage {
+    return this.controller.image;
+  }
+
+  #newController(): Controller {
+    return new Controller({
+      config: () => this.#config,
+      random: seededRandom(),
+      clock: this.#clock,
+    });
+  }
+
+  /** Another controller becomes active: it knows the records and no more. */
+  takeOver(): void {
+    const records = [...snapshotRecords(this.image)];
+    this.controller = this.#newController();
+    for (const record of records) this.controller.apply(record);
+  }
+
+  run<T extends ControllerInput["type"]>(
+    input: Extract<ControllerInput, { type: T }>,
+  ): ReplyTo<T> {
+    const before = shown(this.image);
+    const { records, reply } = this.controller.decide(input, {
+      nextOffset: this.offset,
+    });
+    assertEquals(shown(this.image), before, "decide() changes nothing");
+    this.records = [];
+    for (const record of records) {
+      if (record.type === "BrokerContact") {
+        this.controller.apply(record);
+        continue;
+      }
+      this.records.push(record);
+      this.controller.apply(decodeMetadataRecord(encodeMetadataRecord(record)));
+    }
+    this.offset += this.records.length;
+    assert(reply.type === input.type);
+    return reply as ReplyTo<T>;
+  }
+
+  /** Registers broker `brokerId`; it stays fenced. */
+  register(
+    brokerId: number,
+    registration: Partial<BrokerRegistration> = {},
+  ): number {
+    const { brokerEpoch } = this.run({
+      type: "registerBroker",
+      brokerId,
+      incarnationId: incarnation(brokerId, 0),
+      endPoints: [],
+      features: supportedFeatures(),
+      rack: null,
+      logDirs: [directory(brokerId)],
+      previousBrokerEpoch: -1,
+      ...registration,
+    });
+    return brokerEpoch;
+  }
+
+  /** A heartbeat of a broker that knows all there is. */
+  heartbeat(
+    brokerId: number,
+    heartbeat: Partial<BrokerHeartbeat> = {},
+  ): ReplyTo<"brokerHeartbeat"> {
+    return this.run({
+      type: "brokerHeartbeat",
+      brokerId,
+      brokerEpoch: this.image.broker(brokerId)?.epoch ?? -1,
+      currentMetadataOffset: this.offset - 1,
+      wantFence: false,
+      wantShutDown: false,
+      ...heartbeat,
+    });
+  }
+
+  /** Registers and unfences; whoever was there is silent for long. */
+  join(incarnationId: string, brokerId = 1): number {
+    this.nowMs += 10_000;
+    const brokerEpoch = this.register(brokerId, { incarnationId });
+    this.heartbeat(brokerId);
+    return brokerEpoch;
+  }
+
+  /** Lets time pass in which only `alive` are heard of, and fences the rest. */
+  silence(ms: number, alive: readonly number[] = []): void {
+    this.nowMs += ms;
+    for (const id of alive) this.heartbeat(id);
+    while (this.run({ type: "fenceStale" }).brokerId !== -1) { /* the next */ }
+  }
+
+  partition(topic = "t", index = 0): PartitionImage {
+    return this.image.partition(topic, index)!;
+  }
+
+  create(
+    topics: readonly (Partial<NewTopic> & { name: string })[],
+    validateOnly = false,
+  ): string[] {
+    const reply = this.run({
+      type: "createTopics",
+      topics: topics.map((topic) => ({
+        numPartitions: 1,
+        replicationFactor: 1,
+        assignments: [],
+        configs: [],
+        ...topic,
+      })),
+      validateOnly,
+    });
+    return reply.topics.map(({ error }) => error);
+  }
+
+  alter(
+    configs: readonly [name: string, operation: number, value: string | null][],
+    [resourceType, resourceName]: [number, string] = [RESOURCE_TYPE.TOPIC, "t"],
+  ): string {
+    const reply = this.run({
+      type: "incrementalAlterConfigs",
+      validateOnly: false,
+      resources: [{
+        resourceType,
+        resourceName,
+        configs: configs.map(([name, configOperation, value]) => ({
+          name,
+          configOperation,
+          value,
+        })),
+      }],
+    });
+    return reply.resources[0]!.error;
+  }
+}
+
+/** All of the image, as plain values. */
+export function shown(image: MetadataImage): unknown {
+  return structuredClone({
+    brokers: [...image.brokers.values()],
+    topics: [...image.topics.values()],
+    byId: [...image.topics.values()].map(({ id }) => image.topicById(id)),
+    configs: [...image.configResources()]
+      .map(({ type, name, configs }) => `${type}:${name}:${[...configs]}`)
+      .sort(),
+    controllers: [...image.controllers],
+    features: [...image.features],
+    quotas: [...image.quotas.values()],
+    scram: [...image.scramCredentials],
+    nextProducerId: image.nextProducerId,
+  });
+}
+
+/** The records of a snapshot make the same image. */
+export function assertSnapshotEqual(image: MetadataImage): void {
+  const copy = new MetadataImage();
+  for (const record of snapshotRecords(image)) {
+    copy.apply(decodeMetadataRecord(encodeMetadataRecord(record)));
+  }
+  assertEquals(shown(copy), shown(image));
+}
+
+/** The `n`th incarnation of a broker. */
+export function incarnation(brokerId: number, n: number): string {
+  return `AAAAAAAAAAAAAAA${letter(brokerId)}AA${letter(n)}AAg`;
+}
+
+/** The log directory of a broker. */
+export function directory(brokerId: number): string {
+  return `AAAAAAAAAAAAAAA${letter(brokerId)}AAAAAw`;
+}
+
+function letter(n: number): string {
+  return String.fromCharCode(65 + n % 26);
+}
