@@ -1,10 +1,11 @@
 /**
  * Completion where people meet it: lines typed with Tab into interactive
- * shells on a terminal of their own.
+ * shells on a terminal of their own. Without PowerShell its grammar stands in.
  *
  * @module
  */
-import { assertEquals } from "@std/assert";
+import { assert, assertEquals } from "@std/assert";
+import { Language, Parser } from "web-tree-sitter";
 import {
   type BrokerProcess,
   hasProgram,
@@ -97,8 +98,33 @@ Deno.test({
       ].join("; ")),
 });
 
+Deno.test("the script for PowerShell is PowerShell, wherever that is to be had", async () => {
+  // Only what the program has loaded is known by its place on the disk.
+  await import("tree-sitter-powershell/package.json", {
+    with: { type: "json" },
+  });
+  const wasm = new URL(
+    "tree-sitter-powershell.wasm",
+    import.meta.resolve("tree-sitter-powershell/package.json"),
+  );
+  await Parser.init();
+  const parser = new Parser();
+  parser.setLanguage(await Language.load(Deno.readFileSync(wasm)));
+  const wrong = (script: string) => parser.parse(script)!.rootNode.hasError;
+  const { code, stdout } = await kf(["completion", "powershell"]);
+  assertEquals([code, wrong(stdout)], [0, false]);
+  for (const sign of ["{", "(", "'"]) {
+    const at = stdout.lastIndexOf(sign);
+    assert(
+      wrong(stdout.slice(0, at) + stdout.slice(at + 1)),
+      `without ${sign}`,
+    );
+  }
+});
+
 Deno.test({
   name: "PowerShell is told the same words",
+  // No registry that CI reaches has one.
   ignore: !hasProgram("pwsh", "-Version"),
   async fn() {
     using folder = temporaryFolder();
