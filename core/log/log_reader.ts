@@ -13,6 +13,7 @@ import type { Staging } from "./staging.ts";
 
 /** What a read fetches beyond its limit, so that a scan needs no second read. */
 const READ_AHEAD_BYTES = 4096;
+const MAGIC = 2;
 const EMPTY = new Uint8Array(0);
 
 /** What a reader asks for. */
@@ -144,22 +145,28 @@ export class LogReader {
     let at = 0;
     while (chunk.length - at >= BATCH_OVERHEAD) {
       view.moveTo(chunk, at);
-      const { sizeInBytes } = view;
-      checkHeader(view, `${segment.path}.log`, position + at);
-      if (view.lastOffset < offset) {
+      // Each field is read once: small batches make this the price of a read.
+      const { sizeInBytes, baseOffset, lastOffsetDelta } = view;
+      if (
+        sizeInBytes < BATCH_OVERHEAD || lastOffsetDelta < 0 ||
+        view.magic !== MAGIC
+      ) {
+        throw noBatch(segment, position + at);
+      }
+      if (baseOffset + lastOffsetDelta < offset) {
         at += sizeInBytes;
         continue;
       }
       if (start < 0) start = end = at;
       const isFirst = start === at;
-      if (view.baseOffset >= upperOffset) break;
+      if (baseOffset >= upperOffset) break;
       if (at + sizeInBytes - start > maxBytes && !(isFirst && minOneBatch)) {
         break;
       }
       if (at + sizeInBytes > chunk.length) {
         // Asking for more of a file that ends in a batch would never end.
         if (position + at + sizeInBytes > this.#sizeOf(segment, options)) {
-          throw noBatch(`${segment.path}.log`, position + at);
+          throw noBatch(segment, position + at);
         }
         return {
           start,
@@ -171,7 +178,7 @@ export class LogReader {
       }
       at += sizeInBytes;
       end = at;
-      nextOffset = view.nextOffset;
+      nextOffset = baseOffset + lastOffsetDelta + 1;
     }
     const isCut = start < 0 &&
       position + chunk.length < this.#sizeOf(segment, options);
@@ -191,18 +198,14 @@ export class LogReader {
   }
 }
 
-function checkHeader(view: BatchView, path: string, position: number): void {
-  if (!isBatch(view)) throw noBatch(path, position);
-}
-
 function isBatch(view: BatchView): boolean {
-  return view.magic === 2 && view.sizeInBytes >= BATCH_OVERHEAD &&
+  return view.magic === MAGIC && view.sizeInBytes >= BATCH_OVERHEAD &&
     view.lastOffsetDelta >= 0;
 }
 
-function noBatch(path: string, position: number): KafkaError {
+function noBatch({ path }: Segment, position: number): KafkaError {
   return new KafkaError(
     "CORRUPT_MESSAGE",
-    `Cannot read "${path}" at ${position}: no batch begins there`,
+    `Cannot read "${path}.log" at ${position}: no batch begins there`,
   );
 }
