@@ -53,6 +53,12 @@ export const LIMITS = {
   regexDepthMax: 200,
   /** Steps that a regular expression is compiled to. */
   regexStepsMax: 32 * 1024,
+  /** Those of one that a broker matches for a client. */
+  brokerRegexStepsMax: 4096,
+  /** Steps that a group takes at a time to match topics with its expressions. */
+  groupRegexWorkMax: 1_000_000,
+  /** What it leaves to everyone else in between. */
+  groupRegexPauseMs: 20,
   /** Characters of a text that a regular expression looks at. */
   regexSubjectCharsMax: 1024 * 1024,
 } as const;
@@ -64,6 +70,10 @@ invariant(
 invariant(
   LIMITS.frameBytesMax <= LIMITS.unverifiedBytesMax,
   "the batches of a request can wait for a coordinator",
+);
+invariant(
+  LIMITS.brokerRegexStepsMax <= LIMITS.regexStepsMax,
+  "a broker takes no larger expressions than a command",
 );
 invariant(
   LIMITS.batchBytesMax <= LIMITS.inflatedBatchBytesMax,

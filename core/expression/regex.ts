@@ -63,16 +63,21 @@ export class Regex {
   #before = NOTHING;
   #after = NOTHING;
   #isWhole = false;
+  #work = 0;
 
-  /** Throws {@linkcode RegexError}. */
-  constructor(pattern: string, options: { ignoresCase?: boolean } = {}) {
+  /** Throws {@linkcode RegexError}, for more than `stepsMax` steps too. */
+  constructor(
+    pattern: string,
+    options: { ignoresCase?: boolean; stepsMax?: number } = {},
+  ) {
     this.pattern = pattern;
     const tree = parsePattern(pattern, options.ignoresCase ?? false);
     const needle = needleOf(tree);
     this.#needle = needle.text;
     this.#needleBytes = new TextEncoder().encode(needle.text);
     this.isText = needle.isAll;
-    const steps = new Compiler().compile(tree);
+    const stepsMax = options.stepsMax ?? LIMITS.regexStepsMax;
+    const steps = new Compiler(stepsMax).compile(tree);
     const [first] = steps;
     this.#steps = steps;
     this.#isAnchored = first?.assertion === "start";
@@ -81,6 +86,11 @@ export class Regex {
     this.#waiting = new Int32Array(steps.length);
     this.#following = new Int32Array(steps.length);
     this.#firsts = firstsOf(steps);
+  }
+
+  /** Steps that all calls so far took: the time that they cost. */
+  get work(): number {
+    return this.#work;
   }
 
   /**
@@ -152,8 +162,11 @@ export class Regex {
   #reach(from: number): boolean {
     const stack = this.#stack;
     let height = 0;
+    let work = 0;
+    let isMatch = false;
     stack[height++] = from;
     while (height > 0) {
+      work++;
       const at = stack[--height]!;
       if (this.#marks[at] === this.#position) continue;
       this.#marks[at] = this.#position;
@@ -164,9 +177,13 @@ export class Regex {
         stack[height++] = step.first;
       } else if (step.op === "assert") {
         if (this.#holds(step.assertion!)) stack[height++] = at + 1;
-      } else if (!this.#isWhole || this.#after === NOTHING) return true;
+      } else if (!this.#isWhole || this.#after === NOTHING) {
+        isMatch = true;
+        break;
+      }
     }
-    return false;
+    this.#work += work;
+    return isMatch;
   }
 
   #advance(): void {
@@ -301,6 +318,11 @@ class Compiler {
   readonly #steps: Step[] = [];
   /** By node and by spelling: a long text has few different characters. */
   readonly #sets = new Map<Pattern | string, CharacterSet>();
+  readonly #stepsMax: number;
+
+  constructor(stepsMax: number) {
+    this.#stepsMax = stepsMax;
+  }
 
   compile(pattern: Pattern): Step[] {
     this.#emit(pattern);
@@ -309,7 +331,7 @@ class Compiler {
   }
 
   #add(step: Partial<Step> & Pick<Step, "op">): number {
-    if (this.#steps.length >= LIMITS.regexStepsMax) {
+    if (this.#steps.length >= this.#stepsMax) {
       throw new RegexError(
         "it is too large once its counts are written out",
         0,

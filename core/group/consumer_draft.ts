@@ -6,10 +6,12 @@
  * @module
  */
 import type { Uuid } from "../bytes/uuid.ts";
+import { LIMITS } from "../limits.ts";
 import type {
   ConsumerGroup,
   ConsumerMember,
   OwnedPartitions,
+  RegexSearch,
   ResolvedRegex,
   TargetPartitions,
 } from "./consumer_group.ts";
@@ -44,6 +46,8 @@ export class ConsumerDraft {
   epoch: number;
   assignmentEpoch: number;
   topicsVersion: number;
+  /** The expression whose topics are being found: the timer goes on. */
+  search: RegexSearch | null;
   readonly #records: GroupChange[] = [];
   readonly #effects: GroupEffect[] = [];
   #members: Map<string, ConsumerMember> | undefined;
@@ -59,6 +63,7 @@ export class ConsumerDraft {
     this.epoch = base.epoch;
     this.assignmentEpoch = base.assignmentEpoch;
     this.topicsVersion = base.topicsVersion;
+    this.search = base.search;
     this.#timerAtMs = base.timerAtMs;
   }
 
@@ -259,9 +264,12 @@ export class ConsumerDraft {
     reply: Reply;
     effects: GroupEffect[];
   } {
-    const { groupId, topicsVersion } = this;
+    const { groupId, topicsVersion, search } = this;
     const effects = [...this.#effects];
-    const timerAtMs = Math.min(this.#timerAtMs, this.#dueMs);
+    const searchAtMs = search === null
+      ? Infinity
+      : this.context.monoMs + LIMITS.groupRegexPauseMs;
+    const timerAtMs = Math.min(this.#timerAtMs, this.#dueMs, searchAtMs);
     if (timerAtMs < this.#timerAtMs) {
       effects.push({ type: "SetTimer", groupId, atMs: timerAtMs });
     }
@@ -275,6 +283,9 @@ export class ConsumerDraft {
         timerAtMs,
         topicsVersion,
       });
+    }
+    if (search !== this.base.search) {
+      this.add({ type: "RegexSearched", groupId, search });
     }
     return { records: this.#records, reply, effects };
   }

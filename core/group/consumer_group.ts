@@ -13,6 +13,7 @@
  * @module
  */
 import type { Uuid } from "../bytes/uuid.ts";
+import type { Regex } from "../expression/regex.ts";
 import type {
   ConsumerGroupRecord,
   ConsumerGroupValue,
@@ -22,6 +23,7 @@ import type {
   ConsumerGroupLooked,
   MemberAwaited,
   MemberHeard,
+  RegexSearched,
 } from "./inputs.ts";
 
 /** What the group's epochs and members amount to. */
@@ -93,8 +95,24 @@ export interface ResolvedRegex {
   readonly timestampMs: number;
 }
 
+/** How far the topics of a regular expression are found. */
+export interface RegexSearch {
+  readonly regex: string;
+  readonly expression: Regex;
+  /** Version of the metadata that `names` are from. */
+  readonly version: number;
+  readonly names: readonly string[];
+  /** Those before it were looked at; `topics` are the ones that match. */
+  readonly at: number;
+  readonly topics: readonly string[];
+}
+
 /** What is not written down of a consumer group. */
-export type InMemory = MemberHeard | MemberAwaited | ConsumerGroupLooked;
+export type InMemory =
+  | MemberHeard
+  | MemberAwaited
+  | ConsumerGroupLooked
+  | RegexSearched;
 
 /** A member of which nothing is known but its id. */
 export function newMember(memberId: string): ConsumerMember {
@@ -147,6 +165,8 @@ export class ConsumerGroup {
   timerAtMs = Infinity;
   /** Version of the topics that were last looked at. */
   topicsVersion = -1;
+  /** The expression whose topics are being found. */
+  search: RegexSearch | null = null;
 
   constructor(groupId: string) {
     this.groupId = groupId;
@@ -197,6 +217,9 @@ export class ConsumerGroup {
       case "ConsumerGroupLooked":
         this.timerAtMs = change.timerAtMs;
         this.topicsVersion = change.topicsVersion;
+        return;
+      case "RegexSearched":
+        this.search = change.search;
         return;
     }
   }

@@ -28,6 +28,7 @@ import {
   isGoodbye,
   leave,
   overdueMembers,
+  refreshEpoch,
   removeMembers,
   welcomeLoaded,
 } from "./consumer_heartbeat.ts";
@@ -177,6 +178,7 @@ export class ConsumerGroups {
         case "MemberHeard":
         case "MemberAwaited":
         case "ConsumerGroupLooked":
+        case "RegexSearched":
           group.keep(change);
           break;
         default:
@@ -245,7 +247,11 @@ export class ConsumerGroups {
     const overdue = overdueMembers(draft);
     if (overdue.length > 0) removeMembers(draft, overdue);
     draft.timerRang();
-    return overdue.length > 0 ? this.#finish(draft, null) : draft.finish(null);
+    if (overdue.length > 0) return this.#finish(draft, null);
+    if (draft.search !== null) {
+      refreshEpoch(draft, { hasChanged: false, mayContinue: true });
+    }
+    return draft.finish(null);
   }
 
   /** The state was just read: everyone gets a whole session. */

@@ -269,7 +269,7 @@ export function advance(
   const hasSubscriptionChanged = !isKnown ||
     !sameTopics(before.topics, updated.topics) ||
     before.regex !== updated.regex;
-  refreshEpoch(draft, hasSubscriptionChanged);
+  refreshEpoch(draft, { hasChanged: hasSubscriptionChanged });
   if (draft.epoch > draft.assignmentEpoch) computeTargets(draft);
   const member = reconciled(updated, {
     target: draft.targets.get(memberId) ?? NO_PARTITIONS,
@@ -297,10 +297,17 @@ export function advance(
 }
 
 /** A new subscription or other topics make a new epoch. */
-function refreshEpoch(draft: ConsumerDraft, hasChanged: boolean): void {
+export function refreshEpoch(
+  draft: ConsumerDraft,
+  { hasChanged, mayContinue = false }: {
+    readonly hasChanged: boolean;
+    /** Whether it is the turn of a search that is under way. */
+    readonly mayContinue?: boolean;
+  },
+): void {
   const { topics } = draft.context;
   if (!hasChanged && draft.topicsVersion === topics.version) return;
-  const isCurrent = refreshRegexes(draft);
+  const isCurrent = refreshRegexes(draft, mayContinue);
   const hash = groupHash(draft);
   if (hasChanged || hash !== draft.base.metadataHash) draft.bumpEpoch(hash);
   if (isCurrent) draft.topicsVersion = topics.version;

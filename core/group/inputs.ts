@@ -7,7 +7,7 @@
 import type { ErrorName } from "../errors.ts";
 import type { TopicPartition } from "../ids.ts";
 import type { TxnMarker } from "../record/control.ts";
-import type { ConsumerMember } from "./consumer_group.ts";
+import type { ConsumerMember, RegexSearch } from "./consumer_group.ts";
 import type { Group, MemberProtocol } from "./group.ts";
 import type { ReportedPartitions } from "./reconcile.ts";
 import type { GroupRecord, OffsetCommitRecord } from "./records.ts";
@@ -422,6 +422,13 @@ export interface ConsumerGroupLooked {
   readonly topicsVersion: number;
 }
 
+/** How far the topics of an expression are found; in memory only. */
+export interface RegexSearched {
+  readonly type: "RegexSearched";
+  readonly groupId: string;
+  readonly search: RegexSearch | null;
+}
+
 /** An offset that counts once its producer's transaction commits. */
 export interface PendingOffset {
   readonly type: "PendingOffset";
@@ -445,7 +452,8 @@ export type GroupChange =
   | GroupChanged
   | MemberHeard
   | MemberAwaited
-  | ConsumerGroupLooked;
+  | ConsumerGroupLooked
+  | RegexSearched;
 
 /** What is to be done once the records are committed. */
 export type GroupEffect =

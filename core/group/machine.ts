@@ -258,6 +258,7 @@ export class GroupMachine
       }
       case "MemberAwaited":
       case "ConsumerGroupLooked":
+      case "RegexSearched":
         this.#consumers.keep(record);
         break;
       default:
@@ -653,6 +654,7 @@ export function storedOf(
     case "MemberHeard":
     case "MemberAwaited":
     case "ConsumerGroupLooked":
+    case "RegexSearched":
       return undefined;
     default:
       return encodeGroupRecord(change);

@@ -9,6 +9,7 @@ import type { DecideContext, Machine } from "../coordinator/machine.ts";
 import { type ErrorName, KafkaError } from "../errors.ts";
 import { Regex } from "../expression/regex.ts";
 import { RegexError } from "../expression/regex_pattern.ts";
+import { LIMITS } from "../limits.ts";
 import { endStep, fenceStep } from "./end.ts";
 import { initStep, isStale } from "./init.ts";
 import type {
@@ -353,7 +354,7 @@ function markersOf(
 /** The compiled expression; throws INVALID_REGULAR_EXPRESSION. */
 function compiled(pattern: string): Regex {
   try {
-    return new Regex(pattern);
+    return new Regex(pattern, { stepsMax: LIMITS.brokerRegexStepsMax });
   } catch (error) {
     if (!(error instanceof RegexError)) throw error;
     throw new KafkaError(
