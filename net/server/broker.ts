@@ -34,6 +34,7 @@ import {
   ControllerChannel,
   type ControllerChannelOptions,
 } from "../metadata/controller_channel.ts";
+import { forward } from "../metadata/forwarding.ts";
 import { createTopics } from "../metadata/topic_creation.ts";
 import type { Address, Transport } from "../tcp/transport.ts";
 import { Background } from "./background.ts";
@@ -270,21 +271,25 @@ export class Broker {
     });
     this.#undo.push(() => channel.close());
     const services = this.#services(parts, channel);
-    const dispatchOf = (handlersOf: typeof clientHandlers) => {
-      const table = handlersOf(services, () => dispatch.served());
-      const dispatch: Dispatch = new Dispatch(table, {
+    const clients: Dispatch = new Dispatch(
+      clientHandlers(services, () => clients.served()),
+      {
         ...env,
         stats: this.#stats,
-      });
-      return dispatch;
-    };
-    const controllers = dispatchOf(controllerHandlers);
-    return {
-      channel,
-      services,
-      controllers,
-      clients: dispatchOf(clientHandlers),
-    };
+        forwarding: {
+          isHere: () => channel.isHere,
+          forward: (frame, { host }) => forward(channel, { frame, host }),
+        },
+      },
+    );
+    const controllers: Dispatch = new Dispatch(
+      controllerHandlers(services, () => controllers.served(), {
+        isActive: () => channel.isHere,
+        unwrap: (frame, client) => controllers.unwrap(frame, client),
+      }),
+      { ...env, stats: this.#stats },
+    );
+    return { channel, services, controllers, clients };
   }
 
   /** The quorum first: a broker needs somebody to register with. */

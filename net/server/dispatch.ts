@@ -76,6 +76,8 @@ interface Source {
   readonly reply: AnswerTaker;
   readonly peer: Peer;
   readonly entrance: Entrance;
+  /** Takes the news that the controller has moved, instead of the client. */
+  readonly onMoved?: (error: KafkaError) => void;
 }
 
 /** Passes whole request frames on to the active controller. */
@@ -135,6 +137,10 @@ class Pending implements RequestContext, Writable {
 
   get clientHost(): string {
     return `/${this.client.host}`;
+  }
+
+  get onMoved(): Source["onMoved"] {
+    return this.#source.onMoved;
   }
 
   /** The other end. */
@@ -273,7 +279,7 @@ export class Dispatch {
         close,
       };
       const entrance = { listener: HERE.local.listener, isOfBrokers: false };
-      this.#onFrame(frame, { reply, peer, entrance });
+      this.#onFrame(frame, { reply, peer, entrance, onMoved: reject });
     });
   }
 
@@ -363,7 +369,12 @@ export class Dispatch {
 
   /** A handler threw: an answer of the API's shape, or the connection closes. */
   #fail(pending: Pending, error: unknown): void {
-    const { served, request } = pending;
+    const { served, request, frame, onMoved } = pending;
+    if (error instanceof KafkaError && error.error === "NOT_CONTROLLER") {
+      // Clients needn't know who the controller is, nor that it moved.
+      if (onMoved !== undefined) return onMoved(error);
+      if (frame !== undefined) return this.#forward(pending, frame);
+    }
     const answer = this.#errorAnswer(served, request, error);
     if (answer === undefined) {
       pending.disconnect(`its ${served.api.name} request failed`);

@@ -34,6 +34,10 @@ import { describeUserScramCredentialsHandler } from "./handlers/50_describe_user
 import { alterUserScramCredentialsHandler } from "./handlers/51_alter_user_scram_credentials.ts";
 import { describeQuorumHandler } from "./handlers/55_describe_quorum.ts";
 import { updateFeaturesHandler } from "./handlers/57_update_features.ts";
+import {
+  envelopeHandler,
+  type EnvelopeOpener,
+} from "./handlers/58_envelope.ts";
 import { describeClusterHandler } from "./handlers/60_describe_cluster.ts";
 import { describeProducersHandler } from "./handlers/61_describe_producers.ts";
 import { brokerRegistrationHandler } from "./handlers/62_broker_registration.ts";
@@ -78,7 +82,8 @@ export function clientHandlers(
     listTransactionsHandler(services),
     listConfigResourcesHandler(services),
     describeTopicPartitionsHandler(services),
-    ...adminHandlers(services),
+    ...adminHandlers(services)
+      .map((entry) => ({ ...entry, isForwarded: true })),
   ];
 }
 
@@ -86,9 +91,11 @@ export function clientHandlers(
 export function controllerHandlers(
   services: Services,
   served: () => readonly Api[],
+  opener: EnvelopeOpener,
 ): HandlerEntry[] {
   return [
     apiVersionsHandler(services, served),
+    envelopeHandler(opener),
     ...adminHandlers(services),
   ];
 }

@@ -8,18 +8,12 @@
 import { assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import { RawClient } from "../../tests/raw_client.ts";
 import { latest, running, start } from "../../tests/raw_broker.ts";
-import { temporaryFolder } from "../../tests/fixtures.ts";
+import { freePort, temporaryFolder } from "../../tests/fixtures.ts";
 import { ERRORS, KafkaError } from "../../core/errors.ts";
 import { METADATA } from "../wire/03_metadata.ts";
 import { API_VERSIONS } from "../wire/18_api_versions.ts";
 import { CREATE_TOPICS } from "../wire/19_create_topics.ts";
 import { DESCRIBE_CLUSTER } from "../wire/60_describe_cluster.ts";
-
-/** A port that was free just now. */
-function freePort(): number {
-  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  return listener.addr.port;
-}
 
 function three({ port, control }: { port: number; control: number }) {
   return {

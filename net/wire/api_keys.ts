@@ -46,6 +46,7 @@ import { ALTER_USER_SCRAM_CREDENTIALS } from "./51_alter_user_scram_credentials.
 import { DESCRIBE_QUORUM } from "./55_describe_quorum.ts";
 import { ALTER_PARTITION } from "./56_alter_partition.ts";
 import { UPDATE_FEATURES } from "./57_update_features.ts";
+import { ENVELOPE } from "./58_envelope.ts";
 import { DESCRIBE_CLUSTER } from "./60_describe_cluster.ts";
 import { DESCRIBE_PRODUCERS } from "./61_describe_producers.ts";
 import { BROKER_REGISTRATION } from "./62_broker_registration.ts";
@@ -105,6 +106,7 @@ export const APIS: ReadonlyMap<number, Api> = new Map(
     DESCRIBE_QUORUM,
     ALTER_PARTITION,
     UPDATE_FEATURES,
+    ENVELOPE,
     DESCRIBE_CLUSTER,
     DESCRIBE_PRODUCERS,
     BROKER_REGISTRATION,

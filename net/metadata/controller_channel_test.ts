@@ -1,0 +1,197 @@
+/**
+ * The channel to the controller over real sockets: requests of a broker's own
+ * and clients' requests that are passed on, a controller that moves, and one
+ * that can't be reached.
+ *
+ * @module
+ */
+import { assert, assertEquals, assertRejects } from "@std/assert";
+import { freePort } from "../../tests/fixtures.ts";
+import { latest, running } from "../../tests/raw_broker.ts";
+import { RawClient } from "../../tests/raw_client.ts";
+import { denoEnv } from "../../core/env/deno_env.ts";
+import { KafkaError } from "../../core/errors.ts";
+import type { Input, Message } from "../../core/schema/schema.ts";
+import { Link } from "../link/link.ts";
+import { denoTransport } from "../tcp/deno_tcp.ts";
+import type { Address } from "../tcp/transport.ts";
+import { CREATE_TOPICS } from "../wire/19_create_topics.ts";
+import { DELETE_TOPICS } from "../wire/20_delete_topics.ts";
+import { INCREMENTAL_ALTER_CONFIGS } from "../wire/44_incremental_alter_configs.ts";
+import { DESCRIBE_QUORUM } from "../wire/55_describe_quorum.ts";
+import { UPDATE_FEATURES } from "../wire/57_update_features.ts";
+import type { Api } from "../wire/api.ts";
+import { decodeResponse, encodeRequest } from "../wire/headers.ts";
+import { ControllerChannel } from "./controller_channel.ts";
+import { forward } from "./forwarding.ts";
+import { createTopics } from "./topic_creation.ts";
+
+function channelTo(controller: () => Address | undefined) {
+  const told: string[] = [];
+  const real = denoEnv({ traceLevel: "error" });
+  const env = {
+    ...real,
+    trace: (_: string, event: string) => void told.push(event),
+  };
+  const channel = new ControllerChannel({
+    env,
+    controller,
+    askHere: () => Promise.reject(new Error("nobody is here")),
+    connect: (address) =>
+      Link.open({
+        env,
+        transport: denoTransport(),
+        address,
+        clientId: "broker-2",
+        isAdvertised: false,
+        connectTimeoutMs: 1000,
+        requestTimeoutMs: 1000,
+      }),
+  });
+  return {
+    channel,
+    told,
+    async [Symbol.asyncDispose]() {
+      channel.close();
+      await real.tasks.settled();
+    },
+  };
+}
+
+async function controlled() {
+  const control = freePort();
+  const node = await running({
+    "listeners": `PLAINTEXT://127.0.0.1:0,CONTROLLER://127.0.0.1:${control}`,
+    "controller.listener.names": "CONTROLLER",
+  });
+  return { node, control: { host: "127.0.0.1", port: control } };
+}
+
+const topic = (name: string) => ({
+  name,
+  numPartitions: 2,
+  replicationFactor: 1,
+  assignments: [],
+  configs: [],
+});
+
+Deno.test("a broker's own request reaches the controller over a link", async () => {
+  const { node, control } = await controlled();
+  await using _ = node;
+  await using there = channelTo(() => control);
+  const topics = [topic("__consumer_offsets"), topic("no/name")];
+  const [offsets, wrong] = await createTopics(there.channel, topics);
+  assertEquals(offsets, {
+    name: "__consumer_offsets",
+    error: "NONE",
+    message: null,
+  });
+  assertEquals(wrong?.error, "INVALID_TOPIC_EXCEPTION");
+});
+
+Deno.test("a request that is passed on is answered as one that was sent", async () => {
+  const { node, control } = await controlled();
+  await using _ = node;
+  await using there = channelTo(() => control);
+  using client = await RawClient.connect(node.port);
+  const equal = async <Req extends Message, Res extends Message>(
+    api: Api<Req, Res>,
+    bodyOf: (version: number) => Input<Req>,
+  ) => {
+    for (
+      let version = api.versions.min;
+      version <= api.versions.max;
+      version++
+    ) {
+      const body = bodyOf(version);
+      const head = { api, version, correlationId: 7, clientId: "c" };
+      const frame = encodeRequest(head, body).subarray(4);
+      const answer = await forward(there.channel, { frame, host: "10.0.0.1" });
+      const passedOn = decodeResponse({ api, version }, answer);
+      assertEquals(passedOn.correlationId, 7);
+      const sent = await client.call({ api, version }, body);
+      assertEquals(untimed(passedOn.body), untimed(sent));
+    }
+  };
+  await equal(CREATE_TOPICS, () => ({ topics: [topic("__consumer_offsets")] }));
+  await equal(CREATE_TOPICS, () => ({ topics: [topic("no/name")] }));
+  await equal(
+    CREATE_TOPICS,
+    () => ({ topics: [topic("t")], validateOnly: true }),
+  );
+  await equal(
+    DELETE_TOPICS,
+    (version) =>
+      version < 6 ? { topicNames: ["t"] } : { topics: [{ name: "t" }] },
+  );
+  await equal(INCREMENTAL_ALTER_CONFIGS, () => ({
+    resources: [{
+      resourceType: 2,
+      resourceName: "t",
+      configs: [{ name: "retention.ms", configOperation: 0, value: "1" }],
+    }],
+  }));
+  await equal(UPDATE_FEATURES, () => ({
+    featureUpdates: [{ feature: "unheard.of", maxVersionLevel: 1 }],
+  }));
+  await equal(DESCRIBE_QUORUM, () => ({
+    topics: [{
+      topicName: "__cluster_metadata",
+      partitions: [{ partitionIndex: 0 }],
+    }],
+  }));
+});
+
+/** Without what differs between any two answers. */
+function untimed(body: unknown): unknown {
+  return JSON.parse(JSON.stringify(
+    body,
+    (key, value) => /Timestamp$|^topicId$/.test(key) ? 0 : value,
+  ));
+}
+
+Deno.test("what goes wrong on the way is tried again where the controller is by then", async () => {
+  const { node, control } = await controlled();
+  await using _ = node;
+  // Nobody listens, then nobody is known, then the controller is there.
+  const nobody = { host: "127.0.0.1", port: freePort() };
+  const places = [nobody, undefined, nobody];
+  await using there = channelTo(() =>
+    places.length > 0 ? places.shift() : control
+  );
+  const [created] = await createTopics(there.channel, [topic("t")]);
+  assertEquals(created?.error, "NONE");
+  assertEquals(places, []);
+  // The link ends under a channel that goes on to use it.
+  await node.broker.stop();
+  await assertRejects(
+    () => there.channel.request(CREATE_TOPICS, {}, { timeoutMs: 100 }),
+    KafkaError,
+    "Cannot send CreateTopics to the controller: Cannot connect to",
+  );
+});
+
+Deno.test("a garbled request that is passed on is an error, and the link stays", async () => {
+  const { node, control } = await controlled();
+  await using _ = node;
+  await using there = channelTo(() => control);
+  const head = { ...latest(CREATE_TOPICS), correlationId: 1, clientId: "c" };
+  const frame = encodeRequest(head, { topics: [topic("t")] }).subarray(4);
+  for (const bad of [frame.slice(0, 20), new Uint8Array(0)]) {
+    await assertRejects(
+      () => forward(there.channel, { frame: bad, host: "::1" }),
+      KafkaError,
+      "The controller refused a request",
+    );
+  }
+  const [created] = await createTopics(there.channel, [topic("t")]);
+  assertEquals(created?.error, "NONE");
+});
+
+Deno.test("close() ends what waits for a controller", async () => {
+  await using there = channelTo(() => undefined);
+  const waiting = there.channel.request(CREATE_TOPICS, {});
+  there.channel.close();
+  const error = await assertRejects(() => waiting, KafkaError);
+  assert(error.message.includes("this node stops"), error.message);
+});
