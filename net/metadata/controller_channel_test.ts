@@ -167,7 +167,8 @@ Deno.test("what goes wrong on the way is tried again where the controller is by 
   await assertRejects(
     () => there.channel.request(CREATE_TOPICS, {}, { timeoutMs: 100 }),
     KafkaError,
-    "Cannot send CreateTopics to the controller: Cannot connect to",
+    // Whether its link ends first, or none is to be had.
+    "Cannot send CreateTopics to the controller: ",
   );
 });
 
