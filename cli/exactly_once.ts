@@ -123,6 +123,8 @@ export class ExactlyOnce {
   readonly #span: Span;
   readonly #held = new Map<number, Held>();
   #producer: { readonly id: string; readonly client: Producer } | undefined;
+  /** Another member may have had the producer's id since. */
+  #isLent = false;
   #failures = 0;
   #fences = 0;
 
@@ -379,7 +381,10 @@ export class ExactlyOnce {
   }
 
   #letGo(partitions: readonly TopicPartition[]): void {
-    for (const { partition } of partitions) this.#held.delete(partition);
+    for (const { partition } of partitions) {
+      this.#held.delete(partition);
+      if (this.#producer?.id === this.#idOf(partition)) this.#isLent = true;
+    }
     this.#span.revoked(partitions);
   }
 
@@ -420,7 +425,9 @@ export class ExactlyOnce {
   /** The producer that goes with the partitions held now; none without any. */
   async #ready(): Promise<Producer | undefined> {
     const id = this.#ownId();
-    if (this.#producer?.id === id) return this.#producer?.client;
+    if (this.#producer?.id === id && !this.#isLent) {
+      return this.#producer?.client;
+    }
     await this.#closeProducer();
     if (id === undefined) return undefined;
     const client = await openProducer(
@@ -442,6 +449,7 @@ export class ExactlyOnce {
   async #closeProducer(): Promise<void> {
     const producer = this.#producer?.client;
     this.#producer = undefined;
+    this.#isLent = false;
     if (producer?.transactionError?.isFatal) {
       return await producer.close({ timeoutMs: 0 });
     }
