@@ -43,10 +43,14 @@ import { DESCRIBE_CLIENT_QUOTAS } from "./48_describe_client_quotas.ts";
 import { ALTER_CLIENT_QUOTAS } from "./49_alter_client_quotas.ts";
 import { DESCRIBE_USER_SCRAM_CREDENTIALS } from "./50_describe_user_scram_credentials.ts";
 import { ALTER_USER_SCRAM_CREDENTIALS } from "./51_alter_user_scram_credentials.ts";
+import { VOTE } from "./52_vote.ts";
+import { BEGIN_QUORUM_EPOCH } from "./53_begin_quorum_epoch.ts";
+import { END_QUORUM_EPOCH } from "./54_end_quorum_epoch.ts";
 import { DESCRIBE_QUORUM } from "./55_describe_quorum.ts";
 import { ALTER_PARTITION } from "./56_alter_partition.ts";
 import { UPDATE_FEATURES } from "./57_update_features.ts";
 import { ENVELOPE } from "./58_envelope.ts";
+import { FETCH_SNAPSHOT } from "./59_fetch_snapshot.ts";
 import { DESCRIBE_CLUSTER } from "./60_describe_cluster.ts";
 import { DESCRIBE_PRODUCERS } from "./61_describe_producers.ts";
 import { BROKER_REGISTRATION } from "./62_broker_registration.ts";
@@ -103,10 +107,14 @@ export const APIS: ReadonlyMap<number, Api> = new Map(
     ALTER_CLIENT_QUOTAS,
     DESCRIBE_USER_SCRAM_CREDENTIALS,
     ALTER_USER_SCRAM_CREDENTIALS,
+    VOTE,
+    BEGIN_QUORUM_EPOCH,
+    END_QUORUM_EPOCH,
     DESCRIBE_QUORUM,
     ALTER_PARTITION,
     UPDATE_FEATURES,
     ENVELOPE,
+    FETCH_SNAPSHOT,
     DESCRIBE_CLUSTER,
     DESCRIBE_PRODUCERS,
     BROKER_REGISTRATION,
