@@ -425,13 +425,20 @@ const LOG_KEYS = {
     update: "cluster-wide",
     doc: "Default of the topic key min.insync.replicas.",
   }),
+  "unclean.leader.election.enable": bool(false, {
+    update: "cluster-wide",
+    doc: "Default of the topic key unclean.leader.election.enable.",
+  }),
+} as const;
+
+const REPLICA_KEYS = {
   "replica.high.watermark.checkpoint.interval.ms": long(5000, {
     min: 1,
     doc: "How often high watermarks are written.",
   }),
-  "unclean.leader.election.enable": bool(false, {
-    update: "cluster-wide",
-    doc: "Default of the topic key unclean.leader.election.enable.",
+  "replica.lag.time.max.ms": long(30_000, {
+    min: 1,
+    doc: "How long a follower may lag and stay in sync.",
   }),
 } as const;
 
@@ -441,6 +448,7 @@ export const BROKER_KEYS = {
   ...GROUP_KEYS,
   ...TRANSACTION_KEYS,
   ...LOG_KEYS,
+  ...REPLICA_KEYS,
 } as const;
 
 /** Values of the broker keys, by Kafka's name. */

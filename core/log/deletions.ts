@@ -4,7 +4,7 @@
  *
  * @module
  */
-import type { LogEnv } from "./log.ts";
+import type { LogEnv } from "./log_options.ts";
 
 /** The deletions of one log. */
 export class Deletions {

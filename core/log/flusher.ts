@@ -23,6 +23,8 @@ export interface Flushable {
 export class Flusher {
   readonly #log: Flushable;
   #flushedOffset: number;
+  /** Up to where what the sync in flight covers is still there. */
+  #target = 0;
   #running: Promise<void> | undefined;
   #next: Promise<void> | undefined;
   #failure: unknown;
@@ -55,18 +57,25 @@ export class Flusher {
   /** The log was emptied and goes on at `offset`. */
   reset(offset: number): void {
     this.#flushedOffset = offset;
+    this.#target = Math.min(this.#target, offset);
+  }
+
+  /** The log was cut at `offset`. */
+  lower(offset: number): void {
+    this.#flushedOffset = Math.min(this.#flushedOffset, offset);
+    this.#target = Math.min(this.#target, offset);
   }
 
   #start(): Promise<void> {
-    const target = this.#log.writtenOffset;
-    if (target <= this.#flushedOffset) return Promise.resolve();
-    this.#running = this.#sync(target).finally(() => {
+    this.#target = this.#log.writtenOffset;
+    if (this.#target <= this.#flushedOffset) return Promise.resolve();
+    this.#running = this.#sync().finally(() => {
       this.#running = undefined;
     });
     return this.#running;
   }
 
-  async #sync(target: number): Promise<void> {
+  async #sync(): Promise<void> {
     try {
       for (const file of this.#log.filesToSync(this.#flushedOffset)) {
         await file.syncData();
@@ -76,7 +85,7 @@ export class Flusher {
       this.#log.onSyncFailed(error);
       throw error;
     }
-    const flushed = Math.min(target, this.#log.writtenOffset);
+    const flushed = Math.min(this.#target, this.#log.writtenOffset);
     this.#flushedOffset = Math.max(this.#flushedOffset, flushed);
     this.#log.onFlushed(this.#flushedOffset);
   }

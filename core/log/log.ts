@@ -7,25 +7,23 @@
  * @module
  */
 import type { Uuid } from "../bytes/uuid.ts";
-import {
-  type Cancel,
-  type Clock,
-  type Disk,
-  DiskError,
-  type DiskFile,
-  type Trace,
-} from "../env/env.ts";
+import { type Cancel, DiskError, type DiskFile } from "../env/env.ts";
 import { KafkaError } from "../errors.ts";
 import { partitionName } from "../ids.ts";
 import { invariant } from "../invariant.ts";
 import { batchesOf, BatchView } from "../record/batch.ts";
 import { markerOf } from "../record/control.ts";
-import { decodeRecords } from "../record/record.ts";
 import { Deletions } from "./deletions.ts";
 import { Flusher } from "./flusher.ts";
 import type { LeaderEpochCache } from "./leader_epoch_cache.ts";
+import type { LogEnv, LogOptions } from "./log_options.ts";
 import { swapIn } from "./cleaner/swap.ts";
-import { LogReader, type LogReadOptions } from "./log_reader.ts";
+import {
+  findTimestamp,
+  LogReader,
+  type LogReadOptions,
+  type TimedOffset,
+} from "./log_reader.ts";
 import type {
   ActiveProducer,
   CheckOptions,
@@ -34,7 +32,6 @@ import type {
   SequencedBatch,
   VerificationGuard,
 } from "./producer_state.ts";
-import type { RecoveredLog } from "./recovery_report.ts";
 import {
   type OpenedLog,
   openLog,
@@ -48,7 +45,7 @@ import {
   isActiveTooOld,
   type RetentionBounds,
 } from "./retention.ts";
-import { mustRoll } from "./rolling.ts";
+import { beginSegment, mustRoll } from "./rolling.ts";
 import { Segment } from "./segment.ts";
 import {
   removeSnapshotsBefore,
@@ -56,6 +53,7 @@ import {
   writeSnapshot,
 } from "./snapshots.ts";
 import { GATHER_BELOW_BYTES, Staging } from "./staging.ts";
+import { checkReplicated, cutSegments, removeSegments } from "./truncation.ts";
 import type { AbortedTransaction } from "./txn_index.ts";
 
 /** The part of a topic's config that its logs obey. */
@@ -77,37 +75,6 @@ export interface LogConfig {
   };
 }
 
-/** The seams that a log uses. */
-export interface LogEnv {
-  readonly clock: Clock;
-  readonly disk: Disk;
-  readonly trace: Trace;
-}
-
-/** What a log is opened with. */
-export interface LogOptions {
-  readonly env: LogEnv;
-  /** The partition's folder. */
-  readonly folder: string;
-  readonly topic: string;
-  readonly partition: number;
-  readonly topicId: Uuid;
-  readonly config: LogConfig;
-  /** Everything below is known to be durable. */
-  readonly recoveryPoint: number;
-  readonly logStartOffset: number;
-  /** Everything below was compacted; undefined when nothing is known. */
-  readonly cleanedOffset?: number | undefined;
-  /** Whether the last stop was clean: then nothing is scanned. */
-  readonly wasClean: boolean;
-  /** Whether to refuse a log that ends below its recovery point. */
-  readonly keepsDurable?: boolean | undefined;
-  /** Told how long a sync took. */
-  readonly onSynced?: ((ms: number) => void) | undefined;
-  /** Told what a scan found. */
-  readonly onRecovered?: ((recovered: RecoveredLog) => void) | undefined;
-}
-
 /** How a batch is appended where the partition is led. */
 export interface AppendOptions extends CheckOptions {
   readonly leaderEpoch: number;
@@ -120,12 +87,6 @@ export interface Appended {
   readonly lastOffset: number;
   /** It was appended before; nothing was written. */
   readonly isDuplicate: boolean;
-}
-
-/** A record found by its time. */
-export interface TimedOffset {
-  readonly offset: number;
-  readonly timestamp: number;
 }
 
 const EMPTY = new Uint8Array(0);
@@ -154,6 +115,7 @@ export class Log {
   readonly #view = new BatchView(EMPTY);
   readonly #settledListeners: (() => void)[] = [];
   readonly #onSynced: ((ms: number) => void) | undefined;
+  readonly #onCut: (() => void) | undefined;
   #config: LogConfig;
   #logStartOffset: number;
   #logEndOffset: number;
@@ -197,6 +159,7 @@ export class Log {
     this.#deletions = new Deletions(options.env);
     this.#config = options.config;
     this.#onSynced = options.onSynced;
+    this.#onCut = options.onCut;
     this.#segments = opened.segments;
     this.#producers = opened.producers;
     this.#epochs = opened.epochs;
@@ -296,16 +259,19 @@ export class Log {
     return { baseOffset, lastOffset: view.lastOffset, isDuplicate: false };
   }
 
-  /** Appends batches whose offsets are given; throws when they don't follow. */
-  appendAsFollower(batches: Uint8Array): void {
+  /**
+   * Appends the leader's batches as they are; those of an epoch above
+   * `leaderEpochMax` are none of the leader's that was asked, and left out with
+   * all behind them. Throws when they don't follow or are damaged.
+   */
+  appendAsFollower(
+    batches: Uint8Array,
+    { leaderEpochMax = Infinity }: { readonly leaderEpochMax?: number } = {},
+  ): void {
     this.#checkUsable();
     for (const view of batchesOf(batches)) {
-      if (view.baseOffset < this.#logEndOffset) {
-        throw new KafkaError(
-          "OFFSET_OUT_OF_RANGE",
-          `Cannot append to ${this.name} at ${view.baseOffset}: the log ends at ${this.#logEndOffset}`,
-        );
-      }
+      if (view.partitionLeaderEpoch > leaderEpochMax) return;
+      checkReplicated(view, { name: this.name, end: this.#logEndOffset });
       this.#epochs.assign(view.partitionLeaderEpoch, view.baseOffset);
       this.#append(view, view.bytes);
     }
@@ -347,7 +313,11 @@ export class Log {
 
   /** The first record at or after `timestamp`. */
   offsetForTimestamp(timestamp: number): TimedOffset | undefined {
-    return this.#reading(() => this.#offsetForTimestamp(timestamp));
+    return this.#reading(() => {
+      this.writeStaged();
+      const start = this.#logStartOffset;
+      return findTimestamp(this.#segments, { timestamp, start });
+    });
   }
 
   /** The first record with the largest timestamp. */
@@ -412,6 +382,19 @@ export class Log {
     this.#deleteSegments(firstSegmentToKeep(this.#segments, offset));
   }
 
+  /**
+   * Forgets records and epochs from `offset` on, durably: what a crash brought
+   * back would pass for what others append there. Whole batches go.
+   */
+  truncateTo(offset: number): void {
+    this.#checkUsable();
+    this.writeStaged();
+    if (offset < this.#segments[0]!.baseOffset) {
+      this.truncateFullyAndStartAt(offset);
+    } else if (offset < this.#logEndOffset) this.#cut(offset);
+    this.#epochs.truncateFromEnd(offset);
+  }
+
   /** Drops every record; the next one gets `offset`. */
   truncateFullyAndStartAt(offset: number): void {
     this.#checkUsable();
@@ -419,18 +402,13 @@ export class Log {
     this.#reader.forget();
     const gone = this.#segments.splice(0);
     this.#startSegment(offset);
-    for (const segment of gone) {
-      for (const file of segment.markDeleted()) this.#env.disk.unlink(file);
-    }
+    removeSegments(this.#env.disk, this.folder, gone);
     this.#closeWhenSynced(gone);
     this.#epochs.clear();
     this.#producers.clear();
-    this.#cleanedOffset = undefined;
     this.#logStartOffset = offset;
-    this.#logEndOffset = offset;
-    this.#writtenOffset = offset;
     this.#snapshotOffset = offset;
-    this.#flusher.reset(offset);
+    this.#endAt(offset, () => this.#flusher.reset(offset));
   }
 
   /** Deletes whole segments that are too old or too many. */
@@ -542,22 +520,6 @@ export class Log {
     }
   }
 
-  #offsetForTimestamp(timestamp: number): TimedOffset | undefined {
-    this.writeStaged();
-    const start = this.#logStartOffset;
-    for (const segment of this.#segments) {
-      if (segment.maxTimestamp < timestamp) continue;
-      for (const batch of segment.batchesForTimestamp(timestamp, start)) {
-        const found = decodeRecords(batch).find((record) =>
-          record.timestamp >= timestamp && record.offset >= start
-        );
-        if (found === undefined) continue;
-        return { offset: found.offset, timestamp: found.timestamp };
-      }
-    }
-    return undefined;
-  }
-
   get #active(): Segment {
     return this.#segments.at(-1)!;
   }
@@ -619,17 +581,54 @@ export class Log {
     try {
       const active = this.#active;
       active.truncate(active.size, this.#writtenOffset);
-      this.#snapshotOffset = rebuildProducers(this.#producers, {
-        disk: this.#env.disk,
-        folder: this.folder,
-        segments: this.#segments,
-        snapshots: snapshotsIn(this.#env.disk, this.folder),
-        end: this.#writtenOffset,
-      });
+      this.#rebuildProducers(this.#writtenOffset);
     } catch (second) {
       this.#takeOffline("append to", second);
     }
     throw error;
+  }
+
+  #cut(offset: number): void {
+    const { folder } = this;
+    const { disk } = this.#env;
+    this.#staging.clear();
+    this.#reader.forget();
+    try {
+      const segments = this.#segments;
+      this.#closeWhenSynced(cutSegments(disk, { folder, segments, offset }));
+      this.#rebuildProducers(offset);
+      this.#logStartOffset = Math.min(this.#logStartOffset, offset);
+      this.#endAt(offset, () => this.#flusher.lower(offset));
+    } catch (error) {
+      throw this.#takeOffline("truncate", error);
+    }
+  }
+
+  /** The log ends at `offset` from now on; what is durable may be less. */
+  #endAt(offset: number, flushed: () => void): void {
+    const wasFlushed = this.flushedOffset;
+    const wasCleaned = this.#cleanedOffset;
+    this.#logEndOffset = offset;
+    this.#writtenOffset = offset;
+    flushed();
+    if (wasCleaned !== undefined && wasCleaned > offset) {
+      this.#cleanedOffset = undefined;
+    }
+    const isLess = this.flushedOffset < wasFlushed ||
+      this.#cleanedOffset !== wasCleaned;
+    if (isLess) this.#onCut?.();
+  }
+
+  #rebuildProducers(end: number): void {
+    const { disk } = this.#env;
+    const { folder } = this;
+    this.#snapshotOffset = rebuildProducers(this.#producers, {
+      disk,
+      folder,
+      segments: this.#segments,
+      snapshots: snapshotsIn(disk, folder),
+      end,
+    });
   }
 
   #roll(): void {
@@ -665,29 +664,13 @@ export class Log {
   }
 
   #startSegment(baseOffset: number): void {
-    const { disk } = this.#env;
-    const next = new Segment(disk, { folder: this.folder, baseOffset });
-    try {
-      next.writer.truncate(0);
-      next.size = 0;
-      next.resetIndexes();
-      disk.syncDirectory(this.folder);
-    } catch (error) {
-      next.close();
-      this.#removeStray(next, error);
-      throw error;
-    }
+    const { folder } = this;
+    const next = beginSegment(this.#env.disk, {
+      folder,
+      baseOffset,
+      onStray: (error) => this.#takeOffline("roll", error),
+    });
     this.#segments.push(next);
-  }
-
-  /** A segment that was not begun must not lie between others later. */
-  #removeStray({ path }: Segment, cause: unknown): void {
-    try {
-      this.#env.disk.unlink(`${path}.log`);
-    } catch (error) {
-      this.#failure = storageError(`Cannot roll ${this.name}`, cause);
-      this.#env.trace("error", `${this.name} is offline`, { error });
-    }
   }
 
   /** Gathered batches reach the file at the end of this turn at the latest. */

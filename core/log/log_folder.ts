@@ -18,7 +18,8 @@ import {
   replaceFileLater,
 } from "./checkpoint.ts";
 import { parseCleanStop, parseMeta } from "./folder_files.ts";
-import { Log, type LogConfig, type LogOptions } from "./log.ts";
+import { Log, type LogConfig } from "./log.ts";
+import type { LogOptions } from "./log_options.ts";
 import { type RecoveredLog, traceRecovery } from "./recovery_report.ts";
 
 const META = "meta.properties";
@@ -31,6 +32,7 @@ const METADATA_TOPIC = "__cluster_metadata";
 /** What file systems take. */
 const FILE_NAME_BYTES_MAX = 255;
 const CHECKPOINTS = ["recovery", "start", "replication", "cleaner"] as const;
+const NO_MARKS: ReadonlyMap<string, number> = new Map();
 /** One of the offset checkpoints of a data folder. */
 type Checkpoint = typeof CHECKPOINTS[number];
 
@@ -91,7 +93,7 @@ export class LogFolder {
   readonly #deletedTopics = new Set<Uuid>();
   /** Partitions that a checkpoint on the disk may name. */
   readonly #named: Set<string>;
-  /** Changes when a name is struck out of the checkpoints. */
+  /** Changes when what a checkpoint says of a log is no longer so. */
   #strikes = 0;
   #isMarkedClean: boolean;
   /** Checkpoints that are to be written in the background. */
@@ -239,6 +241,7 @@ export class LogFolder {
       keepsDurable,
       onSynced: this.#onSynced,
       onRecovered: (recovered) => this.#recovered.push(recovered),
+      onCut: () => this.#checkpointCut(),
     };
   }
 
@@ -282,6 +285,12 @@ export class LogFolder {
       replaceFile(this.#env.disk, { folder: this.path, name, content });
       this.#written.set(name, content);
     }
+  }
+
+  /** A log was cut: what is durable of it must not be told too high. */
+  #checkpointCut(): void {
+    this.#strikes++;
+    this.checkpoint(NO_MARKS, ["recovery", "cleaner"]);
   }
 
   /** The same, in the background: a sync may take long and others go on. */

@@ -7,6 +7,7 @@
  */
 import { KafkaError } from "../errors.ts";
 import { BATCH_OVERHEAD, BatchView } from "../record/batch.ts";
+import { decodeRecords } from "../record/record.ts";
 import { ReadHints } from "./read_hints.ts";
 import type { Segment } from "./segment.ts";
 import type { Staging } from "./staging.ts";
@@ -23,6 +24,30 @@ export interface LogReadOptions {
   readonly upperOffset: number;
   /** Whether one whole batch comes even when it is above `maxBytes`. */
   readonly minOneBatch: boolean;
+}
+
+/** A record found by its time. */
+export interface TimedOffset {
+  readonly offset: number;
+  readonly timestamp: number;
+}
+
+/** The first record from offset `start` on at or after `timestamp`. */
+export function findTimestamp(
+  segments: readonly Segment[],
+  { timestamp, start }: { readonly timestamp: number; readonly start: number },
+): TimedOffset | undefined {
+  for (const segment of segments) {
+    if (segment.maxTimestamp < timestamp) continue;
+    for (const batch of segment.batchesForTimestamp(timestamp, start)) {
+      const found = decodeRecords(batch).find((record) =>
+        record.timestamp >= timestamp && record.offset >= start
+      );
+      if (found === undefined) continue;
+      return { offset: found.offset, timestamp: found.timestamp };
+    }
+  }
+  return undefined;
 }
 
 /** A read that begins in one of the log's segments. */

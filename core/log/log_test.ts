@@ -10,7 +10,8 @@ import { DiskError } from "../env/env.ts";
 import { KafkaError } from "../errors.ts";
 import { BatchView } from "../record/batch.ts";
 import { buildBatch } from "../record/builder.ts";
-import { Log, type LogConfig, type LogEnv } from "./log.ts";
+import { Log, type LogConfig } from "./log.ts";
+import type { LogEnv } from "./log_options.ts";
 
 const CONFIG: LogConfig = {
   segmentBytes: 1_000_000,

@@ -13,12 +13,16 @@ import type { BatchView } from "../record/batch.ts";
 import { type EndTransactionMarker, markerOf } from "../record/control.ts";
 import { finishSwaps } from "./cleaner/swap.ts";
 import { LeaderEpochCache } from "./leader_epoch_cache.ts";
-import type { LogOptions } from "./log.ts";
+import type { LogOptions } from "./log_options.ts";
 import { ProducerStates } from "./producer_state.ts";
 import type { Cut } from "./recovery_report.ts";
 import { walkBatches } from "./scan.ts";
 import { Segment, SEGMENT_SUFFIXES } from "./segment.ts";
-import { snapshotOffsets, snapshotPath } from "./snapshots.ts";
+import {
+  removeSnapshotsAfter,
+  snapshotOffsets,
+  snapshotPath,
+} from "./snapshots.ts";
 
 /** What a log begins with. */
 export interface OpenedLog {
@@ -196,16 +200,6 @@ export function rebuildProducers(
     }
   }
   return from ?? start;
-}
-
-/** What a log that was cut had further on is no longer so. */
-function removeSnapshotsAfter(
-  end: number,
-  { disk, folder, snapshots }: ProducerSources,
-): void {
-  for (const offset of snapshots) {
-    if (offset > end) disk.unlink(snapshotPath(folder, offset));
-  }
 }
 
 /** Removes what a crash left half done; gives the offsets of what is there. */

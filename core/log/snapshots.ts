@@ -55,3 +55,17 @@ export function removeSnapshotsBefore(
     if (found < offset) disk.unlink(snapshotPath(folder, found));
   }
 }
+
+/** Removes snapshots of what a log that was cut at `offset` had further on. */
+export function removeSnapshotsAfter(
+  offset: number,
+  { disk, folder, snapshots }: {
+    readonly disk: Disk;
+    readonly folder: string;
+    readonly snapshots: readonly number[];
+  },
+): void {
+  for (const found of snapshots) {
+    if (found > offset) disk.unlink(snapshotPath(folder, found));
+  }
+}

@@ -1,7 +1,15 @@
 /**
- * One partition as its leader sees it: epoch check, validation, append, high
- * watermark, bounded reads. Owns the high watermark; the bytes are the log's.
- * It must never answer anybody: who waits for what is the server's business.
+ * One replica of a partition, be it the leader or a follower: epoch checks,
+ * validation, append, high watermark, bounded reads, who is in sync. Owns the
+ * role and the high watermark; the bytes are the log's. It must never answer
+ * anybody: who waits for what is the server's business.
+ *
+ * | role     | event                                | next                         |
+ * | -------- | ------------------------------------ | ---------------------------- |
+ * | any      | state of an older partition epoch    | as it was                    |
+ * | any      | this broker leads, newer leader epoch| leader: the epoch begins at the log's end, nothing is known of followers |
+ * | leader   | the same leader epoch                | other replicas, other ISR    |
+ * | any      | another leads, or nobody             | follower: nobody is in sync, without epochs the log is cut at the high watermark |
  *
  * @module
  */
@@ -17,18 +25,56 @@ import type {
 import type { AbortedTransaction } from "../log/txn_index.ts";
 import { BATCH_OVERHEAD, batchesOf } from "../record/batch.ts";
 import { type RecordError, validateProduced } from "../record/validate.ts";
+import {
+  type FetchTarget,
+  type FollowerAnswer,
+  type FollowerStep,
+  takeIn,
+} from "./follower.ts";
+import { type FollowerFetch, Followers } from "./followers.ts";
+import {
+  InSyncReplicas,
+  type IsrOutcome,
+  type IsrProposal,
+  type IsrResult,
+  outcomeOf,
+} from "./in_sync_replicas.ts";
+
+/** What the metadata say of a partition. */
+export interface PartitionState {
+  /** −1: none. */
+  readonly leader: number;
+  readonly leaderEpoch: number;
+  readonly partitionEpoch: number;
+  readonly replicas: readonly number[];
+  readonly isr: readonly number[];
+}
+
+/** What a replica may know of the brokers. */
+export interface ReplicaHost {
+  readonly nodeId: number;
+  /** This incarnation of this broker. */
+  readonly brokerEpoch: number;
+  /** How long a follower may lag and stay in sync. */
+  readonly lagMaxMs: number;
+  nowMs(): number;
+  /** Whether this incarnation of a broker is neither fenced nor leaving. */
+  isEligible(brokerId: number, brokerEpoch: number): boolean;
+}
 
 /** What a partition is made of. */
 export interface PartitionOptions {
   readonly log: Log;
   readonly topicId: Uuid;
   readonly config: TopicConfig;
-  readonly replicas: readonly number[];
-  readonly isr: readonly number[];
-  readonly leaderEpoch: number;
+  readonly host: ReplicaHost;
+  readonly state: PartitionState;
   /** Checkpointed high watermark, 0 when there is none. */
   readonly highWatermark: number;
 }
+
+/** What another state of the metadata changed. */
+export type RoleChange = "none" | "replicas" | "leader" | "follower";
 
 /** How a client's batch is to be appended. */
 export interface ProduceOptions {
@@ -73,11 +119,12 @@ export interface ReadOptions {
 }
 
 /**
- * A partition that this broker leads.
+ * A replica of a partition.
  *
  * Invariants:
- * 1. The high watermark never falls and never passes the log's end.
- * 2. An append happens in the current leader epoch only.
+ * 1. The high watermark never passes the log's end, and falls only with it.
+ * 2. An append happens in the current leader epoch only, which the log knows.
+ * 3. Everybody whom the controller may elect has all below the high watermark.
  */
 export class Partition {
   readonly topic: string;
@@ -85,10 +132,14 @@ export class Partition {
   readonly topicId: Uuid;
   readonly log: Log;
   readonly name: string;
+  readonly #host: ReplicaHost;
+  readonly #followers = new Followers();
+  readonly #inSync = new InSyncReplicas();
   #config: TopicConfig;
-  #replicas: readonly number[];
-  #isr: readonly number[];
-  #leaderEpoch: number;
+  #state: PartitionState;
+  #isLeader = false;
+  /** Where the log ended when this leader epoch began. */
+  #epochStart = 0;
   #highWatermark: number;
 
   constructor(options: PartitionOptions) {
@@ -98,21 +149,38 @@ export class Partition {
     this.index = log.partition;
     this.name = partitionName(log.topic, log.partition);
     this.topicId = options.topicId;
+    this.#host = options.host;
     this.#config = options.config;
-    this.#replicas = options.replicas;
-    this.#isr = options.isr;
-    this.#leaderEpoch = options.leaderEpoch;
+    this.#state = options.state;
     this.#highWatermark = Math.min(options.highWatermark, log.logEndOffset);
-    log.assignEpoch(options.leaderEpoch);
-    if (!this.advance()) log.committed(this.#highWatermark);
+    this.#takeRole(options.state);
+    log.committed(this.#highWatermark);
   }
 
   get config(): TopicConfig {
     return this.#config;
   }
 
+  get isLeader(): boolean {
+    return this.#isLeader;
+  }
+
+  /** The broker that leads; −1: nobody. */
+  get leader(): number {
+    return this.#state.leader;
+  }
+
   get leaderEpoch(): number {
-    return this.#leaderEpoch;
+    return this.#state.leaderEpoch;
+  }
+
+  get replicas(): readonly number[] {
+    return this.#state.replicas;
+  }
+
+  /** Who is in sync as the controller has it; empty where it isn't led. */
+  get isr(): readonly number[] {
+    return this.#inSync.committed;
   }
 
   get highWatermark(): number {
@@ -130,33 +198,61 @@ export class Partition {
     this.log.reconfigure(config);
   }
 
-  /** Takes over leader epoch and replicas from the metadata. */
-  update(
-    { leaderEpoch, replicas, isr }: {
-      readonly leaderEpoch: number;
-      readonly replicas: readonly number[];
-      readonly isr: readonly number[];
-    },
-  ): void {
-    this.#replicas = replicas;
-    this.#isr = isr;
-    if (leaderEpoch > this.#leaderEpoch) {
-      this.#leaderEpoch = leaderEpoch;
-      this.log.assignEpoch(leaderEpoch);
+  /** Takes over what the metadata say; older ones than known say nothing. */
+  update(state: PartitionState): RoleChange {
+    const known = this.#state;
+    if (state.partitionEpoch < known.partitionEpoch) return "none";
+    this.#state = state;
+    if (state.leaderEpoch > known.leaderEpoch) {
+      this.#takeRole(state);
+      return this.#isLeader ? "leader" : "follower";
     }
+    if (!this.#isLeader) return "replicas";
+    this.#followers.assign(this.#others(state.replicas));
+    // The controller's answer may have come first, and more was asked since.
+    if (state.partitionEpoch > known.partitionEpoch) {
+      this.#inSync.commit(state.isr);
+    }
+    return "replicas";
+  }
+
+  #takeRole({ leader, leaderEpoch, replicas, isr }: PartitionState): void {
+    const { log } = this;
+    this.#isLeader = leader === this.#host.nodeId;
+    if (!this.#isLeader) {
+      this.#followers.assign([]);
+      this.#inSync.commit([]);
+      // Without epochs nothing tells where this log and the leader's part.
+      const isCut = log.latestEpoch === -1 && !log.isOffline &&
+        log.logEndOffset > this.#highWatermark;
+      if (isCut) this.#cutAt(this.#highWatermark);
+      return;
+    }
+    log.assignEpoch(leaderEpoch);
+    this.#epochStart = log.logEndOffset;
+    const ids = this.#others(replicas);
+    this.#followers.begin({ ids, isr, nowMs: this.#host.nowMs() });
+    this.#inSync.commit(isr);
+    this.advance();
+  }
+
+  #others(replicas: readonly number[]): number[] {
+    return replicas.filter((id) => id !== this.#host.nodeId);
   }
 
   /** What a client's idea of the leader epoch (−1: none) is answered with. */
   epochError(currentLeaderEpoch: number): ErrorName | undefined {
     if (currentLeaderEpoch === -1) return undefined;
-    if (currentLeaderEpoch < this.#leaderEpoch) return "FENCED_LEADER_EPOCH";
-    if (currentLeaderEpoch > this.#leaderEpoch) return "UNKNOWN_LEADER_EPOCH";
+    const { leaderEpoch } = this.#state;
+    if (currentLeaderEpoch < leaderEpoch) return "FENCED_LEADER_EPOCH";
+    if (currentLeaderEpoch > leaderEpoch) return "UNKNOWN_LEADER_EPOCH";
     return undefined;
   }
 
   /** Checks and appends a client's payload; refusals are values, not throws. */
   produce(payload: Uint8Array | null, options: ProduceOptions): Produced {
     const { acks, nowMs, produceVersion, guard } = options;
+    if (!this.#isLeader) return refusalOf(this.#notLeader(), this.name);
     if (acks === -1 && this.#isUnderMinIsr()) {
       return refusalOf(this.#tooFewReplicas(), this.name);
     }
@@ -184,18 +280,14 @@ export class Partition {
 
   /** Appends a coordinator's own batch; throws when that fails. */
   appendOwn(batch: Uint8Array, options: OwnOptions): number {
+    if (!this.#isLeader) throw this.#notLeader();
+    if (this.#isUnderMinIsr()) throw this.#tooFewReplicas();
     const { leaderEpoch } = this;
     return this.log.appendAsLeader(batch, {
       ...options,
       leaderEpoch,
       origin: "coordinator",
     }).lastOffset;
-  }
-
-  /** Appends the marker that ends a transaction; throws when it is refused. */
-  appendMarker(batch: Uint8Array, options: OwnOptions): number {
-    if (this.#isUnderMinIsr()) throw this.#tooFewReplicas();
-    return this.appendOwn(batch, options);
   }
 
   /**
@@ -209,14 +301,192 @@ export class Partition {
     return this.log.beginVerification(batch, options);
   }
 
-  /** Moves the high watermark as far as it may; tells whether it moved. */
+  /** Moves the leader's high watermark as far as it may; tells whether it moved. */
   advance(): boolean {
-    if (this.#isUnderMinIsr()) return false;
-    const settled = this.log.settledOffset;
+    if (!this.#isLeader || this.#isUnderMinIsr()) return false;
+    let settled = this.log.settledOffset;
+    if (this.#state.replicas.length > 1) settled = this.#replicated(settled);
     if (settled <= this.#highWatermark) return false;
     this.#highWatermark = settled;
     this.log.committed(settled);
     return true;
+  }
+
+  /** Up to where all have it who are in sync, or are about to be. */
+  #replicated(settled: number): number {
+    const { maximal } = this.#inSync;
+    let lowest = settled;
+    for (const [id, follower] of this.#followers) {
+      if (follower.logEndOffset >= lowest) continue;
+      const counts = maximal.includes(id) || this.#isJoining(id);
+      if (counts) lowest = follower.logEndOffset;
+    }
+    return lowest;
+  }
+
+  /** Whether it is caught up, and the controller would take it in. */
+  #isJoining(id: number): boolean {
+    const follower = this.#followers.get(id)!;
+    return follower.isCaughtUp(this.#lag()) &&
+      this.#host.isEligible(id, follower.brokerEpoch);
+  }
+
+  #lag() {
+    const { lagMaxMs } = this.#host;
+    const leaderEndOffset = this.log.logEndOffset;
+    return { nowMs: this.#host.nowMs(), leaderEndOffset, lagMaxMs };
+  }
+
+  /** Why a broker may not replicate from here. */
+  followerError(
+    { replicaId, brokerEpoch }: Pick<
+      FollowerFetch,
+      "replicaId" | "brokerEpoch"
+    >,
+  ): ErrorName | undefined {
+    const follower = this.#followers.get(replicaId);
+    // It may have been assigned in metadata that are not here yet.
+    if (follower === undefined) return "UNKNOWN_LEADER_EPOCH";
+    const isOld = brokerEpoch !== -1 && brokerEpoch < follower.brokerEpoch;
+    return isOld ? "NOT_LEADER_OR_FOLLOWER" : undefined;
+  }
+
+  /**
+   * A follower has all before the offset that it read at, without an error.
+   * Whether the high watermark moves is told by {@linkcode advance}.
+   */
+  followerFetched(fetch: FollowerFetch): void {
+    const { replicaId, brokerEpoch, offset } = fetch;
+    const { committed, pending } = this.#inSync;
+    this.#followers.get(replicaId)!.fetched(fetch, this.#lag());
+    const isInSync = pending === undefined && !committed.includes(replicaId) &&
+      offset >= this.#highWatermark && offset >= this.#epochStart &&
+      this.#host.isEligible(replicaId, brokerEpoch);
+    if (isInSync) this.#propose([...committed, replicaId]);
+  }
+
+  /** Proposes to do without those who lag. */
+  checkLag(): void {
+    const { committed, pending } = this.#inSync;
+    if (!this.#isLeader || pending !== undefined) return;
+    const lag = this.#lag();
+    const kept = committed.filter((id) =>
+      id === this.#host.nodeId || this.#followers.get(id)?.isCaughtUp(lag)
+    );
+    if (kept.length < committed.length) this.#propose(kept);
+  }
+
+  #propose(isr: readonly number[]): void {
+    const { nodeId, brokerEpoch: own } = this.#host;
+    const { leaderEpoch, partitionEpoch } = this.#state;
+    const newIsr = isr.map((brokerId) => ({
+      brokerId,
+      brokerEpoch: brokerId === nodeId
+        ? own
+        : this.#followers.get(brokerId)?.brokerEpoch ?? -1,
+    }));
+    this.#inSync.propose({ leaderEpoch, partitionEpoch, newIsr });
+  }
+
+  /** What the controller is to be asked for; the same object as long as it is. */
+  get isrProposal(): IsrProposal | undefined {
+    return this.#inSync.pending;
+  }
+
+  /** The controller's answer; it comes before the metadata that it made. */
+  isrAnswered(proposal: IsrProposal, result: IsrResult): IsrOutcome {
+    if (this.#inSync.pending !== proposal) return "settled";
+    if (result.error !== "NONE") {
+      const outcome = outcomeOf(result.error);
+      if (outcome === "settled") this.#inSync.withdraw();
+      return outcome;
+    }
+    const { leaderEpoch, partitionEpoch, isr } = result;
+    const isOurs = leaderEpoch === this.#state.leaderEpoch &&
+      partitionEpoch >= this.#state.partitionEpoch;
+    if (!isOurs) return "waits";
+    this.#state = { ...this.#state, partitionEpoch, isr };
+    this.#inSync.commit(isr);
+    return "settled";
+  }
+
+  /** Whether those in sync have become too few since a batch was appended. */
+  get hasTooFewInSync(): boolean {
+    return this.#inSync.maximal.length < this.#minIsr();
+  }
+
+  /** The lowest log start of all replicas; −1 while one is not known. */
+  get lowWatermark(): number {
+    let lowest = this.log.logStartOffset;
+    for (const [, { logStartOffset }] of this.#followers) {
+      lowest = Math.min(lowest, logStartOffset);
+    }
+    return lowest;
+  }
+
+  /** What to ask the leader for; undefined when there is nothing to ask, or nobody. */
+  fetchTarget(): FetchTarget | undefined {
+    const { log } = this;
+    const { leader, leaderEpoch } = this.#state;
+    if (this.#isLeader || leader === -1 || log.isOffline) return undefined;
+    // The next fetch tells the leader that all before is as safe as is owed.
+    if (log.settledOffset < log.logEndOffset) return undefined;
+    return {
+      leader,
+      leaderEpoch,
+      offset: log.logEndOffset,
+      lastFetchedEpoch: log.latestEpoch,
+      logStartOffset: log.logStartOffset,
+      highWatermark: this.#highWatermark,
+    };
+  }
+
+  /**
+   * Takes in what the leader answered to `target`: appends, cuts where the logs
+   * part, or nothing when meanwhile it is not what was asked for.
+   */
+  followerAnswer(target: FetchTarget, answer: FollowerAnswer): FollowerStep {
+    if (!this.#isAsAsked(target)) return "stale";
+    const step = takeIn(this.log, target, answer);
+    this.#follow(answer.highWatermark);
+    return step;
+  }
+
+  /**
+   * The leader has nothing at the end of this log: cut it where the leader's
+   * ends, or begin anew where that one begins.
+   */
+  startOver(
+    target: FetchTarget,
+    leader: { readonly startOffset: number; readonly endOffset: number },
+  ): FollowerStep {
+    if (!this.#isAsAsked(target)) return "stale";
+    const { log } = this;
+    if (leader.endOffset < log.logEndOffset) {
+      this.#cutAt(leader.endOffset);
+      return "truncated";
+    }
+    if (leader.startOffset <= log.logEndOffset) return "nothing";
+    log.truncateFullyAndStartAt(leader.startOffset);
+    this.#follow(leader.startOffset);
+    return "truncated";
+  }
+
+  #isAsAsked({ offset, leaderEpoch }: FetchTarget): boolean {
+    return !this.#isLeader && leaderEpoch === this.#state.leaderEpoch &&
+      offset === this.log.logEndOffset;
+  }
+
+  #cutAt(offset: number): void {
+    this.log.truncateTo(offset);
+    this.#follow(offset);
+  }
+
+  /** What a leader told is committed stays so, whoever tells of less later. */
+  #follow(leaderHighWatermark: number): void {
+    const told = Math.max(this.#highWatermark, leaderHighWatermark);
+    this.#highWatermark = Math.min(told, this.log.logEndOffset);
+    this.log.committed(this.#highWatermark);
   }
 
   /** The first offset that a reader of `isolation` does not see. */
@@ -288,17 +558,25 @@ export class Partition {
   #tooFewReplicas(): KafkaError {
     return new KafkaError(
       "NOT_ENOUGH_REPLICAS",
-      `Cannot append to ${this.name}: ${this.#isr.length} in-sync ` +
+      `Cannot append to ${this.name}: ${this.isr.length} in-sync ` +
         `replicas are fewer than min.insync.replicas`,
     );
   }
 
-  #isUnderMinIsr(): boolean {
-    const effective = Math.min(
-      this.#config.minInsyncReplicas,
-      this.#replicas.length,
+  #notLeader(): KafkaError {
+    return new KafkaError(
+      "NOT_LEADER_OR_FOLLOWER",
+      `Cannot append to ${this.name}: broker ${this.leader} leads it`,
     );
-    return this.#isr.length < effective;
+  }
+
+  #minIsr(): number {
+    const { replicas } = this.#state;
+    return Math.min(this.#config.minInsyncReplicas, replicas.length);
+  }
+
+  #isUnderMinIsr(): boolean {
+    return this.#inSync.committed.length < this.#minIsr();
   }
 }
 

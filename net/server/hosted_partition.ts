@@ -133,7 +133,7 @@ export class HostedPartition implements TurnJob {
     this.#failLost();
     const { transactionVersion } = marker;
     const batch = markerBatch(marker, nowMs);
-    const lastOffset = this.partition.appendMarker(batch, {
+    const lastOffset = this.partition.appendOwn(batch, {
       nowMs,
       transactionVersion,
     });

@@ -19,7 +19,7 @@ import {
   RESOURCE_TYPE,
   type TopicImage,
 } from "../../core/metadata/image.ts";
-import { Partition } from "../../core/partition/partition.ts";
+import { Partition, type ReplicaHost } from "../../core/partition/partition.ts";
 import { PartitionTable } from "../../core/partition/partition_table.ts";
 import { HostedPartition } from "./hosted_partition.ts";
 import { Traffic } from "./stats.ts";
@@ -56,10 +56,12 @@ export class Hosting {
   readonly #unopened = new Map<string, Set<number>>();
   /** What is counted of each topic. */
   readonly #traffic = new Map<string, Traffic>();
+  readonly #host: ReplicaHost;
   #onTopicsRemoved: ((topics: readonly string[]) => void) | undefined;
 
   constructor(options: HostingOptions) {
     this.#options = options;
+    this.#host = replicaHost(options);
   }
 
   /** Calls `fn` with the names of topics that are gone. */
@@ -188,7 +190,7 @@ export class Hosting {
   /** A disk that refuses one partition's log must not stop the metadata. */
   #tryHost(topic: TopicImage, index: number, level: TraceLevel): void {
     try {
-      this.#host(topic, index);
+      this.#open(topic, index);
       this.#options.folder.traceRecovery();
     } catch (error) {
       const { name } = topic;
@@ -201,7 +203,7 @@ export class Hosting {
     }
   }
 
-  #host(topic: TopicImage, index: number): void {
+  #open(topic: TopicImage, index: number): void {
     const place = this.#placeOf(topic, index);
     if (place === undefined) return;
     this.#add(topic, this.#options.folder.openLog(place));
@@ -209,11 +211,11 @@ export class Hosting {
 
   /** Where a partition's log is to be opened; undefined when it needn't be. */
   #placeOf(topic: TopicImage, index: number): LogPlace | undefined {
-    const { replicas, isr, leaderEpoch } = topic.partitions[index]!;
-    if (!replicas.includes(this.#options.nodeId)) return undefined;
+    const state = topic.partitions[index]!;
+    if (!state.replicas.includes(this.#options.nodeId)) return undefined;
     const known = this.partitions.get(topic.name, index);
     if (known !== undefined) {
-      known.partition.update({ leaderEpoch, replicas, isr });
+      known.partition.update(state);
       return undefined;
     }
     return {
@@ -226,14 +228,12 @@ export class Hosting {
 
   #add(topic: TopicImage, log: Log): void {
     const { env, turn, folder } = this.#options;
-    const { replicas, isr, leaderEpoch } = topic.partitions[log.partition]!;
     const partition = new Partition({
       log,
       topicId: topic.id,
       config: this.topicConfig(topic.name),
-      replicas,
-      isr,
-      leaderEpoch,
+      host: this.#host,
+      state: topic.partitions[log.partition]!,
       highWatermark: folder.highWatermark(topic.name, log.partition),
     });
     const traffic = this.#trafficOf(topic.name);
@@ -280,4 +280,26 @@ export class Hosting {
       }
     }
   }
+}
+
+/** What partitions may know of the brokers. */
+function replicaHost(
+  { env, nodeId, image, config }: HostingOptions,
+): ReplicaHost {
+  return {
+    nodeId,
+    get brokerEpoch() {
+      return image.broker(nodeId)?.epoch ?? -1;
+    },
+    get lagMaxMs() {
+      return config()["replica.lag.time.max.ms"];
+    },
+    nowMs: () => env.clock.monoMs(),
+    isEligible: (id, epoch) => {
+      const broker = image.broker(id);
+      return broker !== undefined && !broker.isFenced &&
+        !broker.isInControlledShutdown &&
+        (epoch === -1 || epoch === broker.epoch);
+    },
+  };
 }

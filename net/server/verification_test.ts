@@ -64,9 +64,20 @@ class World {
             log,
             topicId: TOPIC_ID,
             config: topicConfig,
-            replicas: [1],
-            isr: [1],
-            leaderEpoch: 0,
+            host: {
+              nodeId: 1,
+              brokerEpoch: 1,
+              lagMaxMs: 1000,
+              nowMs: () => 0,
+              isEligible: () => false,
+            },
+            state: {
+              leader: 1,
+              leaderEpoch: 0,
+              partitionEpoch: 0,
+              replicas: [1],
+              isr: [1],
+            },
             highWatermark: 0,
           }),
           {

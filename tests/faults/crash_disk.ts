@@ -154,9 +154,11 @@ export class CrashDisk implements Disk {
 
   stat(path: string): DiskStat | undefined {
     this.#checkUp();
-    const inode = this.#names.get(path);
-    if (inode === undefined) return undefined;
-    return { size: inode.bytes.length, mtimeMs: 0, isDirectory: false };
+    const size = this.#names.get(path)?.bytes.length;
+    if (size !== undefined) return { size, mtimeMs: 0, isDirectory: false };
+    // Folders are there as long as something is in them.
+    const isFolder = path === "/" || this.list(path).length > 0;
+    return isFolder ? { size: 0, mtimeMs: 0, isDirectory: true } : undefined;
   }
 
   mkdir(): void {

@@ -148,10 +148,8 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     name: "a new segment's folder isn't synced",
-    file: "core/log/log.ts",
-    edits: [
-      ["      disk.syncDirectory(this.folder);\n    } catch", "    } catch"],
-    ],
+    file: "core/log/rolling.ts",
+    edits: [["    disk.syncDirectory(folder);\n    return", "    return"]],
   },
   {
     name: "a replaced file's folder isn't synced",

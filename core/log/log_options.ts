@@ -1,0 +1,43 @@
+/**
+ * What a log is opened with: its seams, its place, what the checkpoints of its
+ * folder say of it, and who is told of what. Types only.
+ *
+ * @module
+ */
+import type { Uuid } from "../bytes/uuid.ts";
+import type { Clock, Disk, Trace } from "../env/env.ts";
+import type { LogConfig } from "./log.ts";
+import type { RecoveredLog } from "./recovery_report.ts";
+
+/** The seams that a log uses. */
+export interface LogEnv {
+  readonly clock: Clock;
+  readonly disk: Disk;
+  readonly trace: Trace;
+}
+
+/** What a log is opened with. */
+export interface LogOptions {
+  readonly env: LogEnv;
+  /** The partition's folder. */
+  readonly folder: string;
+  readonly topic: string;
+  readonly partition: number;
+  readonly topicId: Uuid;
+  readonly config: LogConfig;
+  /** Everything below is known to be durable. */
+  readonly recoveryPoint: number;
+  readonly logStartOffset: number;
+  /** Everything below was compacted; undefined when nothing is known. */
+  readonly cleanedOffset?: number | undefined;
+  /** Whether the last stop was clean: then nothing is scanned. */
+  readonly wasClean: boolean;
+  /** Whether to refuse a log that ends below its recovery point. */
+  readonly keepsDurable?: boolean | undefined;
+  /** Told how long a sync took. */
+  readonly onSynced?: ((ms: number) => void) | undefined;
+  /** Told what a scan found. */
+  readonly onRecovered?: ((recovered: RecoveredLog) => void) | undefined;
+  /** Told that less is durable than was: before anything comes in its place. */
+  readonly onCut?: (() => void) | undefined;
+}
