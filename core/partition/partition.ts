@@ -448,7 +448,10 @@ export class Partition {
   followerAnswer(target: FetchTarget, answer: FollowerAnswer): FollowerStep {
     if (!this.#isAsAsked(target)) return "stale";
     const step = takeIn(this.log, target, answer);
-    this.#follow(answer.highWatermark);
+    // Where the logs part, the next answer may cut deeper: nothing that is
+    // left is known to be what the leader has.
+    const isShared = answer.divergingEpoch === undefined;
+    this.#follow(isShared ? answer.highWatermark : this.#highWatermark);
     return step;
   }
 
@@ -479,7 +482,7 @@ export class Partition {
 
   #cutAt(offset: number): void {
     this.log.truncateTo(offset);
-    this.#follow(offset);
+    this.#follow(this.#highWatermark);
   }
 
   /** What a leader told is committed stays so, whoever tells of less later. */

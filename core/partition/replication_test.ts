@@ -61,6 +61,32 @@ function chance(seed: number): (below: number) => number {
   };
 }
 
+Deno.test("a replica that has to be cut deeper counts nothing as committed before", async () => {
+  const world = new ReplicaWorld({ choose: chance(0), minIsr: 1 });
+  const history: readonly Step[] = [
+    { type: "produce", at: 0, bytes: 8 },
+    // 3 has records of epoch 0, which 1 and 2 replace in epoch 1.
+    { type: "round", at: 2 },
+    { type: "kill", at: 0 },
+    { type: "return", at: 0 },
+    { type: "metadata", at: 1 },
+    { type: "round", at: 0 },
+    { type: "round", at: 0 },
+    { type: "propose", at: 1 },
+    { type: "produce", at: 1, bytes: 8 },
+    { type: "decide", at: 1 },
+    { type: "round", at: 0 },
+    // 3 leads epoch 2 without a record, then 1 leads.
+    { type: "fence", at: 1 },
+    { type: "fence", at: 2 },
+    { type: "metadata", at: 0 },
+    { type: "metadata", at: 0 },
+    { type: "metadata", at: 0 },
+  ];
+  for (const step of history) await world.run(step);
+  await world.heal();
+});
+
 Deno.test("what a leader told is committed is on every later leader, whoever crashes", async () => {
   const seen = { truncated: 0, led: 0, acked: 0, expanded: 0, shrunk: 0 };
   await fc.assert(
