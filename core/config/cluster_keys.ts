@@ -6,11 +6,15 @@
  *
  * @module
  */
-import { list, string } from "./key.ts";
+import { int, list, string } from "./key.ts";
 
 const ROLES = ["broker", "controller"] as const;
 
 export const CLUSTER_KEYS = {
+  "broker.heartbeat.interval.ms": int(2000, {
+    min: 1,
+    doc: "How often a broker tells the controller that it lives.",
+  }),
   "controller.listener.names": list([], {
     doc: "Listeners at which the quorum and the brokers reach this node's " +
       "controller. Not needed on a node that is alone.",

@@ -65,6 +65,10 @@ export class ControllerChannel {
     return this.#options.controller() === "here";
   }
 
+  get isClosed(): boolean {
+    return this.#closed.signal.aborted;
+  }
+
   /**
    * Asks the active controller. Rejects with `REQUEST_TIMED_OUT` when it was
    * not reached in time; what the controller refuses is in its answer.

@@ -6,15 +6,12 @@
  * @module
  */
 import { assert, assertEquals, assertRejects } from "@std/assert";
+import { channelTo, controlled } from "../../tests/controlled_broker.ts";
 import { freePort } from "../../tests/fixtures.ts";
-import { latest, running } from "../../tests/raw_broker.ts";
+import { latest } from "../../tests/raw_broker.ts";
 import { RawClient } from "../../tests/raw_client.ts";
-import { denoEnv } from "../../core/env/deno_env.ts";
 import { KafkaError } from "../../core/errors.ts";
 import type { Input, Message } from "../../core/schema/schema.ts";
-import { Link } from "../link/link.ts";
-import { denoTransport } from "../tcp/deno_tcp.ts";
-import type { Address } from "../tcp/transport.ts";
 import { CREATE_TOPICS } from "../wire/19_create_topics.ts";
 import { DELETE_TOPICS } from "../wire/20_delete_topics.ts";
 import { INCREMENTAL_ALTER_CONFIGS } from "../wire/44_incremental_alter_configs.ts";
@@ -22,50 +19,8 @@ import { DESCRIBE_QUORUM } from "../wire/55_describe_quorum.ts";
 import { UPDATE_FEATURES } from "../wire/57_update_features.ts";
 import type { Api } from "../wire/api.ts";
 import { decodeResponse, encodeRequest } from "../wire/headers.ts";
-import { ControllerChannel } from "./controller_channel.ts";
 import { forward } from "./forwarding.ts";
 import { createTopics } from "./topic_creation.ts";
-
-function channelTo(controller: () => Address | undefined) {
-  const told: string[] = [];
-  const real = denoEnv({ traceLevel: "error" });
-  const env = {
-    ...real,
-    trace: (_: string, event: string) => void told.push(event),
-  };
-  const channel = new ControllerChannel({
-    env,
-    controller,
-    askHere: () => Promise.reject(new Error("nobody is here")),
-    connect: (address) =>
-      Link.open({
-        env,
-        transport: denoTransport(),
-        address,
-        clientId: "broker-2",
-        isAdvertised: false,
-        connectTimeoutMs: 1000,
-        requestTimeoutMs: 1000,
-      }),
-  });
-  return {
-    channel,
-    told,
-    async [Symbol.asyncDispose]() {
-      channel.close();
-      await real.tasks.settled();
-    },
-  };
-}
-
-async function controlled() {
-  const control = freePort();
-  const node = await running({
-    "listeners": `PLAINTEXT://127.0.0.1:0,CONTROLLER://127.0.0.1:${control}`,
-    "controller.listener.names": "CONTROLLER",
-  });
-  return { node, control: { host: "127.0.0.1", port: control } };
-}
 
 const topic = (name: string) => ({
   name,

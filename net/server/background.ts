@@ -12,7 +12,7 @@ export interface Chore {
   readonly name: string;
   /** Milliseconds until the next round, asked each time. */
   readonly everyMs: () => number;
-  readonly round: (nowMs: number) => void;
+  readonly round: (nowMs: number) => void | Promise<void>;
 }
 
 /** The least that one timer waits, should a key say 0. */
@@ -56,10 +56,12 @@ export class Background {
   }
 
   #run({ name, round }: Chore): void {
+    const { clock, tasks, trace } = this.#env;
     try {
-      round(this.#env.clock.wallMs());
+      const running = round(clock.wallMs());
+      if (running !== undefined) tasks.spawn(name, () => running);
     } catch (error) {
-      this.#env.trace("error", "A background chore failed", { name, error });
+      trace("error", "A background chore failed", { name, error });
     }
   }
 }

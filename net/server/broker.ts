@@ -17,7 +17,6 @@ import {
   withDynamicConfig,
 } from "../../core/config/resolve.ts";
 import type { Env, ProcessUsage } from "../../core/env/env.ts";
-import { invariant } from "../../core/invariant.ts";
 import { LIMITS } from "../../core/limits.ts";
 import { LogCleaner } from "../../core/log/cleaner/log_cleaner.ts";
 import { LogFolder, LogFolderError } from "../../core/log/log_folder.ts";
@@ -30,6 +29,7 @@ import { brokerRoutes } from "../http/routes.ts";
 import { HttpServer } from "../http/server.ts";
 import { ReceiveMemory } from "../tcp/framing.ts";
 import { Link } from "../link/link.ts";
+import { BrokerLifecycle } from "../metadata/broker_lifecycle.ts";
 import {
   ControllerChannel,
   type ControllerChannelOptions,
@@ -38,6 +38,7 @@ import { forward } from "../metadata/forwarding.ts";
 import { createTopics } from "../metadata/topic_creation.ts";
 import type { Address, Transport } from "../tcp/transport.ts";
 import { Background } from "./background.ts";
+import { controllerChores } from "./controller_chores.ts";
 import { Deadlines } from "./deadlines.ts";
 import { Dispatch } from "./dispatch.ts";
 import { FetchSessions } from "./fetch_sessions.ts";
@@ -111,6 +112,7 @@ interface Parts {
 /** What a node serves requests with. */
 interface Composed {
   readonly channel: ControllerChannel;
+  readonly lifecycle: BrokerLifecycle;
   readonly services: Services;
   /** Of controllers' listeners, and of this process itself. */
   readonly controllers: Dispatch;
@@ -140,7 +142,6 @@ export class Broker {
   #notReady: string | undefined = "the broker starts";
   #serving: (() => Serving) | undefined;
   #clusterId = "";
-  #brokerEpoch = -1;
   #isFailed = false;
   /** What the folder is closed with; a broken start is never a clean stop. */
   #lastState: () => LastState = () => ({
@@ -270,7 +271,8 @@ export class Broker {
         }),
     });
     this.#undo.push(() => channel.close());
-    const services = this.#services(parts, channel);
+    const lifecycle = this.#lifecycle(parts, channel);
+    const services = this.#services(parts, { channel, lifecycle });
     const clients: Dispatch = new Dispatch(
       clientHandlers(services, () => clients.served()),
       {
@@ -289,13 +291,13 @@ export class Broker {
       }),
       { ...env, stats: this.#stats },
     );
-    return { channel, services, controllers, clients };
+    return { channel, lifecycle, services, controllers, clients };
   }
 
   /** The quorum first: a broker needs somebody to register with. */
   async #startController(
     { listeners, metadata }: Parts,
-    { controllers }: Composed,
+    { channel, controllers, services }: Composed,
   ): Promise<void> {
     listeners.open(
       "controllers",
@@ -304,18 +306,25 @@ export class Broker {
     this.#undo.push(() => listeners.stop("controllers", () => {}));
     await metadata.start();
     this.#undo.push(() => metadata.close());
+    const { env } = this.#options;
+    const isActive = () => channel.isHere;
+    const chores = controllerChores(services, { ...env, isActive });
+    const background = new Background(env, chores);
+    background.start();
+    this.#undo.push(() => background.stop());
   }
 
   async #startBroker(parts: Parts, composed: Composed): Promise<void> {
     const { listeners, folder, metadata, hosting } = parts;
-    const { services, clients } = composed;
+    const { lifecycle, services, clients } = composed;
     const { groups, transactions } = services;
-    const { brokerEpoch } = await this.#register(parts);
-    this.#brokerEpoch = brokerEpoch;
+    this.#notReady = "the broker registers with the controller";
+    this.#undo.push(() => lifecycle.end());
+    await lifecycle.start();
     this.#reconfigure(metadata);
     metadata.follow((delta) => this.#onChange(delta, parts));
     await hosting.hostAll((progress) => this.#notReady = progress);
-    await unfence(metadata, { brokerId: this.nodeId, brokerEpoch });
+    await lifecycle.serve();
     this.#undo.push(() => groups.close());
     this.#undo.push(() => transactions.close());
     const cleaner = this.#startCleaner(folder, hosting);
@@ -327,6 +336,7 @@ export class Broker {
     transactions.start();
     this.#startChores({ folder, hosting, metadata, cleaner });
     this.#accept(listeners, { clients, services });
+    this.#undo.push(() => this.#leave(metadata, lifecycle));
     this.#serving = () => ({
       nodeId: this.nodeId,
       image: metadata.image,
@@ -339,7 +349,7 @@ export class Broker {
     });
     this.#lastState = () => ({
       clean: !this.#isFailed,
-      brokerEpoch,
+      brokerEpoch: lifecycle.brokerEpoch,
       highWatermarks: hosting.highWatermarks(),
     });
   }
@@ -446,23 +456,39 @@ export class Broker {
     );
   }
 
-  /** Registers this incarnation; it stays fenced until its logs are open. */
-  async #register(
+  /** This incarnation; it stays fenced until its logs are open. */
+  #lifecycle(
     { listeners, metadata, folder }: Parts,
-  ): Promise<{ readonly brokerEpoch: number }> {
+    channel: ControllerChannel,
+  ): BrokerLifecycle {
     const { env } = this.#options;
-    const reply = await metadata.control({
-      type: "registerBroker",
+    return new BrokerLifecycle({
+      env,
+      channel,
       brokerId: this.nodeId,
-      incarnationId: uuidFromRandom(env.random),
-      endPoints: registeredEndpoints(listeners.bound),
-      features: supportedFeatures(),
-      rack: this.#config["broker.rack"],
-      logDirs: [folder.directoryId],
-      previousBrokerEpoch: folder.previousBrokerEpoch,
+      registration: {
+        brokerId: this.nodeId,
+        clusterId: this.clusterId,
+        incarnationId: uuidFromRandom(env.random),
+        listeners: registeredEndpoints(listeners.bound),
+        features: supportedFeatures(),
+        rack: this.#config["broker.rack"],
+        logDirs: [folder.directoryId],
+        previousBrokerEpoch: folder.previousBrokerEpoch,
+      },
+      heartbeatMs: () => this.#config["broker.heartbeat.interval.ms"],
+      metadataOffset: () => metadata.appliedOffset - 1,
     });
-    invariant(reply.type === "registerBroker", "a reply fits its input");
-    return reply;
+  }
+
+  /** Others take over first, where there are others. */
+  async #leave(
+    { image }: MetadataLog,
+    lifecycle: BrokerLifecycle,
+  ): Promise<void> {
+    const isAlone = ![...image.brokers.values()]
+      .some(({ id, isFenced }) => id !== this.nodeId && !isFenced);
+    if (!isAlone && !this.#isFailed) await lifecycle.leave();
   }
 
   #onChange(delta: MetadataDelta, { metadata, hosting }: Parts): void {
@@ -482,7 +508,7 @@ export class Broker {
 
   #services(
     { listeners, metadata, hosting }: Parts,
-    channel: ControllerChannel,
+    { channel, lifecycle }: Pick<Composed, "channel" | "lifecycle">,
   ): Services {
     const { env } = this.#options;
     const { nodeId, clusterId } = this;
@@ -508,15 +534,7 @@ export class Broker {
       }),
       deadlines,
       stats: this.#stats,
-      producerIds: new ProducerIds(async () => {
-        const reply = await metadata.control({
-          type: "allocateProducerIds",
-          brokerId: nodeId,
-          brokerEpoch: this.#brokerEpoch,
-        });
-        invariant(reply.type === "allocateProducerIds", "a reply fits");
-        return reply;
-      }),
+      producerIds: new ProducerIds(() => lifecycle.allocateProducerIds()),
       get groups() {
         return groups;
       },
@@ -648,17 +666,4 @@ function shareOpenFiles(openFilesMax: number) {
   const files = Math.max(16, openFilesMax >> 1);
   const left = openFilesMax - files - LIMITS.openFilesReserved;
   return { files, connections: Math.max(8, left) };
-}
-
-async function unfence(
-  metadata: MetadataLog,
-  broker: { readonly brokerId: number; readonly brokerEpoch: number },
-): Promise<void> {
-  await metadata.control({
-    type: "brokerHeartbeat",
-    ...broker,
-    currentMetadataOffset: metadata.appliedOffset - 1,
-    wantFence: false,
-    wantShutDown: false,
-  });
 }

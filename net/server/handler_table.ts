@@ -96,6 +96,7 @@ export function controllerHandlers(
   return [
     apiVersionsHandler(services, served),
     envelopeHandler(opener),
+    ...clusterHandlers(services),
     ...adminHandlers(services),
   ];
 }
