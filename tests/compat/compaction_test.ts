@@ -24,7 +24,8 @@ const isMissing = "reason" in jars;
 // deno-lint-ignore no-console
 if (isMissing) console.warn(`skipped: compaction: ${jars.reason}`);
 
-const PARTITIONS = ["txn-0", "codecs-0"];
+const TOPICS = ["txn", "codecs", "edge"];
+const PARTITIONS = TOPICS.map((topic) => `${topic}-0`);
 const CONFIGS = {
   "cleanup.policy": "compact",
   "segment.bytes": "1048576",
@@ -72,14 +73,17 @@ async function createTopics(bootstrap: string): Promise<void> {
     `${key}=${value}`,
   ]);
   const made = await kf(
-    ["topic", "create", "txn", "codecs", "-p", "1", "-b", bootstrap].concat(
+    ["topic", "create", ...TOPICS, "-p", "1", "-b", bootstrap].concat(
       configs,
     ),
   );
   assertEquals(made.code, 0, made.stderr);
 }
 
-/** Two topics: one with transactions, some aborted; one with all codecs. */
+/**
+ * Three topics: one with transactions, some aborted; one with all codecs; one
+ * whose last batch before the active segment loses its record.
+ */
 async function fill(bootstrap: string): Promise<void> {
   const cluster = ["-b", bootstrap];
   const done = async (args: readonly string[], stdin?: string) => {
@@ -105,9 +109,14 @@ async function fill(bootstrap: string): Promise<void> {
       lines(300, 3000),
     );
   }
+  const [half, most] = ["x".repeat(100_000), "x".repeat(1_000_000)];
+  await done(
+    ["produce", "edge", ...keyed, "-X", "batch.size=1"],
+    `a:${half}\nb:\nc:${most}\n`,
+  );
 }
 
-/** Puts the files of both topics of `from` into the partitions of `to`. */
+/** Puts the files of the topics of `from` into the partitions of `to`. */
 function hand(from: string, to: string): void {
   for (const partition of PARTITIONS) {
     const folder = `${to}/${partition}`;
@@ -122,13 +131,13 @@ function hand(from: string, to: string): void {
   }
 }
 
-/** Waits until a cleaner noted both topics in its checkpoint. */
+/** Waits until a cleaner noted every topic in its checkpoint. */
 async function untilCompacted(data: string): Promise<string[]> {
-  const topics = /^(txn|codecs) 0 \d+$/gm;
-  return await until("both topics are compacted", () => {
+  const topics = /^(txn|codecs|edge) 0 \d+$/gm;
+  return await until("all topics are compacted", () => {
     const text = textOf(`${data}/cleaner-offset-checkpoint`);
     const found = text.match(topics)?.sort();
-    return found?.length === 2 ? [...found] : undefined;
+    return found?.length === TOPICS.length ? [...found] : undefined;
   });
 }
 
@@ -147,7 +156,7 @@ interface Row {
   readonly [field: string]: unknown;
 }
 
-/** What `kf log dump` tells of both topics, but for places and sizes. */
+/** What `kf log dump` tells of the topics, but for places and sizes. */
 async function left(data: string): Promise<Row[]> {
   const folders = PARTITIONS.map((name) => `${data}/${name}`);
   const { code, stdout, stderr } = await kf(
@@ -167,7 +176,7 @@ async function left(data: string): Promise<Row[]> {
   );
 }
 
-/** Both topics from their starts; gives the checkpoint. */
+/** All topics from their starts; gives the checkpoint. */
 async function compactByKafka(home: string): Promise<string[]> {
   forget(`${home}/data`);
   await using kafka = await startKafka(home, EAGER);

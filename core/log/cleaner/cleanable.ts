@@ -24,6 +24,7 @@ export interface Compactable {
   readonly config: CleanConfig;
   /** Nothing at or above is ever cleaned. */
   readonly lastStableOffset: number;
+  readonly highWatermark: number;
 }
 
 /** What a cleaning of a log would have to do. */
@@ -41,7 +42,7 @@ export interface Dirt {
 
 /** How dirty the log is. */
 export function dirtOf(
-  { log, config, lastStableOffset }: Compactable,
+  { log, config, lastStableOffset }: Omit<Compactable, "highWatermark">,
   nowMs: number,
 ): Dirt {
   const firstDirtyOffset = Math.max(

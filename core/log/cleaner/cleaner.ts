@@ -40,6 +40,8 @@ export interface CleanerOptions {
   readonly mapBytesMax: number;
   readonly firstDirtyOffset: number;
   readonly firstUncleanableOffset: number;
+  /** When it begins. */
+  readonly highWatermark: number;
 }
 
 /** What a cleaning did. */
@@ -205,7 +207,7 @@ export class Cleaner {
       readonly transactions: CleanedTransactions;
     },
   ): (batch: BatchView) => BatchRetention {
-    const { log, config, firstUncleanableOffset } = this.#options;
+    const { log, config, highWatermark } = this.#options;
     const lastBatches = log.lastDataBatches();
     return (batch) => {
       const { producerId } = batch;
@@ -223,8 +225,7 @@ export class Cleaner {
         keeps: (cursor) =>
           !isDiscarded &&
           (batch.isControl || this.#keeps(cursor, isPastHorizon)),
-        keepsEmpty: isLastOfProducer ||
-          batch.nextOffset === firstUncleanableOffset,
+        keepsEmpty: isLastOfProducer || batch.nextOffset === highWatermark,
         isEmptyTransaction: mayDiscard && batch.isControl,
         deleteHorizonMs: Math.min(
           nowMs + config.deleteRetentionMs,

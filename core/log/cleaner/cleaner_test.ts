@@ -5,10 +5,47 @@
  *
  * @module
  */
+import { assertEquals } from "@std/assert";
 import fc from "fast-check";
 import { DELETE_RETENTION_MS, STEP, World } from "./history_fixture.ts";
 
 const EVERYTHING = { mapBytesMax: 1e6, all: true };
+
+/** Offsets and record counts, with the last tombstone of a segment gone. */
+async function batchesWithoutTombstone(
+  highWatermark: number | undefined,
+): Promise<number[][]> {
+  const world = new World();
+  for (const [key, value] of [[0, 150], [1, 150], [2, null], [3, 700]]) {
+    await world.run({
+      type: "data",
+      producer: 0,
+      codec: "none",
+      records: [{ key: key!, value: value! }],
+    });
+  }
+  for (let i = 0; i < 2; i++) {
+    await world.clean({
+      ...EVERYTHING,
+      ...(highWatermark === undefined ? {} : { highWatermark }),
+    });
+    world.nowMs += DELETE_RETENTION_MS;
+  }
+  const left = world.views().map((view) => [view.baseOffset, view.recordCount]);
+  await world.log.close({ clean: true });
+  return left;
+}
+
+Deno.test("a batch that lost its records stays where the high watermark is, and nowhere else", async () => {
+  assertEquals(await batchesWithoutTombstone(3), [[0, 1], [1, 1], [2, 0], [
+    3,
+    1,
+  ]]);
+  assertEquals(await batchesWithoutTombstone(undefined), [[0, 1], [1, 1], [
+    3,
+    1,
+  ]]);
+});
 
 Deno.test("compaction leaves what a plain map of any history holds", async () => {
   await fc.assert(

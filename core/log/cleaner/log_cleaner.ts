@@ -154,7 +154,8 @@ export class LogCleaner {
   }
 
   /** Whether it was cleaned. */
-  async #clean({ partition: { log, config }, dirt }: Filthy): Promise<boolean> {
+  async #clean({ partition, dirt }: Filthy): Promise<boolean> {
+    const { log, config, highWatermark } = partition;
     const { env, config: broker, onCleaned } = this.#options;
     const beganMs = env.clock.monoMs();
     const { firstDirtyOffset, firstUncleanableOffset } = dirt;
@@ -164,6 +165,7 @@ export class LogCleaner {
       config,
       firstDirtyOffset,
       firstUncleanableOffset,
+      highWatermark,
       mapBytesMax: broker()["log.cleaner.dedupe.buffer.size"],
       pace: new Pace({
         clock: env.clock,

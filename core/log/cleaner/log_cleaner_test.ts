@@ -116,6 +116,7 @@ function cleaning(worlds: readonly World[]) {
         log,
         config: CONFIG,
         lastStableOffset,
+        highWatermark: log.logEndOffset,
       })),
     onCleaned: () => told.push("checkpoint"),
   });
