@@ -19,6 +19,25 @@ export const CLUSTER_KEYS = {
     doc: "Listeners at which the quorum and the brokers reach this node's " +
       "controller. Not needed on a node that is alone.",
   }),
+  "controller.quorum.election.backoff.max.ms": int(1000, {
+    min: 0,
+    doc: "How long the voter that is least in favour waits to stand once a " +
+      "leader has stepped down.",
+  }),
+  "controller.quorum.election.timeout.ms": int(1000, {
+    min: 1,
+    doc: "A voter that knows no leader stands after this long, up to twice " +
+      "of it.",
+  }),
+  "controller.quorum.fetch.timeout.ms": int(2000, {
+    min: 1,
+    doc: "A voter whose leader has not answered for this long stands; a " +
+      "leader that no majority has asked for half as long again steps down.",
+  }),
+  "controller.quorum.request.timeout.ms": int(2000, {
+    min: 1,
+    doc: "How long an answer of another member of the quorum may take.",
+  }),
   "controller.quorum.voters": list([], {
     doc: "Who votes on the cluster's metadata: ID@HOST:PORT, with the " +
       "addresses of the controllers' listeners. This node alone when empty.",

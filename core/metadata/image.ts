@@ -101,7 +101,7 @@ export class MetadataImage {
   readonly #controllers = new Map<number, ControllerImage>();
   readonly #byName = new Map<string, MutableTopic>();
   readonly #byId = new Map<Uuid, MutableTopic>();
-  readonly #index = new PartitionIndex();
+  #index = new PartitionIndex();
   readonly #configs = new Map<string, Map<string, string>>();
   readonly #features = new Map<string, number>();
   readonly #quotas = new Map<string, QuotaImage>();
@@ -200,6 +200,56 @@ export class MetadataImage {
     const delta = this.#delta;
     this.#delta = new MutableDelta();
     return delta;
+  }
+
+  /**
+   * Holds what `other`, which nobody uses then, holds; the delta tells the
+   * difference.
+   */
+  replaceWith(other: MetadataImage): void {
+    this.#noteDifferences(other);
+    refill(this.#brokers, other.#brokers);
+    refill(this.#controllers, other.#controllers);
+    refill(this.#byName, other.#byName);
+    refill(this.#byId, other.#byId);
+    this.#index = other.#index;
+    refill(this.#configs, other.#configs);
+    refill(this.#features, other.#features);
+    refill(this.#quotas, other.#quotas);
+    refill(this.#scram, other.#scram);
+    this.#nextProducerId = other.#nextProducerId;
+  }
+
+  #noteDifferences(other: MetadataImage): void {
+    const delta = this.#delta;
+    for (const topic of this.#byName.values()) {
+      if (!other.#byId.has(topic.id)) delta.topicRemoved(topic);
+    }
+    for (const { id, name, partitions } of other.#byName.values()) {
+      const before = this.#byId.get(id)?.partitions ?? [];
+      if (before.length === 0) delta.createdTopics.add(name);
+      partitions.forEach((partition, index) => {
+        if (isEqual(partition, before[index])) return;
+        delta.partitionChanged(name, index);
+      });
+    }
+    const resources = [this, other].map((
+      image,
+    ) => [...image.configResources()]);
+    for (const { type, name } of resources.flat()) {
+      const configs = (image: MetadataImage) => [...image.configs(type, name)];
+      if (!isEqual(configs(this), configs(other))) {
+        delta.configChanged(type, name);
+      }
+    }
+    const brokerIds = [...this.#brokers.keys(), ...other.#brokers.keys()];
+    for (const id of brokerIds) {
+      const isSame = isEqual(this.#brokers.get(id), other.#brokers.get(id));
+      if (!isSame) delta.brokers.add(id);
+    }
+    delta.hasFeatureChanges ||= !isEqual([...this.#features], [
+      ...other.#features,
+    ]);
   }
 
   /** Changes the image by one record. */
@@ -453,4 +503,14 @@ function checked(partition: PartitionImage): PartitionImage {
   invariant(isr.every((id) => replicas.includes(id)), "ISR ⊆ replicas");
   invariant(leader === -1 || isr.includes(leader), "the leader is in the ISR");
   return partition;
+}
+
+function refill<K, V>(map: Map<K, V>, from: ReadonlyMap<K, V>): void {
+  map.clear();
+  for (const [key, value] of from) map.set(key, value);
+}
+
+/** Both are made of plain values in the same order. */
+function isEqual(a: unknown, b: unknown): boolean {
+  return JSON.stringify(a) === JSON.stringify(b);
 }

@@ -1,35 +1,36 @@
 /**
- * Drives raft for the metadata log: persists, then acts. Owns `quorum-state`
- * and the snapshots in the `__cluster_metadata-0` folder, and through an
- * injected log its segments. It never decides who leads and never reads a
- * record's meaning.
+ * Drives raft for the metadata log: persists, then appends, then sends. Owns
+ * the order of it and the timer; through `QuorumFiles` the files in the
+ * `__cluster_metadata-0` folder, and through an injected log its segments. It
+ * never decides who leads and never reads a record's meaning.
  *
  * @module
  */
-import { ZERO_UUID } from "../../core/bytes/uuid.ts";
-import type { Clock, Disk, Random } from "../../core/env/env.ts";
-import { DiskError } from "../../core/env/env.ts";
+import type { Uuid } from "../../core/bytes/uuid.ts";
+import type { Cancel, Env } from "../../core/env/env.ts";
 import { KafkaError } from "../../core/errors.ts";
 import { invariant } from "../../core/invariant.ts";
-import type { ElectionState } from "../../core/raft/contract.ts";
-import type { ReplicaLog } from "../../core/raft/divergence.ts";
-import { Raft } from "../../core/raft/raft.ts";
 import {
-  decodeQuorumState,
-  encodeQuorumState,
-} from "../../core/raft/records.ts";
-import { leaderChangeBatch, storedBatches } from "../../core/raft/batches.ts";
+  leaderChangeBatch,
+  type StoredBatch,
+  storedBatches,
+} from "../../core/raft/batches.ts";
+import type { RaftTimeouts } from "../../core/raft/contract.ts";
+import type { ReplicaLog } from "../../core/raft/divergence.ts";
+import type { RaftMessage } from "../../core/raft/messages.ts";
+import { Raft } from "../../core/raft/raft.ts";
 import {
   encodeSnapshot,
   isSnapshotDue,
-  type SnapshotId,
-  snapshotName,
   type SnapshotPolicy,
 } from "../../core/raft/snapshot.ts";
-import {
-  listSnapshots,
-  newestSnapshot,
-} from "../../core/raft/snapshot_files.ts";
+import { newestSnapshot } from "../../core/raft/snapshot_files.ts";
+import type { Link } from "../link/link.ts";
+import type { Address } from "../tcp/transport.ts";
+import { type Answered, Peers } from "./peers.ts";
+import { QuorumFiles } from "./quorum_files.ts";
+import { QuorumService } from "./service.ts";
+import type { Voter } from "./voters.ts";
 
 /** The log that raft needs; a partition's log satisfies it. */
 export interface RaftLog {
@@ -39,6 +40,8 @@ export interface RaftLog {
   readonly logEndOffset: number;
   /** Epoch of the last batch; below 0 when there is none. */
   readonly latestEpoch: number;
+  /** The epoch of the record at `offset`; −1 when unknown. */
+  epochAt(offset: number): number;
   /** The largest epoch up to `epoch` and its end; −1s when none is known. */
   endOffsetForEpoch(epoch: number): { epoch: number; endOffset: number };
   /** Stamps and appends one batch at the end. */
@@ -46,6 +49,8 @@ export interface RaftLog {
     batch: Uint8Array,
     options: { readonly leaderEpoch: number; readonly nowMs: number },
   ): { readonly lastOffset: number };
+  /** Appends batches whose offsets and epochs are given. */
+  appendAsFollower(batches: Uint8Array): void;
   /** Hands what is appended to the file; throws when the disk refuses it. */
   writeStaged(): void;
   assignEpoch(epoch: number): void;
@@ -58,14 +63,53 @@ export interface RaftLog {
   /** Resolves when all that is appended by now is durable. */
   flush(): Promise<void>;
   deleteRecordsBefore(offset: number): void;
+  /** Forgets records and epochs from `offset` on, durably. */
+  truncateTo(offset: number): void;
   truncateFullyAndStartAt(offset: number): void;
 }
 
+/** Who this node is in the quorum, and how it reaches the others. */
+export interface QuorumMembership {
+  readonly clusterId: Uuid;
+  readonly directoryId: Uuid;
+  /** Name of the listener at which the members reach each other. */
+  readonly listenerName: string;
+  /** All voters; without this node among them it is an observer. */
+  readonly voters: readonly Voter[];
+  /** Whom an observer asks for the leader when it knows no voters. */
+  readonly bootstrapServers: readonly Address[];
+  readonly timeouts: RaftTimeouts & { readonly requestMs: number };
+  readonly connect: (address: Address) => Promise<Link>;
+}
+
+/** Who leads the quorum. */
+export interface Leadership {
+  /** −1: not known. */
+  readonly leaderId: number;
+  readonly epoch: number;
+  /** Whether it is this node, and it may append. */
+  readonly isActive: boolean;
+}
+
+/** How far one replica of the metadata log is. Times are wall ms. */
+export interface ReplicaState {
+  readonly id: number;
+  readonly directoryId: Uuid;
+  /** −1: not heard of. */
+  readonly logEndOffset: number;
+  readonly fetchedMs: number;
+  readonly caughtUpMs: number;
+}
+
+/** How far all replicas are. */
+export interface QuorumDescription {
+  readonly voters: readonly ReplicaState[];
+  readonly observers: readonly ReplicaState[];
+}
+
 /** What a quorum is made of. */
-export interface QuorumOptions {
-  readonly disk: Disk;
-  readonly clock: Pick<Clock, "wallMs" | "monoMs">;
-  readonly random: Pick<Random, "u32">;
+export interface QuorumOptions extends QuorumMembership {
+  readonly env: Pick<Env, "clock" | "disk" | "random" | "tasks" | "trace">;
   /** The folder `__cluster_metadata-0`. */
   readonly folder: string;
   readonly log: RaftLog;
@@ -73,72 +117,109 @@ export interface QuorumOptions {
   readonly snapshots: SnapshotPolicy;
   /** Called after the high watermark moved. */
   readonly onCommitted: (highWatermark: number) => void;
-  /** Called once when the log can't be made durable: the node must stop. */
+  /** Called after leader, epoch or being active changed. */
+  readonly onLeadership: (leadership: Leadership) => void;
+  /** Called after a fetched snapshot took the place of the log. */
+  readonly onSnapshotLoaded: () => void;
+  /** Called once when the member can't go on: the node must stop. */
   readonly onFailed: (error: unknown) => void;
 }
 
-/** Snapshots that stay: the newest, and one more should it be damaged. */
-const SNAPSHOTS_KEPT = 2;
 const READ_BYTES = 1024 * 1024;
-const TIMEOUTS = { electionMs: 1000, fetchMs: 2000, backoffMaxMs: 1000 };
-const STATE_FILE = "quorum-state";
 
 /**
- * The metadata log of one voter.
+ * The metadata log of one member.
  *
  * Invariants:
  * 1. What `quorum-state` must hold is durable before a record of the epoch is
- *    appended.
+ *    appended, a message is sent or a request is answered.
  * 2. At most one sync is in flight; the high watermark moves only after it.
  * 3. Log start ≤ end of the oldest kept snapshot ≤ high watermark.
+ * 4. After a failure nothing is written, sent or answered well.
  */
 export class Quorum {
+  /** Answers what other members ask. */
+  readonly service: QuorumService;
   readonly #options: QuorumOptions;
   readonly #raft: Raft;
-  #snapshot: SnapshotId | undefined;
+  readonly #files: QuorumFiles;
+  readonly #peers: Peers;
   /** The newest snapshot as it was found at the start, until it is replayed. */
   #found: ReturnType<typeof newestSnapshot>;
   #snapshotMs: number;
   #bytesSinceSnapshot = 0;
   #announced = -1;
+  #leadership: Leadership = { leaderId: -1, epoch: -1, isActive: false };
   #syncing: Promise<void> | undefined;
-  /** Why the log can't be made durable, in an array of one. */
+  #timer: { readonly atMs: number; readonly cancel: Cancel } | undefined;
+  #isRunning = false;
+  /** Messages that no answer came to yet. */
+  readonly #sent = new Set<Promise<void>>();
+  /** Why the member can't go on, in an array of one. */
   #failure: readonly [unknown] | undefined;
 
   /** Reads what the folder holds; nothing is written before `start()`. */
   constructor(options: QuorumOptions) {
-    const { disk, folder, log, nodeId, clock } = options;
+    const { env: { disk, clock, random }, folder, log, nodeId } = options;
     this.#options = options;
     this.#snapshotMs = clock.monoMs();
-    const found = newestSnapshot(disk, folder);
-    this.#snapshot = found?.id;
-    this.#found = found;
-    const end = found?.id.endOffset ?? 0;
-    if (log.logEndOffset < end) log.truncateFullyAndStartAt(end);
-    if (log.logStartOffset > end) {
-      throw new KafkaError(
-        "KAFKA_STORAGE_ERROR",
-        `Cannot open metadata log "${folder}": it begins at offset ${log.logStartOffset}, and no whole snapshot reaches that far`,
-      );
-    }
+    this.#found = newestSnapshot(disk, folder);
+    this.#files = new QuorumFiles(disk, folder);
+    this.#alignLog();
+    this.#peers = new Peers({
+      ...options,
+      requestMs: options.timeouts.requestMs,
+    });
     this.#raft = new Raft({
       nodeId,
-      directoryId: ZERO_UUID,
-      voters: [nodeId],
-      bootstrapServers: 0,
-      persisted: readState(disk, folder),
+      directoryId: options.directoryId,
+      voters: options.voters.map(({ id }) => id),
+      bootstrapServers: options.bootstrapServers.length,
+      persisted: this.#files.readState(),
       log: this.#replicaLog(),
-      random: options.random,
-      timeouts: TIMEOUTS,
+      random,
+      timeouts: options.timeouts,
       nowMs: clock.monoMs(),
-      canReach: () => false,
+      canReach: (id) => this.#peers.addressOf(id) !== undefined,
     });
+    this.service = new QuorumService({
+      clock,
+      clusterId: options.clusterId,
+      raft: this.#raft,
+      log,
+      isActive: () => this.isActive,
+      act: (fn) => this.#act(fn),
+      addressOf: (id) => this.#peers.addressOf(id),
+      learn: (endpoint) => this.#peers.learn(endpoint),
+      readRecords: (offset, maxBytes) =>
+        log.read(offset, {
+          maxBytes,
+          upperOffset: log.logEndOffset,
+          minOneBatch: true,
+        }),
+      readSnapshot: (id, piece) => this.#files.readSnapshot(id, piece),
+    });
+  }
+
+  /** A snapshot that was fetched stands for a log that doesn't reach it. */
+  #alignLog(): void {
+    const { folder, log } = this.#options;
+    const { endOffset, epoch } = this.#found?.id ?? { endOffset: 0, epoch: -1 };
+    // A log whose epochs were lost (−1) may still hold all of its records.
+    const isBehind = log.logEndOffset < endOffset ||
+      log.latestEpoch >= 0 && log.latestEpoch < epoch;
+    if (isBehind) log.truncateFullyAndStartAt(endOffset);
+    if (log.logStartOffset <= endOffset) return;
+    throw new KafkaError(
+      "KAFKA_STORAGE_ERROR",
+      `Cannot open metadata log "${folder}": it begins at offset ${log.logStartOffset}, and no whole snapshot reaches that far`,
+    );
   }
 
   /** The log as raft knows it: a snapshot's end goes on in the log. */
   #replicaLog(): ReplicaLog {
     const { log } = this.#options;
-    const snapshot = () => this.#snapshot;
+    const files = this.#files;
     return {
       get logStartOffset() {
         return log.logStartOffset;
@@ -147,13 +228,13 @@ export class Quorum {
         return log.logEndOffset;
       },
       get lastEpoch() {
-        return Math.max(log.latestEpoch, snapshot()?.epoch ?? -1);
+        return Math.max(log.latestEpoch, files.newestSnapshot?.epoch ?? -1);
       },
       get oldestSnapshot() {
-        return snapshot();
+        return files.oldestSnapshot;
       },
       get newestSnapshot() {
-        return snapshot();
+        return files.newestSnapshot;
       },
       endOffsetForEpoch: (epoch) => log.endOffsetForEpoch(epoch),
     };
@@ -168,19 +249,105 @@ export class Quorum {
     return this.#raft.highWatermark;
   }
 
+  /** What the leader of this epoch knows of it, as it would tell others. */
+  get leaderHighWatermark(): number {
+    return this.#raft.leaderHighWatermark;
+  }
+
   get epoch(): number {
     return this.#raft.epoch;
   }
 
-  /** Values of all records, of the snapshot first, then of the log. */
-  *replay(): Generator<Uint8Array> {
-    const { disk, folder, log } = this.#options;
+  /** −1: not known. */
+  get leaderId(): number {
+    return this.#raft.leaderId;
+  }
+
+  /** Whether this node leads and may append. */
+  get isActive(): boolean {
+    return this.#failure === undefined && this.#raft.isActive;
+  }
+
+  /** Name of the listener at which the members reach each other. */
+  get listenerName(): string {
+    return this.#options.listenerName;
+  }
+
+  get voters(): readonly Voter[] {
+    return this.#options.voters;
+  }
+
+  /** Where another node that leads is reached by members of the quorum. */
+  leaderAddress(): Address | undefined {
+    const { leaderId } = this.#raft;
+    if (leaderId === this.#options.nodeId) return undefined;
+    return this.#peers.addressOf(leaderId);
+  }
+
+  /** How far all are, as the leader sees it; undefined elsewhere. */
+  describe(): QuorumDescription | undefined {
+    const { env: { clock }, nodeId, voters, log } = this.#options;
+    if (!this.isActive) return undefined;
+    const wallMs = clock.wallMs();
+    const sinceMs = wallMs - clock.monoMs();
+    const timeOf = (ms: number) =>
+      Math.round(ms > -Infinity ? ms + sinceMs : -1);
+    const others = Array.from(this.#raft.replicas, (replica) => ({
+      id: replica.key.id,
+      directoryId: replica.key.directoryId,
+      logEndOffset: replica.endOffset,
+      fetchedMs: timeOf(replica.fetchedMs),
+      caughtUpMs: timeOf(replica.caughtUpMs),
+    }));
+    const own = {
+      id: nodeId,
+      logEndOffset: log.logEndOffset,
+      fetchedMs: wallMs,
+      caughtUpMs: wallMs,
+    };
+    return {
+      voters: voters.map(({ id, directoryId }) => ({
+        ...id === nodeId ? own : others.find((other) => other.id === id)!,
+        directoryId,
+      })),
+      observers: others.filter(({ id }) =>
+        !voters.some((voter) => voter.id === id)
+      ),
+    };
+  }
+
+  get #isAlone(): boolean {
+    const { voters, nodeId } = this.#options;
+    return voters.length === 1 && voters[0]!.id === nodeId;
+  }
+
+  /**
+   * What is known to be committed before anyone was asked: the snapshot, and of
+   * the only voter its whole log.
+   */
+  *replay(): Generator<Pick<StoredBatch, "values" | "nextOffset">> {
+    const { env: { disk }, folder } = this.#options;
     const snapshot = this.#found ?? newestSnapshot(disk, folder);
     this.#found = undefined;
-    yield* snapshot?.values ?? [];
     const from = snapshot?.id.endOffset ?? 0;
-    let offset = from;
+    if (snapshot !== undefined) {
+      yield { values: snapshot.values, nextOffset: from };
+    }
     this.#bytesSinceSnapshot = 0;
+    for (const batch of this.#batchesFrom(from)) {
+      this.#bytesSinceSnapshot += batch.sizeInBytes;
+      if (this.#isAlone) yield batch;
+    }
+  }
+
+  /** Values of the records from `from` to the log's end. */
+  *valuesFrom(from: number): Generator<Uint8Array> {
+    for (const { values } of this.#batchesFrom(from)) yield* values;
+  }
+
+  *#batchesFrom(from: number): Generator<StoredBatch> {
+    const { log } = this.#options;
+    let offset = from;
     while (offset < log.logEndOffset) {
       const bytes = log.read(offset, {
         maxBytes: READ_BYTES,
@@ -190,9 +357,7 @@ export class Quorum {
       const before = offset;
       for (const batch of storedBatches(bytes)) {
         offset = batch.nextOffset;
-        if (batch.baseOffset < from) continue;
-        this.#bytesSinceSnapshot += batch.sizeInBytes;
-        yield* batch.values;
+        if (batch.baseOffset >= from) yield batch;
       }
       if (offset > before) continue;
       throw new KafkaError(
@@ -202,11 +367,11 @@ export class Quorum {
     }
   }
 
-  /** Has itself elected; resolves when the epoch's first record is committed. */
+  /** Takes part from now on; the only voter leads when this resolves. */
   async start(): Promise<void> {
-    this.#raft.tick(this.#options.clock.monoMs());
-    this.#run();
-    await this.settled();
+    this.#isRunning = true;
+    this.#act(() => {});
+    if (this.#isAlone) await this.settled();
     if (this.#failure !== undefined) throw this.#failure[0];
   }
 
@@ -227,7 +392,7 @@ export class Quorum {
       if (this.#options.log.isOffline) this.#fail(error);
       throw error;
     }
-    this.#run();
+    this.#act(() => {});
     return lastOffset;
   }
 
@@ -240,7 +405,7 @@ export class Quorum {
   get isSnapshotDue(): boolean {
     return isSnapshotDue(this.#options.snapshots, {
       bytes: this.#bytesSinceSnapshot,
-      ms: this.#options.clock.monoMs() - this.#snapshotMs,
+      ms: this.#options.env.clock.monoMs() - this.#snapshotMs,
     });
   }
 
@@ -249,73 +414,127 @@ export class Quorum {
    * log that no kept snapshot needs.
    */
   writeSnapshot(values: Iterable<Uint8Array>, endOffset: number): void {
-    const { disk, folder, clock, log } = this.#options;
+    const { env: { clock }, log } = this.#options;
     invariant(endOffset <= this.highWatermark, "a snapshot is committed");
-    if (endOffset <= (this.#snapshot?.endOffset ?? 0)) return;
-    const id = { endOffset, epoch: this.epoch };
+    if (endOffset <= (this.#files.newestSnapshot?.endOffset ?? 0)) return;
+    const id = { endOffset, epoch: log.epochAt(endOffset - 1) };
     const batches = encodeSnapshot(values, { id, nowMs: clock.wallMs() });
-    writeDurably(disk, { folder, name: snapshotName(id) }, batches);
-    this.#snapshot = id;
-    this.#snapshotMs = clock.monoMs();
-    this.#bytesSinceSnapshot = 0;
-    const [oldest] = prune(disk, folder);
-    if (oldest !== undefined) log.deleteRecordsBefore(oldest.endOffset);
+    this.#files.writeSnapshot(id, batches);
+    this.#snapshotTaken();
+    log.deleteRecordsBefore(this.#files.prune());
   }
 
-  /** Gives up leading and waits for what is in flight. */
+  /** Gives up leading, tells the others, and ends what is in flight. */
   async close(): Promise<void> {
     await this.settled();
-    this.#raft.step({ type: "resign" });
+    if (this.#isRunning && this.#failure === undefined) {
+      this.#act((raft) => raft.step({ type: "resign" }));
+    }
+    this.#isRunning = false;
+    this.#timer?.cancel();
+    this.#timer = undefined;
+    this.service.answerAll();
+    const ending = Promise.all(this.#sent);
+    if (this.#raft.role === "resigned") await ending;
+    this.#peers.close();
+    await ending;
+    await this.settled();
+    this.#files.abandonFetched();
   }
 
-  /** Carries out what raft wants, until it wants nothing or waits for a sync. */
+  /** Runs `fn` on the machine, and does all that it wants then. */
+  #act<T>(fn: (raft: Raft) => T): T {
+    const raft = this.#raft;
+    if (!this.#isRunning || this.#failure !== undefined) {
+      throw new KafkaError(
+        "BROKER_NOT_AVAILABLE",
+        `Node ${this.#options.nodeId} takes no part in the quorum now`,
+      );
+    }
+    try {
+      raft.tick(this.#options.env.clock.monoMs());
+      const result = fn(raft);
+      this.#run();
+      return result;
+    } catch (error) {
+      this.#fail(error);
+      throw error;
+    }
+  }
+
+  /** Carries out what raft wants; a sync that it waits for goes on behind. */
   #run(): void {
     for (;;) {
       const { persist, startEpoch, syncTo } = this.#raft.ready();
       if (persist !== undefined) {
-        this.#persist(persist);
+        this.#files.writeState(persist, this.#options.voters);
         this.#raft.step({ type: "persisted" });
       } else if (startEpoch !== undefined) {
         this.#options.log.assignEpoch(startEpoch);
         this.#append(this.#leaderChange());
       } else {
         if (syncTo !== undefined) this.#syncing ??= this.#sync();
-        return;
+        break;
       }
     }
+    this.#announce();
+    for (const message of this.#raft.takeMessages()) this.#send(message);
+    this.service.answerDue();
+    this.#arm();
+  }
+
+  /** Tells who leads, then what is committed, when either changed. */
+  #announce(): void {
+    const { leaderId, epoch, highWatermark } = this.#raft;
+    const { isActive } = this;
+    const before = this.#leadership;
+    const isNews = leaderId !== before.leaderId || epoch !== before.epoch ||
+      isActive !== before.isActive;
+    if (isNews) {
+      this.#leadership = { leaderId, epoch, isActive };
+      this.#options.onLeadership(this.#leadership);
+    }
+    if (highWatermark <= this.#announced) return;
+    this.#announced = highWatermark;
+    this.#options.onCommitted(highWatermark);
   }
 
   #append(batch: Uint8Array): number {
-    const { log, clock } = this.#options;
+    const { log, env: { clock } } = this.#options;
     const { lastOffset } = log.appendAsLeader(batch, {
       leaderEpoch: this.epoch,
       nowMs: clock.wallMs(),
     });
-    // A full disk refuses this change; found out at the sync it would end us.
-    log.writeStaged();
-    this.#bytesSinceSnapshot += batch.length;
-    this.#raft.step({ type: "appended" });
+    this.#appended(batch.length);
     return lastOffset;
   }
 
+  #appended(bytes: number): void {
+    // A full disk refuses this change; found out at the sync it would end us.
+    this.#options.log.writeStaged();
+    this.#bytesSinceSnapshot += bytes;
+    this.#raft.step({ type: "appended" });
+  }
+
   #leaderChange(): Uint8Array {
-    const { nodeId, clock } = this.#options;
-    return leaderChangeBatch(nodeId, clock.wallMs());
+    const { nodeId, env: { clock }, voters } = this.#options;
+    return leaderChangeBatch(nodeId, {
+      voters: voters.map(({ id }) => id),
+      grantingVoters: this.#raft.grantingVoters,
+      timestamp: clock.wallMs(),
+    });
   }
 
   /** Syncs until all is durable. A failed sync is never tried again. */
   async #sync(): Promise<void> {
-    const { log, onCommitted } = this.#options;
+    const { log } = this.#options;
     try {
       for (;;) {
         const { syncTo } = this.#raft.ready();
         if (syncTo === undefined) break;
         await log.flush();
-        this.#raft.step({ type: "synced", endOffset: syncTo });
-        const { highWatermark } = this.#raft;
-        if (highWatermark <= this.#announced) continue;
-        this.#announced = highWatermark;
-        onCommitted(highWatermark);
+        if (!this.#isRunning || this.#failure !== undefined) break;
+        this.#act((raft) => raft.step({ type: "synced", endOffset: syncTo }));
       }
     } catch (error) {
       this.#fail(error);
@@ -327,70 +546,114 @@ export class Quorum {
   #fail(error: unknown): void {
     if (this.#failure !== undefined) return;
     this.#failure = [error];
+    this.#timer?.cancel();
+    this.#peers.close();
+    this.service.answerAll();
     this.#options.onFailed(error);
   }
 
-  #persist({ leaderId, epoch, votedId }: ElectionState): void {
-    const { disk, folder, nodeId } = this.#options;
-    const text = encodeQuorumState({
-      leaderId,
-      leaderEpoch: epoch,
-      votedId,
-      currentVoters: [{ voterId: nodeId }],
-    }, 0);
-    const bytes = new TextEncoder().encode(text);
-    writeDurably(disk, { folder, name: STATE_FILE }, [bytes]);
+  /** Wakes the machine when it wants to be. */
+  #arm(): void {
+    const { clock } = this.#options.env;
+    const atMs = this.#raft.nextTickMs;
+    if (atMs === Infinity || (this.#timer?.atMs ?? Infinity) <= atMs) return;
+    this.#timer?.cancel();
+    const cancel = clock.timer(Math.max(0, atMs - clock.monoMs()), () => {
+      this.#timer = undefined;
+      if (this.#failure === undefined) this.#quietly(() => this.#act(() => {}));
+    });
+    this.#timer = { atMs, cancel };
   }
-}
 
-function readState(disk: Disk, folder: string): ElectionState | undefined {
-  let bytes: Uint8Array;
-  try {
-    bytes = disk.readFile(`${folder}/${STATE_FILE}`);
-  } catch (error) {
-    if (error instanceof DiskError && error.code === "NotFound") {
-      return undefined;
+  /** What fails has been told by `#fail`: nobody else waits for it here. */
+  #quietly(fn: () => void): void {
+    try {
+      fn();
+    } catch (error) {
+      this.#fail(error);
     }
-    throw error;
   }
-  const state = decodeQuorumState(new TextDecoder().decode(bytes));
-  const { leaderId, leaderEpoch: epoch, votedId } = state;
-  return { leaderId, epoch, votedId };
-}
 
-/** Removes old snapshots and half-written files; returns what stays. */
-function prune(disk: Disk, folder: string): SnapshotId[] {
-  const ids = listSnapshots(disk, folder);
-  const kept = ids.slice(-SNAPSHOTS_KEPT);
-  for (const id of ids.slice(0, -SNAPSHOTS_KEPT)) {
-    disk.unlink(`${folder}/${snapshotName(id)}`);
+  #send(message: RaftMessage): void {
+    const sent = this.#exchange(message).finally(() => this.#sent.delete(sent));
+    this.#sent.add(sent);
   }
-  for (const { name } of disk.list(folder)) {
-    if (name.endsWith(".checkpoint.part")) disk.unlink(`${folder}/${name}`);
-  }
-  return kept.length < SNAPSHOTS_KEPT ? [] : kept;
-}
 
-/** Writes a file so that a crash leaves the old one or the new one. */
-function writeDurably(
-  disk: Disk,
-  { folder, name }: { readonly folder: string; readonly name: string },
-  parts: Iterable<Uint8Array>,
-): void {
-  disk.mkdir(folder);
-  const path = `${folder}/${name}`;
-  const file = disk.open(`${path}.part`, "create");
-  try {
-    file.truncate(0);
-    let position = 0;
-    for (const part of parts) {
-      file.pwriteAll(part, position);
-      position += part.length;
+  async #exchange(message: RaftMessage): Promise<void> {
+    let answered: Answered | undefined;
+    try {
+      answered = await this.#peers.send(message);
+    } catch (error) {
+      const { trace } = this.#options.env;
+      trace("debug", `No answer to ${message.type} of the quorum`, { error });
     }
-    file.syncDataSync();
-  } finally {
-    file.close();
+    if (!this.#isRunning || this.#failure !== undefined) return;
+    this.#quietly(() =>
+      this.#act((raft) =>
+        answered === undefined
+          ? raft.step({ type: "failed", message })
+          : this.#take(message, answered)
+      )
+    );
   }
-  disk.rename(`${path}.part`, path);
-  disk.syncDirectory(folder);
+
+  #take(message: RaftMessage, answered: Answered): void {
+    const raft = this.#raft;
+    if (answered.type === "vote" && message.type === "vote") {
+      raft.voteAnswered(message, answered.answer);
+    } else if (answered.type === "fetch" && message.type === "fetch") {
+      const action = raft.fetchAnswered(message, answered.answer);
+      if (action.type === "append") this.#follow(message, answered.records);
+      if (action.type === "truncate") {
+        this.#options.log.truncateTo(action.endOffset);
+        raft.step({ type: "truncated" });
+      }
+      if (action.type === "snapshot") this.#files.beginFetched(action.id);
+    } else if (
+      answered.type === "snapshot" && message.type === "fetchSnapshot"
+    ) {
+      const { answer, bytes, size } = answered;
+      const piece = { ...answer, bytes: bytes.length };
+      if (!raft.snapshotAnswered(message, piece)) return;
+      this.#files.writeFetched(bytes, message.position);
+      if (message.position + bytes.length >= size) {
+        this.#loadSnapshot(message.id);
+      }
+    } else if (
+      answered.type === "told" &&
+      (message.type === "beginQuorumEpoch" || message.type === "endQuorumEpoch")
+    ) {
+      raft.toldAnswered(message, answered.answer);
+    }
+  }
+
+  /** Appends what the leader sent; a disk that is full is tried again. */
+  #follow(message: RaftMessage, records: Uint8Array): void {
+    const { log, env: { trace } } = this.#options;
+    if (records.length === 0) return;
+    try {
+      log.appendAsFollower(records);
+      this.#appended(records.length);
+    } catch (error) {
+      const isPassing = error instanceof KafkaError && !log.isOffline &&
+        error.error === "KAFKA_STORAGE_ERROR";
+      if (!isPassing) throw error;
+      trace("error", "The metadata log could not follow its leader", { error });
+      this.#raft.step({ type: "failed", message });
+    }
+  }
+
+  #loadSnapshot({ endOffset }: { readonly endOffset: number }): void {
+    this.#files.finishFetched();
+    this.#options.log.truncateFullyAndStartAt(endOffset);
+    this.#raft.step({ type: "snapshotLoaded" });
+    this.#snapshotTaken();
+    this.#announced = Math.max(this.#announced, endOffset);
+    this.#options.onSnapshotLoaded();
+  }
+
+  #snapshotTaken(): void {
+    this.#snapshotMs = this.#options.env.clock.monoMs();
+    this.#bytesSinceSnapshot = 0;
+  }
 }

@@ -4,11 +4,12 @@
  * @module
  */
 import { assertEquals, assertRejects, assertThrows } from "@std/assert";
+import { ZERO_UUID } from "../../core/bytes/uuid.ts";
 import { denoEnv } from "../../core/env/deno_env.ts";
 import { KafkaError } from "../../core/errors.ts";
 import { BatchView } from "../../core/record/batch.ts";
 import { buildBatch } from "../../core/record/builder.ts";
-import { Quorum, type RaftLog } from "./quorum.ts";
+import { Quorum, type QuorumMembership, type RaftLog } from "./quorum.ts";
 
 /** A log in memory that forgets what was not flushed. */
 class MemoryLog implements RaftLog {
@@ -32,6 +33,12 @@ class MemoryLog implements RaftLog {
     return { lastOffset: view.lastOffset };
   }
 
+  epochAt(): number {
+    return this.latestEpoch;
+  }
+
+  appendAsFollower(): void {}
+  truncateTo(): void {}
   endOffsetForEpoch(): { epoch: number; endOffset: number } {
     return { epoch: -1, endOffset: -1 };
   }
@@ -69,8 +76,25 @@ class MemoryLog implements RaftLog {
   }
 }
 
-const text = (values: Iterable<Uint8Array>) =>
-  Array.from(values, (value) => new TextDecoder().decode(value));
+const ALONE: QuorumMembership = {
+  clusterId: "cluster",
+  directoryId: ZERO_UUID,
+  listenerName: "CONTROLLER",
+  voters: [{ id: 1, directoryId: ZERO_UUID, host: "", port: 0 }],
+  bootstrapServers: [],
+  timeouts: {
+    electionMs: 1000,
+    fetchMs: 2000,
+    backoffMaxMs: 1000,
+    requestMs: 2000,
+  },
+  connect: () => Promise.reject(new Error("nobody is there")),
+};
+
+const replayed = (quorum: Quorum) =>
+  Array.from(quorum.replay()).flatMap(({ values }) =>
+    Array.from(values, (value) => new TextDecoder().decode(value))
+  );
 const value = (word: string) => new TextEncoder().encode(word);
 const batch = (word: string) =>
   buildBatch([{ timestamp: 1, key: null, value: value(word) }], {});
@@ -82,17 +106,17 @@ interface Opened {
 }
 
 function open(folder: string, log: RaftLog): Opened {
-  const { disk, clock, random } = denoEnv();
   const committed: number[] = [];
   const failures: unknown[] = [];
   const quorum = new Quorum({
-    disk,
-    clock,
-    random,
+    env: denoEnv(),
     folder,
     log,
     nodeId: 1,
+    ...ALONE,
     snapshots: { maxBytes: 50, intervalMs: 0 },
+    onLeadership: () => {},
+    onSnapshotLoaded: () => {},
     onCommitted: (highWatermark) => void committed.push(highWatermark),
     onFailed: (error) => void failures.push(error),
   });
@@ -121,7 +145,7 @@ Deno.test("start() leads a new epoch each time, and commits after the sync", () 
     await first.quorum.close();
     assertThrows(() => first.quorum.append(batch("b")), KafkaError);
     const second = open(folder, log);
-    assertEquals(text(second.quorum.replay()), ["a"]);
+    assertEquals(replayed(second.quorum), ["a"]);
     await second.quorum.start();
     assertEquals([second.quorum.epoch, second.quorum.highWatermark], [2, 3]);
   }));
@@ -136,7 +160,7 @@ Deno.test("a crash loses nothing that was committed", () =>
     quorum.append(batch("lost"));
     log.crash();
     await quorum.settled().catch(() => {});
-    assertEquals(text(open(folder, log).quorum.replay()), ["kept"]);
+    assertEquals(replayed(open(folder, log).quorum), ["kept"]);
   }));
 
 Deno.test("snapshots replace the log, and a damaged one falls back", () =>
@@ -159,9 +183,9 @@ Deno.test("snapshots replace the log, and a damaged one falls back", () =>
       newest,
       "quorum-state",
     ]);
-    assertEquals(text(open(folder, log).quorum.replay()), ["to c"]);
+    assertEquals(replayed(open(folder, log).quorum), ["to c"]);
     Deno.truncateSync(`${folder}/${newest}`, 150);
-    assertEquals(text(open(folder, log).quorum.replay()), ["to b", "c"]);
+    assertEquals(replayed(open(folder, log).quorum), ["to b", "c"]);
   }));
 
 Deno.test("a failed sync stops the quorum and commits nothing", () =>

@@ -54,6 +54,7 @@ import {
   registeredEndpoints,
 } from "./listener.ts";
 import { Listeners } from "./listeners.ts";
+import { membershipOf } from "./membership.ts";
 import { MetadataLog } from "./metadata_log.ts";
 import { metricsOf, type Serving } from "./metrics.ts";
 import { ProducerIds } from "./producer_ids.ts";
@@ -418,8 +419,7 @@ export class Broker {
   }
 
   #openMetadata(folder: LogFolder): MetadataLog {
-    const { env } = this.#options;
-    const config = this.#options.config;
+    const { config, env, transport } = this.#options;
     const log = folder.openLog({
       topic: "__cluster_metadata",
       partition: 0,
@@ -433,6 +433,7 @@ export class Broker {
       folder: log.folder,
       nodeId: this.nodeId,
       config: () => this.#config,
+      membership: membershipOf({ config, env, folder, transport }),
       snapshots: {
         maxBytes: config["metadata.log.max.record.bytes.between.snapshots"],
         intervalMs: config["metadata.log.max.snapshot.interval.ms"],

@@ -7,6 +7,7 @@
 import type { Api } from "../wire/api_keys.ts";
 import type { HandlerEntry } from "./handler.ts";
 import { produceHandler } from "./handlers/00_produce.ts";
+import { fetchMetadataHandler } from "./handlers/01_fetch_metadata.ts";
 import { fetchHandler } from "./handlers/01_fetch.ts";
 import { listOffsetsHandler } from "./handlers/02_list_offsets.ts";
 import { metadataHandler } from "./handlers/03_metadata.ts";
@@ -32,12 +33,16 @@ import { describeClientQuotasHandler } from "./handlers/48_describe_client_quota
 import { alterClientQuotasHandler } from "./handlers/49_alter_client_quotas.ts";
 import { describeUserScramCredentialsHandler } from "./handlers/50_describe_user_scram_credentials.ts";
 import { alterUserScramCredentialsHandler } from "./handlers/51_alter_user_scram_credentials.ts";
+import { voteHandler } from "./handlers/52_vote.ts";
+import { beginQuorumEpochHandler } from "./handlers/53_begin_quorum_epoch.ts";
+import { endQuorumEpochHandler } from "./handlers/54_end_quorum_epoch.ts";
 import { describeQuorumHandler } from "./handlers/55_describe_quorum.ts";
 import { updateFeaturesHandler } from "./handlers/57_update_features.ts";
 import {
   envelopeHandler,
   type EnvelopeOpener,
 } from "./handlers/58_envelope.ts";
+import { fetchSnapshotHandler } from "./handlers/59_fetch_snapshot.ts";
 import { describeClusterHandler } from "./handlers/60_describe_cluster.ts";
 import { describeProducersHandler } from "./handlers/61_describe_producers.ts";
 import { brokerRegistrationHandler } from "./handlers/62_broker_registration.ts";
@@ -97,7 +102,21 @@ export function controllerHandlers(
     apiVersionsHandler(services, served),
     envelopeHandler(opener),
     ...clusterHandlers(services),
+    ...quorumHandlers(services),
     ...adminHandlers(services),
+  ];
+}
+
+/** What the members of the quorum ask each other. */
+export function quorumHandlers(
+  services: Pick<Services, "quorum">,
+): HandlerEntry[] {
+  return [
+    fetchMetadataHandler(services),
+    voteHandler(services),
+    beginQuorumEpochHandler(services),
+    endQuorumEpochHandler(services),
+    fetchSnapshotHandler(services),
   ];
 }
 

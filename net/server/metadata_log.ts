@@ -28,7 +28,12 @@ import {
 import { snapshotRecords } from "../../core/metadata/snapshot.ts";
 import { storedBatches } from "../../core/raft/batches.ts";
 import type { SnapshotPolicy } from "../../core/raft/snapshot.ts";
-import { Quorum, type RaftLog } from "../raft/quorum.ts";
+import {
+  type Leadership,
+  Quorum,
+  type QuorumMembership,
+  type RaftLog,
+} from "../raft/quorum.ts";
 
 /** What a {@linkcode MetadataLog} is made of. */
 export interface MetadataLogOptions {
@@ -37,6 +42,7 @@ export interface MetadataLogOptions {
   readonly log: RaftLog;
   readonly nodeId: number;
   readonly config: () => BrokerConfig;
+  readonly membership: QuorumMembership;
   readonly snapshots: SnapshotPolicy;
   /** The log can't be made durable: the broker must stop. */
   readonly onFailed: (error: unknown) => void;
@@ -45,11 +51,13 @@ export interface MetadataLogOptions {
 const READ_BYTES = 1024 * 1024;
 
 /**
- * Metadata of one broker.
+ * Metadata of one node.
  *
  * Invariants:
  * 1. `image` holds exactly the committed records below `appliedOffset`.
  * 2. A reply leaves after its records are in the image and `onChange` ran.
+ * 3. The controller decides only while this node leads the quorum: it begins
+ *    with the image and the records behind it, and forgets all at the end.
  */
 export class MetadataLog {
   readonly image = new MetadataImage();
@@ -61,25 +69,28 @@ export class MetadataLog {
     ControllerReply,
     never
   >;
-  /** What was there at the start, until the controller has it too. */
-  #stored: MetadataRecord[];
-  #appliedOffset: number;
+  #appliedOffset = 0;
+  /** Topics that were deleted, until somebody follows. */
+  #deletedTopics: Uuid[] = [];
+  /** The first records of a new cluster, being committed. */
+  #bootstrapped: Promise<unknown> | undefined;
   #isFailed = false;
   #onChange: ((delta: MetadataDelta) => void) | undefined;
 
-  /** Replays what is there; nothing is written before `start()`. */
+  /** Takes in what is committed; nothing is written before `start()`. */
   constructor(options: MetadataLogOptions) {
     const { env, folder, log, nodeId, snapshots, config } = options;
     this.#options = options;
     this.#quorum = new Quorum({
-      disk: env.disk,
-      clock: env.clock,
-      random: env.random,
+      ...options.membership,
+      env,
       folder,
       log,
       nodeId,
       snapshots,
       onCommitted: (highWatermark) => this.#committed(highWatermark),
+      onLeadership: (leadership) => this.#onLeadership(leadership),
+      onSnapshotLoaded: () => this.#onSnapshotLoaded(),
       onFailed: (error) => this.#failed(error),
     });
     this.#host = new CoordinatorHost({
@@ -98,26 +109,22 @@ export class MetadataLog {
           ? undefined
           : { key: null, value: encodeMetadataRecord(record) },
       onEffect: () => {},
-      onDiscarded: () => this.#reload(),
+      onDiscarded: () => this.#load(),
       isBatchPerDecision: true,
     });
-    this.#stored = this.#read((record) => this.image.apply(record));
-    this.#appliedOffset = log.logEndOffset;
+    this.#replay();
   }
 
-  /** All records; what one that isn't known has changed can't be told. */
-  #read(take: (record: MetadataRecord) => void): MetadataRecord[] {
-    const records: MetadataRecord[] = [];
+  /** All that is committed; what a record that isn't known says can't be told. */
+  #replay(): void {
     try {
-      for (const value of this.#quorum.replay()) {
-        const record = decodeMetadataRecord(value);
-        take(record);
-        records.push(record);
+      for (const { values, nextOffset } of this.#quorum.replay()) {
+        for (const value of values) this.#apply(decodeMetadataRecord(value));
+        this.#appliedOffset = nextOffset;
       }
     } catch (error) {
       throw this.#unopened(error);
     }
-    return records;
   }
 
   #unopened(error: unknown): unknown {
@@ -144,36 +151,35 @@ export class MetadataLog {
     return this.#appliedOffset;
   }
 
-  /** Ids of the topics whose deletion was replayed; before `start()` only. */
-  *deletedTopics(): Generator<Uuid> {
-    for (const { type, value } of this.#stored) {
-      if (type === "RemoveTopic") yield value.topicId;
-    }
+  /** Ids of topics that were deleted; of use until somebody follows. */
+  deletedTopics(): readonly Uuid[] {
+    return this.#deletedTopics;
   }
 
-  /** How far the quorum is. */
-  get quorum(): Pick<Quorum, "epoch" | "highWatermark" | "logEndOffset"> {
+  /** The quorum of which this is a member. */
+  get quorum(): Quorum {
     return this.#quorum;
   }
 
-  /** Becomes the leader and writes a new cluster's first records. */
+  /** Takes part in the quorum; alone it leads when this resolves. */
   async start(): Promise<void> {
     await this.#quorum.start();
-    this.#host.load(this.#stored);
-    this.#stored = [];
-    this.#host.committed(this.#quorum.highWatermark);
-    await this.control({ type: "bootstrap" });
+    await this.#bootstrapped;
   }
 
   /** Hands committed changes to `onChange` from now on. */
   follow(onChange: (delta: MetadataDelta) => void): void {
     this.image.takeDelta();
+    this.#deletedTopics = [];
     this.#onChange = onChange;
   }
 
   /** Asks the controller; resolves when its answer is committed and applied. */
   control(input: ControllerInput): Promise<ControllerReply> {
-    if (!this.#host.isLoaded) this.#reload();
+    if (!this.#quorum.isActive && !this.#isFailed) {
+      return Promise.reject(notController(this.#quorum.leaderId));
+    }
+    if (!this.#host.isLoaded) this.#load();
     return this.#host.submit(input);
   }
 
@@ -189,6 +195,37 @@ export class MetadataLog {
     this.snapshotIfDue();
   }
 
+  #apply(record: MetadataRecord): void {
+    this.image.apply(record);
+    const isDeletion = record.type === "RemoveTopic";
+    if (isDeletion && this.#onChange === undefined) {
+      this.#deletedTopics.push(record.value.topicId);
+    }
+  }
+
+  #onLeadership({ isActive, leaderId }: Leadership): void {
+    if (!isActive) return this.#host.fail(notController(leaderId));
+    this.#load();
+    const { trace } = this.#options.env;
+    this.#bootstrapped = this.#host.submit({ type: "bootstrap" })
+      .catch((error) =>
+        trace("warn", "The cluster's first records are not committed", {
+          error,
+        })
+      );
+  }
+
+  /** What is in the image gives way to what the fetched snapshot holds. */
+  #onSnapshotLoaded(): void {
+    const committed = new MetadataImage();
+    for (const { values, nextOffset } of this.#quorum.replay()) {
+      for (const value of values) committed.apply(decodeMetadataRecord(value));
+      this.#appliedOffset = nextOffset;
+    }
+    this.image.replaceWith(committed);
+    this.#onChange?.(this.image.takeDelta());
+  }
+
   /** Writes a snapshot when enough changed, or long enough ago. */
   snapshotIfDue(): void {
     if (this.#quorum.isSnapshotDue) this.#snapshot();
@@ -202,9 +239,7 @@ export class MetadataLog {
       minOneBatch: true,
     });
     for (const { values, nextOffset } of storedBatches(bytes)) {
-      for (const value of values) {
-        this.image.apply(decodeMetadataRecord(value));
-      }
+      for (const value of values) this.#apply(decodeMetadataRecord(value));
       this.#appliedOffset = nextOffset;
     }
     if (this.#appliedOffset > from) return;
@@ -228,11 +263,11 @@ export class MetadataLog {
     }
   }
 
-  /** An append was refused: the controller begins again from the log. */
-  #reload(): void {
-    if (this.#isFailed) return;
+  /** The controller begins: what is committed, then what is in the log. */
+  #load(): void {
+    if (this.#isFailed || !this.#quorum.isActive) return;
     try {
-      this.#host.load(this.#read(() => {}));
+      this.#host.load(this.#undecided());
     } catch (error) {
       // The next request tries again.
       const { trace } = this.#options.env;
@@ -240,6 +275,13 @@ export class MetadataLog {
       return;
     }
     this.#host.committed(this.#quorum.highWatermark);
+  }
+
+  *#undecided(): Generator<MetadataRecord> {
+    yield* snapshotRecords(this.image);
+    for (const value of this.#quorum.valuesFrom(this.#appliedOffset)) {
+      yield decodeMetadataRecord(value);
+    }
   }
 
   #failed(cause: unknown): void {
@@ -252,4 +294,12 @@ export class MetadataLog {
     );
     this.#options.onFailed(cause);
   }
+}
+
+function notController(leaderId: number): KafkaError {
+  const who = leaderId < 0 ? "nobody is known to be" : `node ${leaderId} is`;
+  return new KafkaError(
+    "NOT_CONTROLLER",
+    `This node is not the active controller: ${who}`,
+  );
 }

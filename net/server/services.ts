@@ -19,6 +19,7 @@ import type {
 } from "../../core/metadata/image.ts";
 import type { PartitionTable } from "../../core/partition/partition_table.ts";
 import type { TopicCreation } from "../metadata/topic_creation.ts";
+import type { Quorum } from "../raft/quorum.ts";
 import type { Address } from "../tcp/transport.ts";
 import type { Deadlines } from "./deadlines.ts";
 import type { FetchSessions } from "./fetch_sessions.ts";
@@ -39,12 +40,8 @@ export interface Services {
   readonly image: MetadataImage;
   /** The offset up to which the image is applied. */
   readonly metadataOffset: number;
-  /** How far the metadata quorum is. */
-  readonly quorum: {
-    readonly epoch: number;
-    readonly highWatermark: number;
-    readonly logEndOffset: number;
-  };
+  /** The quorum of the metadata log. */
+  readonly quorum: Quorum;
   readonly partitions: PartitionTable<HostedPartition>;
   readonly sessions: FetchSessions;
   readonly deadlines: Deadlines;

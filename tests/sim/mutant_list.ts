@@ -203,13 +203,13 @@ export const MUTANTS: readonly Mutant[] = [
     file: "net/raft/quorum.ts",
     edits: [["    this.#found = undefined;\n", ""], [
       "const from = snapshot?.id.endOffset ?? 0;",
-      "const from = this.#snapshot?.endOffset ?? 0;",
+      "const from = this.#files.newestSnapshot?.endOffset ?? 0;",
     ]],
   },
   {
     name: "a metadata snapshot is renamed before it is synced",
-    file: "net/raft/quorum.ts",
-    edits: [["    file.syncDataSync();\n", ""]],
+    file: "net/raft/quorum_files.ts",
+    edits: [["      file.syncDataSync();\n", ""]],
   },
   {
     name: "a coordinator answers before its records are committed",

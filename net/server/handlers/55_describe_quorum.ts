@@ -4,8 +4,9 @@
  *
  * @module
  */
-import { ZERO_UUID } from "../../../core/bytes/uuid.ts";
 import { ERRORS } from "../../../core/errors.ts";
+import type { ReplicaState } from "../../raft/quorum.ts";
+import { METADATA_TOPIC, type Voter } from "../../raft/voters.ts";
 import {
   DESCRIBE_QUORUM,
   type DescribeQuorumRequest,
@@ -16,29 +17,38 @@ import type { Services } from "../services.ts";
 
 /** From this version on the voters' addresses are told. */
 const NODES_VERSION = 2;
-const METADATA_TOPIC = "__cluster_metadata";
+
+function replicaState(state: ReplicaState) {
+  return {
+    replicaId: state.id,
+    replicaDirectoryId: state.directoryId,
+    logEndOffset: state.logEndOffset,
+    lastFetchTimestamp: state.fetchedMs,
+    lastCaughtUpTimestamp: state.caughtUpMs,
+  };
+}
+
+/** A node that votes alone has no address for others. */
+function nodeOf({ id, host, port }: Voter, listenerName: string) {
+  const listeners = port > 0 ? [{ name: listenerName, host, port }] : [];
+  return { nodeId: id, listeners };
+}
 
 /** The handler of DescribeQuorum. */
 export function describeQuorumHandler(services: Services): HandlerEntry {
-  function known(partitionIndex: number, nowMs: number) {
-    const { nodeId, quorum } = services;
-    const { epoch, highWatermark, logEndOffset } = quorum;
+  function known(partitionIndex: number) {
+    const { quorum } = services;
+    const described = quorum.describe();
+    const { leaderId, epoch, leaderHighWatermark } = quorum;
     return {
       partitionIndex,
-      errorCode: 0,
-      errorMessage: null,
-      leaderId: nodeId,
+      errorCode: ERRORS[described ? "NONE" : "NOT_LEADER_OR_FOLLOWER"],
+      errorMessage: described ? null : "This node does not lead the quorum",
+      leaderId,
       leaderEpoch: epoch,
-      highWatermark,
-      currentVoters: [{
-        replicaId: nodeId,
-        // Voters have directories from kraft.version 1 on (KIP-853).
-        replicaDirectoryId: ZERO_UUID,
-        logEndOffset,
-        lastFetchTimestamp: nowMs,
-        lastCaughtUpTimestamp: nowMs,
-      }],
-      observers: [],
+      highWatermark: leaderHighWatermark,
+      currentVoters: described?.voters.map(replicaState) ?? [],
+      observers: described?.observers.map(replicaState) ?? [],
     };
   }
 
@@ -54,7 +64,7 @@ export function describeQuorumHandler(services: Services): HandlerEntry {
 
   function handle(
     { topics }: DescribeQuorumRequest,
-    { nowMs, apiVersion }: RequestContext,
+    { apiVersion }: RequestContext,
   ): DescribeQuorumResponse {
     return {
       errorCode: 0,
@@ -63,12 +73,16 @@ export function describeQuorumHandler(services: Services): HandlerEntry {
         topicName,
         partitions: partitions.map(({ partitionIndex }) =>
           topicName === METADATA_TOPIC && partitionIndex === 0
-            ? known(partitionIndex, nowMs)
+            ? known(partitionIndex)
             : unknown(partitionIndex)
         ),
       })),
       ...apiVersion >= NODES_VERSION
-        ? { nodes: [{ nodeId: services.nodeId, listeners: [] }] }
+        ? {
+          nodes: services.quorum.voters.map((voter) =>
+            nodeOf(voter, services.quorum.listenerName)
+          ),
+        }
         : {},
     };
   }

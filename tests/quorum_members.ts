@@ -1,0 +1,258 @@
+/**
+ * Members of a metadata quorum for tests: each with a data folder, a
+ * controllers' listener and its links to the others, on a network inside the
+ * process that can be cut. No broker runs on them. Asserts nothing.
+ *
+ * @module
+ */
+import { Slab } from "../core/bytes/slab.ts";
+import { METADATA_TOPIC_ID, ZERO_UUID } from "../core/bytes/uuid.ts";
+import {
+  resolveBrokerConfig,
+  resolveTopicConfig,
+} from "../core/config/resolve.ts";
+import { denoEnv } from "../core/env/deno_env.ts";
+import type { Env } from "../core/env/env.ts";
+import type { Log } from "../core/log/log.ts";
+import { LogFolder } from "../core/log/log_folder.ts";
+import { Link } from "../net/link/link.ts";
+import { Dispatch } from "../net/server/dispatch.ts";
+import { quorumHandlers } from "../net/server/handler_table.ts";
+import { apiVersionsHandler } from "../net/server/handlers/18_api_versions.ts";
+import { Listeners } from "../net/server/listeners.ts";
+import { MetadataLog } from "../net/server/metadata_log.ts";
+import type { Services } from "../net/server/services.ts";
+import { BrokerStats } from "../net/server/stats.ts";
+import { Turn } from "../net/server/turn.ts";
+import { ReceiveMemory } from "../net/tcp/framing.ts";
+import { memoryTransport } from "../net/tcp/memory_tcp.ts";
+import type { Connection, Transport } from "../net/tcp/transport.ts";
+import { until } from "./fixtures.ts";
+
+const CLUSTER_ID = "AAAAAAAAAAAAAAAAAAAACQ";
+const FIRST_PORT = 1000;
+const LISTENER = "CONTROLLER";
+const TIMEOUTS = {
+  electionMs: 150,
+  fetchMs: 500,
+  backoffMaxMs: 100,
+  requestMs: 600,
+};
+
+/** How members are made. */
+export interface MembersOptions {
+  readonly voters: number;
+  readonly observers?: number;
+  /** Bytes of records after which a snapshot is taken. */
+  readonly snapshotBytes?: number;
+}
+
+/** A quorum; node ids are 1, 2, … and the voters come first. */
+export class Members implements AsyncDisposable {
+  readonly all: readonly Member[];
+  readonly transport = memoryTransport();
+  /** Nodes that nobody reaches, and that reach nobody. */
+  readonly cutOff = new Set<number>();
+  readonly #folder = Deno.makeTempDirSync({ prefix: "kf-quorum-" });
+
+  constructor(readonly options: MembersOptions) {
+    const count = options.voters + (options.observers ?? 0);
+    this.all = Array.from(
+      { length: count },
+      (_, index) => new Member(this, index + 1, this.#folder),
+    );
+  }
+
+  /** All of them, started. */
+  static async start(options: MembersOptions): Promise<Members> {
+    const members = new Members(options);
+    await Promise.all(members.all.map((member) => member.start()));
+    return members;
+  }
+
+  /** The member that leads and may decide, once there is one among `of`. */
+  leader(of: readonly Member[] = this.all): Promise<Member> {
+    return until(
+      "a leader",
+      () => of.find(({ metadata }) => metadata?.quorum.isActive),
+    );
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const member of this.all) await member.stop();
+    Deno.removeSync(this.#folder, { recursive: true });
+  }
+}
+
+/** One member. */
+export class Member {
+  readonly failures: unknown[] = [];
+  metadata: MetadataLog | undefined;
+  readonly #members: Members;
+  readonly #path: string;
+  readonly #env: Env = denoEnv({ traceLevel: "error" });
+  readonly #connections = new Set<Connection>();
+  #stop: (() => Promise<void>) | undefined;
+  #log: Log | undefined;
+
+  constructor(members: Members, readonly id: number, folder: string) {
+    this.#members = members;
+    this.#path = `${folder}/${id}`;
+  }
+
+  async start(): Promise<void> {
+    const env = this.#env;
+    const folder = LogFolder.open({
+      env,
+      path: this.#path,
+      nodeId: this.id,
+      clusterId: CLUSTER_ID,
+    });
+    const metadata = this.#open(folder);
+    const listeners = this.#listen(metadata);
+    this.metadata = metadata;
+    this.#stop = async () => {
+      this.metadata = undefined;
+      await metadata.close();
+      await listeners.stop("controllers", () => {});
+      listeners.close();
+      await folder.close({
+        clean: true,
+        brokerEpoch: -1,
+        highWatermarks: new Map(),
+      });
+      await env.tasks.settled();
+    };
+    await metadata.start();
+  }
+
+  /** Where its copy of the metadata log begins. */
+  get logStartOffset(): number {
+    return this.#log?.logStartOffset ?? -1;
+  }
+
+  async stop(): Promise<void> {
+    await this.#stop?.();
+    this.#stop = undefined;
+  }
+
+  /** From now on nobody reaches it, and it reaches nobody. */
+  cutOff(): void {
+    this.#members.cutOff.add(this.id);
+    for (const { cutConnections } of this.#members.all) cutConnections();
+  }
+
+  /** The others reach it again. */
+  rejoin(): void {
+    this.#members.cutOff.delete(this.id);
+  }
+
+  /** Ends all connections that it dialled. */
+  readonly cutConnections = (): void => {
+    for (const connection of this.#connections) connection.close();
+    this.#connections.clear();
+  };
+
+  #open(folder: LogFolder): MetadataLog {
+    const { options, cutOff } = this.#members;
+    const env = this.#env;
+    const config = resolveBrokerConfig(
+      new Map([["log.dirs", this.#path], ["node.id", String(this.id)]]),
+    );
+    const log = folder.openLog({
+      topic: "__cluster_metadata",
+      partition: 0,
+      topicId: METADATA_TOPIC_ID,
+      config: resolveTopicConfig(
+        new Map([["cleanup.policy", "compact"]]),
+        config,
+      ),
+      keepsDurable: true,
+    });
+    this.#log = log;
+    const transport = this.#dialling(cutOff);
+    return new MetadataLog({
+      env,
+      log,
+      folder: log.folder,
+      nodeId: this.id,
+      config: () => config,
+      snapshots: { maxBytes: options.snapshotBytes ?? 1e9, intervalMs: 0 },
+      onFailed: (error) => void this.failures.push(error),
+      membership: {
+        clusterId: CLUSTER_ID,
+        directoryId: folder.directoryId,
+        listenerName: LISTENER,
+        voters: Array.from({ length: options.voters }, (_, index) => ({
+          id: index + 1,
+          directoryId: ZERO_UUID,
+          host: "node",
+          port: FIRST_PORT + index + 1,
+        })),
+        bootstrapServers: [],
+        timeouts: TIMEOUTS,
+        connect: (address) =>
+          Link.open({
+            env,
+            transport,
+            address,
+            clientId: "test",
+            isAdvertised: false,
+            connectTimeoutMs: TIMEOUTS.requestMs,
+            requestTimeoutMs: TIMEOUTS.requestMs,
+          }),
+      },
+    });
+  }
+
+  #dialling(cutOff: ReadonlySet<number>): Pick<Transport, "dial" | "listen"> {
+    const { transport } = this.#members;
+    return {
+      ...transport,
+      dial: async (address, signal) => {
+        if (cutOff.has(this.id) || cutOff.has(address.port - FIRST_PORT)) {
+          throw new Error("the network is cut");
+        }
+        const connection = await transport.dial(address, signal);
+        this.#connections.add(connection);
+        return connection;
+      },
+    };
+  }
+
+  #listen(metadata: MetadataLog): Listeners {
+    const env = this.#env;
+    const listeners = new Listeners({
+      env,
+      transport: this.#members.transport,
+      plans: [{
+        name: LISTENER,
+        bind: { host: "node", port: FIRST_PORT + this.id },
+        advertised: undefined,
+        isController: true,
+      }],
+      limits: () => ({
+        connectionsMax: 100,
+        connectionsPerIpMax: 100,
+        idleMs: 600_000,
+      }),
+      connection: {
+        turn: new Turn(env),
+        clock: env.clock,
+        trace: env.trace,
+        memory: new ReceiveMemory(new Slab(), { heapBytesMax: 1 << 24 }),
+        frameBytesMax: 1 << 24,
+      },
+    });
+    const services = { quorum: metadata.quorum, image: metadata.image };
+    const dispatch: Dispatch = new Dispatch([
+      apiVersionsHandler(services as Services, () => dispatch.served()),
+      ...quorumHandlers(services),
+    ], { ...env, stats: new BrokerStats() });
+    listeners.open(
+      "controllers",
+      (listener) => dispatch.entrance({ listener, isOfBrokers: true }),
+    );
+    return listeners;
+  }
+}
