@@ -9,6 +9,10 @@ import {
   type BrokerConfig,
   resolveBrokerConfig,
 } from "../core/config/resolve.ts";
+import type {
+  AlteredPartition,
+  ProposedIsr,
+} from "../core/metadata/alter_partition.ts";
 import {
   type BrokerHeartbeat,
   type BrokerRegistration,
@@ -27,6 +31,7 @@ import {
   decodeMetadataRecord,
   encodeMetadataRecord,
   type MetadataRecord,
+  metadataRecord,
 } from "../core/metadata/records.ts";
 import { snapshotRecords } from "../core/metadata/snapshot.ts";
 
@@ -53,6 +58,8 @@ export class MetadataCluster {
   offset = 0;
   /** What the last input recorded. */
   records: MetadataRecord[] = [];
+  /** All that was ever recorded. */
+  readonly history: MetadataRecord[] = [];
 
   constructor(properties: Record<string, string> = {}) {
     this.#config = resolveBrokerConfig(new Map(Object.entries(properties)));
@@ -81,7 +88,7 @@ export class MetadataCluster {
   }
 
   run<T extends ControllerInput["type"]>(
-    input: Extract<ControllerInput, { type: T }>,
+    input: ControllerInput & { readonly type: T },
   ): ReplyTo<T> {
     const before = shown(this.image);
     const { records, reply } = this.controller.decide(input, {
@@ -98,6 +105,7 @@ export class MetadataCluster {
       this.controller.apply(decodeMetadataRecord(encodeMetadataRecord(record)));
     }
     this.offset += this.records.length;
+    this.history.push(...this.records);
     assert(reply.type === input.type);
     return reply as ReplyTo<T>;
   }
@@ -152,6 +160,59 @@ export class MetadataCluster {
     while (this.run({ type: "fenceStale" }).brokerId !== -1) { /* the next */ }
   }
 
+  /** What the leader of partition 0 of "t" proposes, and what came of it. */
+  propose(
+    isr: readonly number[],
+    options: Partial<Omit<ProposedIsr, "newIsrWithEpochs">> & {
+      readonly from?: number;
+      readonly brokerEpoch?: number;
+      readonly index?: number;
+      readonly topicId?: string;
+      readonly epochs?: Readonly<Record<number, number>>;
+    } = {},
+  ): AlteredPartition {
+    const { from = 1, index = 0, epochs = {}, ...rest } = options;
+    const { leaderEpoch, partitionEpoch } = this.partition();
+    const epochOf = (id: number) => this.image.broker(id)?.epoch ?? -1;
+    const { topics } = this.run({
+      type: "alterPartition",
+      brokerId: from,
+      brokerEpoch: options.brokerEpoch ?? epochOf(from),
+      topics: [{
+        topicId: options.topicId ?? this.image.topic("t")!.id,
+        partitions: [{
+          leaderEpoch,
+          partitionEpoch,
+          leaderRecoveryState: 0,
+          ...rest,
+          partitionIndex: index,
+          newIsrWithEpochs: isr.map((brokerId) => ({
+            brokerId,
+            brokerEpoch: epochs[brokerId] ?? epochOf(brokerId),
+          })),
+        }],
+      }],
+    });
+    return topics[0]!.partitions[0]!;
+  }
+
+  /** Moves partition 0 of "t"; null: calls the move off. */
+  move(replicas: readonly number[] | null): string {
+    const { topics } = this.run({
+      type: "alterPartitionReassignments",
+      topics: [{ name: "t", partitions: [{ partitionIndex: 0, replicas }] }],
+      allowReplicationFactorChange: true,
+    });
+    return topics[0]!.partitions[0]!.error;
+  }
+
+  /** As if nobody had ever been eligible. */
+  clearElr(): void {
+    const record = metadataRecord("ClearElr", { topicName: "" });
+    this.controller.apply(record);
+    this.offset++;
+  }
+
   partition(topic = "t", index = 0): PartitionImage {
     return this.image.partition(topic, index)!;
   }
@@ -193,6 +254,23 @@ export class MetadataCluster {
     });
     return reply.resources[0]!.error;
   }
+}
+
+/** Brokers 1 to 3 that serve, and "t" on all of them, led by 1. */
+export function replicated(
+  configs: Record<string, string> = {},
+): MetadataCluster {
+  const cluster = new MetadataCluster();
+  for (const id of [2, 3]) cluster.join(incarnation(id, 0), id);
+  cluster.create([{
+    name: "t",
+    numPartitions: -1,
+    replicationFactor: -1,
+    assignments: [{ partitionIndex: 0, brokerIds: [1, 2, 3] }],
+    configs: Object.entries(configs).map(([name, value]) => ({ name, value })),
+  }]);
+  for (const id of [1, 2, 3]) cluster.heartbeat(id);
+  return cluster;
 }
 
 /** All of the image, as plain values. */

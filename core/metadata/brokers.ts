@@ -238,11 +238,12 @@ function fenced(broker: BrokerImage, state: ControllerState): MetadataRecord[] {
 }
 
 function unfenced(
-  { id, epoch }: BrokerImage,
+  broker: BrokerImage,
   state: ControllerState,
 ): MetadataRecord[] {
+  const { id, epoch, isInControlledShutdown } = broker;
   const isAlive = (other: number) =>
-    other === id || canLead(state.image, other);
+    other === id ? !isInControlledShutdown : canLead(state.image, other);
   return [
     metadataRecord("BrokerRegistrationChange", {
       brokerId: id,

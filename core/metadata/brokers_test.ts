@@ -9,25 +9,11 @@ import {
   directory,
   incarnation,
   MetadataCluster,
+  replicated,
 } from "../../tests/metadata_cluster.ts";
 import { KafkaError } from "../errors.ts";
 import { supportedFeatures } from "./features.ts";
 import type { MetadataRecord } from "./records.ts";
-
-/** Brokers 1 to 3 that serve, and "t" on all of them, led by 1. */
-function three(configs: Record<string, string> = {}): MetadataCluster {
-  const cluster = new MetadataCluster();
-  for (const id of [2, 3]) cluster.join(incarnation(id, 0), id);
-  cluster.create([{
-    name: "t",
-    numPartitions: -1,
-    replicationFactor: -1,
-    assignments: [{ partitionIndex: 0, brokerIds: [1, 2, 3] }],
-    configs: Object.entries(configs).map(([name, value]) => ({ name, value })),
-  }]);
-  for (const id of [1, 2, 3]) cluster.heartbeat(id);
-  return cluster;
-}
 
 function led(cluster: MetadataCluster): string {
   const { leader, isr, leaderEpoch, partitionEpoch } = cluster.partition();
@@ -42,7 +28,7 @@ function refusal(attempt: () => unknown): string {
 }
 
 Deno.test("a broker that falls silent is fenced, the others take over, and one at a time", () => {
-  const cluster = three();
+  const cluster = replicated();
   cluster.silence(9_000);
   assertEquals(led(cluster), "1 in 0, isr 1,2,3 in 0");
   for (const id of [2, 3]) cluster.heartbeat(id);
@@ -62,7 +48,7 @@ Deno.test("a broker that falls silent is fenced, the others take over, and one a
 });
 
 Deno.test("a controller that just began waits a whole session before it fences", () => {
-  const cluster = three();
+  const cluster = replicated();
   cluster.takeOver();
   cluster.silence(9_000);
   assertEquals(led(cluster), "1 in 0, isr 1,2,3 in 0");
@@ -71,7 +57,7 @@ Deno.test("a controller that just began waits a whole session before it fences",
 });
 
 Deno.test("a broker returns unfenced only once it knows what was before it", () => {
-  const cluster = three();
+  const cluster = replicated();
   cluster.heartbeat(1, { wantFence: true });
   const incarnationId = incarnation(1, 1);
   cluster.nowMs += 10_000;
@@ -88,7 +74,7 @@ Deno.test("a broker returns unfenced only once it knows what was before it", () 
 });
 
 Deno.test("another controller asks for all that it found before it unfences", () => {
-  const cluster = three();
+  const cluster = replicated();
   cluster.nowMs += 10_000;
   cluster.register(1, { incarnationId: incarnation(1, 1) });
   cluster.takeOver();
@@ -106,7 +92,7 @@ Deno.test("another controller asks for all that it found before it unfences", ()
 });
 
 Deno.test("a second process of one id is refused while the first is heard of", () => {
-  const cluster = three();
+  const cluster = replicated();
   const other = { incarnationId: incarnation(1, 1) };
   assertEquals(
     refusal(() => cluster.register(1, other)),
@@ -123,7 +109,7 @@ Deno.test("a second process of one id is refused while the first is heard of", (
 });
 
 Deno.test("a broker that has left in good order may come back at once", () => {
-  const cluster = three();
+  const cluster = replicated();
   assertEquals(cluster.heartbeat(1, { wantShutDown: true }), {
     type: "brokerHeartbeat",
     isCaughtUp: true,
@@ -135,7 +121,7 @@ Deno.test("a broker that has left in good order may come back at once", () => {
 });
 
 Deno.test("a broker that leads hands over, and stops once all have seen that", () => {
-  const cluster = three();
+  const cluster = replicated();
   cluster.heartbeat(1, { wantShutDown: true });
   assertEquals(types(cluster.records), [
     "BrokerRegistrationChange",
@@ -155,7 +141,7 @@ Deno.test("a broker that leads hands over, and stops once all have seen that", (
 });
 
 Deno.test("a broker that leads nothing, or is fenced, stops at once", () => {
-  const cluster = three();
+  const cluster = replicated();
   const stop = (id: number) =>
     cluster.heartbeat(id, { wantShutDown: true }).shouldShutDown;
   assertEquals([stop(3), stop(3)], [true, true]);
@@ -172,7 +158,7 @@ Deno.test("the only broker stops as soon as it has seen that it leads no more", 
 });
 
 Deno.test("whoever leaves is not elected, and gets no new replicas in sync", () => {
-  const cluster = three();
+  const cluster = replicated();
   cluster.heartbeat(2, { wantShutDown: true });
   cluster.heartbeat(3, { wantFence: true });
   cluster.heartbeat(1, { wantFence: true });
@@ -184,7 +170,7 @@ Deno.test("whoever leaves is not elected, and gets no new replicas in sync", () 
 });
 
 Deno.test("an unregistered broker is out of every ISR", () => {
-  const cluster = three();
+  const cluster = replicated();
   cluster.run({ type: "unregisterBroker", brokerId: 1 });
   assertEquals(led(cluster), "2 in 1, isr 2,3 in 1");
   assertEquals(
@@ -194,7 +180,7 @@ Deno.test("an unregistered broker is out of every ISR", () => {
 });
 
 Deno.test("an unclean leader is elected where the topic allows it, and recovers", () => {
-  const cluster = three({ "unclean.leader.election.enable": "true" });
+  const cluster = replicated({ "unclean.leader.election.enable": "true" });
   for (const id of [3, 2, 1]) cluster.heartbeat(id, { wantFence: true });
   assertEquals(cluster.partition().leader, -1);
   const { leaderEpoch } = cluster.partition();
@@ -205,7 +191,7 @@ Deno.test("an unclean leader is elected where the topic allows it, and recovers"
 });
 
 Deno.test("a registration without directories or features that fit is refused", () => {
-  const cluster = three();
+  const cluster = replicated();
   const attempt = (registration: Parameters<MetadataCluster["register"]>[1]) =>
     refusal(() => cluster.register(4, registration));
   const invalid = "INVALID_REGISTRATION";

@@ -7,9 +7,12 @@
 import type { ControllerState } from "./controller.ts";
 import { type MetadataImage, RESOURCE_TYPE } from "./image.ts";
 
+/** The feature that keeps replicas eligible after they left the ISR. */
+export const ELR_FEATURE = "eligible.leader.replicas.version";
+
 /** Whether replicas that left the ISR may stay eligible (KIP-966). */
 export function usesElr({ features }: MetadataImage): boolean {
-  return (features.get("eligible.leader.replicas.version") ?? 0) >= 1;
+  return (features.get(ELR_FEATURE) ?? 0) >= 1;
 }
 
 /** How many must be in sync for anything to be committed. */

@@ -10,6 +10,7 @@ import { type ConfigKey, configText, type KeyTable } from "../config/key.ts";
 import { configProblem, topicDefault } from "../config/resolve.ts";
 import { TOPIC_KEYS, type TopicKeyName } from "../config/topic_keys.ts";
 import { KafkaError } from "../errors.ts";
+import { ELR_FEATURE, usesElr } from "./cluster_settings.ts";
 import type {
   AlteredConfigs,
   ConfigChanges,
@@ -22,6 +23,10 @@ import { type MetadataRecord, metadataRecord } from "./records.ts";
 import { duplicates, itemResult, topicNameProblem } from "./topics.ts";
 
 const OPERATION = { SET: 0, DELETE: 1, APPEND: 2, SUBTRACT: 3 } as const;
+
+const MIN_ISR = "min.insync.replicas";
+
+type ConfigRecord = Extract<MetadataRecord, { type: "Config" }>;
 
 interface Scope {
   readonly table: KeyTable;
@@ -108,7 +113,7 @@ function altered(
     );
   }
   const current = state.image.configs(resourceType, resourceName);
-  const records: MetadataRecord[] = [];
+  const records: ConfigRecord[] = [];
   const change = (name: string, value: string | null) =>
     records.push(
       metadataRecord("Config", { resourceType, resourceName, name, value }),
@@ -123,7 +128,33 @@ function altered(
       if (!names.includes(name)) change(name, null);
     }
   }
-  return records;
+  return [...records, ...elrRecords(records, state)];
+}
+
+/** Who is eligible under another min.insync.replicas nobody knows. */
+function elrRecords(
+  changes: readonly ConfigRecord[],
+  { image }: ControllerState,
+): MetadataRecord[] {
+  const change = changes.find(({ value: { name } }) => name === MIN_ISR);
+  if (change === undefined || !usesElr(image)) return [];
+  const { resourceType, resourceName, value } = change.value;
+  const isTopic = resourceType === RESOURCE_TYPE.TOPIC;
+  const why = isTopic
+    ? undefined
+    : resourceName !== ""
+    ? "can't differ between brokers"
+    : value === null
+    ? "can't be removed from the cluster's defaults"
+    : undefined;
+  if (why !== undefined) {
+    throw new KafkaError(
+      "INVALID_CONFIG",
+      `${MIN_ISR} ${why} while ${ELR_FEATURE} is 1`,
+    );
+  }
+  const topicName = isTopic ? resourceName : "";
+  return [metadataRecord("ClearElr", { topicName })];
 }
 
 function scopeOf(

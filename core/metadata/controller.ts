@@ -21,8 +21,19 @@ import {
   registerBroker,
   unregisterBroker,
 } from "./brokers.ts";
+import {
+  type AlteredTopic,
+  alterPartition,
+  type IsrProposal,
+} from "./alter_partition.ts";
 import { alterClientQuotas } from "./client_quotas.ts";
 import { alterConfigs, incrementalAlterConfigs } from "./configs.ts";
+import {
+  balanceLeaders,
+  electLeaders,
+  electUncleanLeaders,
+  type TopicElections,
+} from "./elections.ts";
 import { bootstrap, updateFeatures } from "./features.ts";
 import {
   type BrokerEndpoint,
@@ -33,7 +44,7 @@ import { createPartitions } from "./partitions.ts";
 import { allocateProducerIds } from "./producer_ids.ts";
 import type { QuotaEntity } from "./quota_entity.ts";
 import { alterPartitionReassignments } from "./reassignments.ts";
-import type { MetadataRecord } from "./records.ts";
+import { type MetadataRecord, metadataRecord } from "./records.ts";
 import { alterUserScramCredentials } from "./scram.ts";
 import { createTopics, deleteTopics } from "./topics.ts";
 
@@ -172,6 +183,15 @@ export type ControllerInput =
   | ({ readonly type: "brokerHeartbeat" } & BrokerHeartbeat)
   | { readonly type: "fenceStale" }
   | { readonly type: "unregisterBroker"; readonly brokerId: number }
+  | ({ readonly type: "alterPartition" } & IsrProposal)
+  | {
+    readonly type: "electLeaders";
+    /** 0 preferred, 1 unclean. */
+    readonly electionType: number;
+    /** Null: wherever it is needed. */
+    readonly topicPartitions: readonly TopicElections[] | null;
+  }
+  | { readonly type: "balanceLeaders" | "electUncleanLeaders" | "noOp" }
   | {
     readonly type: "createTopics";
     readonly topics: readonly NewTopic[];
@@ -253,6 +273,14 @@ export interface Reassigned {
   })[];
 }
 
+/** How electing leaders for partitions of one topic went. */
+export interface ElectedLeaders {
+  readonly topic: string;
+  readonly partitions: readonly (ItemResult & {
+    readonly partitionIndex: number;
+  })[];
+}
+
 /** How changing the quotas of one entity went. */
 export interface AlteredQuotas extends ItemResult {
   readonly entity: QuotaEntity;
@@ -279,7 +307,17 @@ export type ControllerReply =
     /** Who was fenced, one at a time; −1: nobody is stale. */
     readonly brokerId: number;
   }
-  | { readonly type: "unregisterBroker" }
+  | { readonly type: "unregisterBroker" | "noOp" }
+  | {
+    readonly type: "alterPartition";
+    readonly topics: readonly AlteredTopic[];
+  }
+  | { readonly type: "electLeaders"; readonly topics: ElectedLeaders[] }
+  | {
+    readonly type: "balanceLeaders" | "electUncleanLeaders";
+    /** How many there were; more may be needed. */
+    readonly elections: number;
+  }
   | { readonly type: "createTopics"; readonly topics: CreatedTopic[] }
   | { readonly type: "deleteTopics"; readonly topics: DeletedTopic[] }
   | { readonly type: "createPartitions"; readonly topics: CreatedPartitions[] }
@@ -397,6 +435,20 @@ export class Controller
         return fenceStale(state);
       case "unregisterBroker":
         return unregisterBroker(input, state);
+      case "alterPartition":
+        return alterPartition(input, state);
+      case "electLeaders":
+        return electLeaders(input, state);
+      case "balanceLeaders":
+        return balanceLeaders(state);
+      case "electUncleanLeaders":
+        return electUncleanLeaders(state);
+      case "noOp":
+        // Its offset is all that it is for.
+        return {
+          records: [metadataRecord("NoOp", {})],
+          reply: { type: "noOp" },
+        };
       case "createTopics":
         return createTopics(input, state);
       case "deleteTopics":

@@ -22,8 +22,12 @@ Deno.test("bootstrap writes the features once", () => {
   const cluster = new Cluster();
   assertEquals([...cluster.image.features], [
     ["metadata.version", 27],
+    ["eligible.leader.replicas.version", 1],
     ["group.version", 1],
     ["transaction.version", 2],
+  ]);
+  assertEquals([...cluster.image.configs(RESOURCE_TYPE.BROKER, "")], [
+    ["min.insync.replicas", "1"],
   ]);
   const { offset } = cluster;
   cluster.run({ type: "bootstrap" });
@@ -188,7 +192,8 @@ Deno.test("a broker's next incarnation gets a new epoch and leads again", () => 
   assertEquals(epochs().partitionEpoch, 2);
   cluster.heartbeat(1, { wantShutDown: true });
   assertEquals(epochs().leader, -1);
-  assertEquals(epochs().isr, [1]);
+  assertEquals(epochs().isr, []);
+  assertEquals(epochs().eligibleLeaderReplicas, [1]);
   const error = assertThrows(
     () => cluster.heartbeat(1, { brokerEpoch: 0 }),
     KafkaError,

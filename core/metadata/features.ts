@@ -11,7 +11,8 @@ import type {
   ControllerState,
   FeatureUpdate,
 } from "./controller.ts";
-import type { MetadataImage } from "./image.ts";
+import { ELR_FEATURE } from "./cluster_settings.ts";
+import { type MetadataImage, RESOURCE_TYPE } from "./image.ts";
 import { type MetadataRecord, metadataRecord } from "./records.ts";
 import { itemResult } from "./topics.ts";
 
@@ -24,6 +25,7 @@ interface Levels {
 /** Every feature that exists here, with the levels that are supported. */
 export const FEATURES: Readonly<Record<string, Levels>> = {
   "metadata.version": { min: 7, max: 29 },
+  [ELR_FEATURE]: { min: 0, max: 1 },
   "group.version": { min: 0, max: 1 },
   "transaction.version": { min: 0, max: 2 },
 };
@@ -31,6 +33,7 @@ export const FEATURES: Readonly<Record<string, Levels>> = {
 /** Levels of a new cluster, `metadata.version` first: it is 4.1-IV1. */
 const INITIAL_LEVELS: Readonly<Record<string, number>> = {
   "metadata.version": 27,
+  [ELR_FEATURE]: 1,
   "group.version": 1,
   "transaction.version": 2,
 };
@@ -55,7 +58,8 @@ export function supportedFeatures(): {
 }
 
 /** The first records of a new cluster; none when there are some. */
-export function bootstrap({ image }: ControllerState): ControllerDecision {
+export function bootstrap(state: ControllerState): ControllerDecision {
+  const { image } = state;
   const reply = { type: "bootstrap" } as const;
   if (image.features.has("metadata.version")) return { records: [], reply };
   const records = [
@@ -63,6 +67,7 @@ export function bootstrap({ image }: ControllerState): ControllerDecision {
     ...Object.entries(INITIAL_LEVELS).map(([name, featureLevel]) =>
       metadataRecord("FeatureLevel", { name, featureLevel })
     ),
+    ...minIsrRecords(state),
     metadataRecord("EndTransaction", {}),
   ];
   return { records, reply };
@@ -74,8 +79,9 @@ export function updateFeatures(
     readonly featureUpdates: readonly FeatureUpdate[];
     readonly validateOnly: boolean;
   },
-  { image }: ControllerState,
+  state: ControllerState,
 ): ControllerDecision {
+  const { image } = state;
   const records: MetadataRecord[] = [];
   // A feature that is named twice gets what was asked last.
   const updates = new Map(featureUpdates.map((each) => [each.feature, each]));
@@ -91,6 +97,8 @@ export function updateFeatures(
       }
       if (featureLevel === levelOf(name, image)) continue;
       records.push(metadataRecord("FeatureLevel", { name, featureLevel }));
+      const isElr = name === ELR_FEATURE && featureLevel > 0;
+      if (isElr) records.push(...minIsrRecords(state));
     }
   });
   const isRefused = validateOnly || result.error !== "NONE";
@@ -98,6 +106,28 @@ export function updateFeatures(
     records: isRefused ? [] : records,
     reply: { type: "updateFeatures", result },
   };
+}
+
+/**
+ * Who is eligible depends on min.insync.replicas, so that all must see the
+ * same: it is set for the cluster, and for no broker of its own (KIP-966).
+ */
+function minIsrRecords({ image, config }: ControllerState): MetadataRecord[] {
+  const resourceType = RESOURCE_TYPE.BROKER;
+  const name = "min.insync.replicas";
+  const records: MetadataRecord[] = [];
+  const set = (resourceName: string, value: string | null) =>
+    records.push(
+      metadataRecord("Config", { resourceType, resourceName, name, value }),
+    );
+  if (!image.configs(resourceType, "").has(name)) {
+    set("", config.layers.static.get(name) ?? String(config[name]));
+  }
+  for (const { type, name: resourceName, configs } of image.configResources()) {
+    const isOwn = type === resourceType && resourceName !== "";
+    if (isOwn && configs.has(name)) set(resourceName, null);
+  }
+  return records;
 }
 
 function levelOf(name: string, image: MetadataImage): number {

@@ -340,26 +340,11 @@ export class MetadataImage {
     const topic = this.#byId.get(change.topicId);
     const before = topic?.partitions[change.partitionId];
     invariant(topic && before, "a changed partition exists");
-    const leader = change.leader === -2 ? before.leader : change.leader;
-    const replicas = change.replicas ?? before.replicas;
-    const isNewEpoch = change.leader !== -2 ||
-      replicas.length < before.replicas.length;
-    this.#setPartition(topic, change.partitionId, {
-      replicas,
-      isr: change.isr ?? before.isr,
-      removingReplicas: change.removingReplicas ?? before.removingReplicas,
-      addingReplicas: change.addingReplicas ?? before.addingReplicas,
-      leader,
-      leaderRecoveryState: change.leaderRecoveryState === -1
-        ? before.leaderRecoveryState
-        : change.leaderRecoveryState,
-      leaderEpoch: before.leaderEpoch + (isNewEpoch ? 1 : 0),
-      partitionEpoch: before.partitionEpoch + 1,
-      directories: change.directories ?? before.directories,
-      eligibleLeaderReplicas: change.eligibleLeaderReplicas ??
-        before.eligibleLeaderReplicas,
-      lastKnownElr: change.lastKnownElr ?? before.lastKnownElr,
-    });
+    this.#setPartition(
+      topic,
+      change.partitionId,
+      partitionAfter(before, change),
+    );
   }
 
   #setPartition(
@@ -492,6 +477,33 @@ export class MetadataImage {
     this.#brokers.set(broker.id, broker);
     this.#delta.brokers.add(broker.id);
   }
+}
+
+/** What `change` makes of a partition. */
+export function partitionAfter(
+  before: PartitionImage,
+  change: MetadataValue<"PartitionChange">,
+): PartitionImage {
+  const leader = change.leader === -2 ? before.leader : change.leader;
+  const replicas = change.replicas ?? before.replicas;
+  const isNewEpoch = change.leader !== -2 ||
+    replicas.length < before.replicas.length;
+  return {
+    replicas,
+    isr: change.isr ?? before.isr,
+    removingReplicas: change.removingReplicas ?? before.removingReplicas,
+    addingReplicas: change.addingReplicas ?? before.addingReplicas,
+    leader,
+    leaderRecoveryState: change.leaderRecoveryState === -1
+      ? before.leaderRecoveryState
+      : change.leaderRecoveryState,
+    leaderEpoch: before.leaderEpoch + (isNewEpoch ? 1 : 0),
+    partitionEpoch: before.partitionEpoch + 1,
+    directories: change.directories ?? before.directories,
+    eligibleLeaderReplicas: change.eligibleLeaderReplicas ??
+      before.eligibleLeaderReplicas,
+    lastKnownElr: change.lastKnownElr ?? before.lastKnownElr,
+  };
 }
 
 function flag(change: number, before: boolean): boolean {

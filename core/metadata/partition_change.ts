@@ -25,12 +25,15 @@ import {
 import { canLead, defaultDirectory } from "./replicas.ts";
 
 /** `leaderRecoveryState` of a partition whose leader wasn't in sync. */
-const RECOVERING = 1;
+export const RECOVERING = 1;
 
 /** The leader of a partition that has none. */
 const NO_LEADER = -1;
 /** `metadata.version` 3.6-IV0: an ISR may shrink within a leader epoch. */
 const SHRINKS_IN_EPOCH_VERSION = 12;
+
+/** A `PartitionChange` record. */
+type PartitionChange = Extract<MetadataRecord, { type: "PartitionChange" }>;
 
 /** What a partition is to have; what is absent stays. */
 export type PartitionTarget = Partial<
@@ -71,7 +74,7 @@ interface Elected {
 export function partitionChange(
   { topic, index }: PartitionPlace,
   options: ChangeOptions,
-): MetadataRecord | undefined {
+): PartitionChange | undefined {
   const { state, target = {} } = options;
   const before = topic.partitions[index]!;
   const wanted = withMoveFinished({ ...before, ...target });
@@ -257,7 +260,7 @@ function record(
     readonly after: PartitionImage;
     readonly isNewEpoch: boolean;
   },
-): MetadataRecord | undefined {
+): PartitionChange | undefined {
   const isRecovery = after.leaderRecoveryState !== before.leaderRecoveryState;
   const changed = LISTS.filter((list) =>
     !isSame<unknown>(before[list], after[list])

@@ -104,7 +104,8 @@ Deno.test("AlterConfigs refuses one resource with its code, and changes the othe
     [[BROKER, "1", { "log.dirs": "/elsewhere" }], ERRORS.INVALID_REQUEST],
     [[99, "t", {}], ERRORS.INVALID_REQUEST],
     [[BROKER, "1", { "log.retention.ms": "1000000" }], 0],
-    [[BROKER, "", {}], 0],
+    [[BROKER, "", {}], ERRORS.INVALID_CONFIG],
+    [[BROKER, "", { "min.insync.replicas": "1" }], 0],
     [[TOPIC, "u", kept], 0],
   ];
   for (const [resource, code] of cases) {

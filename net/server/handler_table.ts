@@ -37,6 +37,7 @@ import { voteHandler } from "./handlers/52_vote.ts";
 import { beginQuorumEpochHandler } from "./handlers/53_begin_quorum_epoch.ts";
 import { endQuorumEpochHandler } from "./handlers/54_end_quorum_epoch.ts";
 import { describeQuorumHandler } from "./handlers/55_describe_quorum.ts";
+import { alterPartitionHandler } from "./handlers/56_alter_partition.ts";
 import { updateFeaturesHandler } from "./handlers/57_update_features.ts";
 import {
   envelopeHandler,
@@ -143,6 +144,7 @@ export function clusterHandlers(
   services: Pick<Services, "control" | "clusterId">,
 ): HandlerEntry[] {
   return [
+    alterPartitionHandler(services),
     brokerRegistrationHandler(services),
     brokerHeartbeatHandler(services),
     unregisterBrokerHandler(services),
