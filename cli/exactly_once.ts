@@ -22,7 +22,7 @@ import type {
 import { withAdmin } from "./cluster.ts";
 import { sentenceOf, UsageError } from "./failure.ts";
 import { say } from "./output.ts";
-import { openConsumer, poll } from "./reading.ts";
+import { meetGroup, openConsumer, poll } from "./reading.ts";
 import { openProducer } from "./sending.ts";
 import { commonProperties, type Settings, settingsOf } from "./settings.ts";
 import { Span } from "./span.ts";
@@ -153,6 +153,7 @@ export class ExactlyOnce {
         `Cannot use -X ${name} here: each partition has a transactional id of its own`,
       );
     }
+    await meetGroup(settings, options.group);
     const consumer = await openConsumer(settingsOf("consumer", settings), {
       "group.id": options.group,
       "isolation.level": "read_committed",

@@ -28,8 +28,12 @@ export function sentenceOf(error: unknown): string {
   if (!(error instanceof Error)) return plain(String(error));
   const kafka = stepOf(error) === undefined ? kafkaName(error) : undefined;
   const text = plain(ofSystem(error.message) ?? (error.message || error.name));
-  if (kafka === undefined || text.includes(kafka)) return text;
-  return `${text} (${kafka})`;
+  const named = kafka === undefined || text.includes(kafka)
+    ? text
+    : `${text} (${kafka})`;
+  return kafka?.endsWith("_AUTHORIZATION_FAILED")
+    ? `${named}. The cluster's ACLs do not allow it: ask whoever runs it`
+    : named;
 }
 
 const REMEDIES: Readonly<Record<string, string>> = {

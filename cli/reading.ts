@@ -20,6 +20,8 @@ import {
 } from "./settings.ts";
 import { Span } from "./span.ts";
 
+/** How long the cluster may take at first: a coordinator may have to be made. */
+export const MEET_MS = 15_000;
 const POLL_MS = 500;
 const POLL_RECORDS = 5_000;
 /** With many partitions, answers are what memory goes to. */
@@ -49,6 +51,18 @@ export async function openConsumer(
       },
     }),
     clientOptions(settings),
+  );
+}
+
+/** A member waits for its broker forever: that there is one is found out before. */
+export async function meetGroup(
+  settings: Settings,
+  group: string,
+): Promise<void> {
+  const { timeoutMs = MEET_MS } = settings;
+  await withAdmin(
+    { ...settings, timeoutMs, properties: commonProperties(settings) },
+    (admin) => admin.listGroupOffsets(group),
   );
 }
 

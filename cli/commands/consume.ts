@@ -10,16 +10,14 @@ import type {
   ConsumerRecord,
   TopicPartition,
 } from "../../net/client.ts";
-import { withAdmin } from "../cluster.ts";
 import type { Call, Flags } from "../command.ts";
 import { Delivery } from "../delivery.ts";
 import { ItemsFailed } from "../failure.ts";
 import { type Held, LatestPerKey, Merge, Tail } from "../held_records.ts";
 import { say } from "../output.ts";
 import { Progress } from "../progress.ts";
-import { openConsumer, poll } from "../reading.ts";
+import { MEET_MS, meetGroup, openConsumer, poll } from "../reading.ts";
 import type { KeepRecord } from "../selection.ts";
-import { commonProperties, type Settings } from "../settings.ts";
 import { Span } from "../span.ts";
 import {
   BrokenPipe,
@@ -32,8 +30,6 @@ import { chooseTopics, readWish, type Wish } from "../wish.ts";
 
 const POLL_MS = 500;
 const COMMIT_INTERVAL_MS = 1000;
-/** How long the cluster may take at first: a coordinator may have to be made. */
-const MEET_MS = 15_000;
 /** How much farther back a tail is looked for, each time that it was short. */
 const TAIL_GROWTH = 8;
 
@@ -116,15 +112,6 @@ function resetOf(flags: Flags, { start }: Wish): string | undefined {
   const from = flags.text("offset") ?? flags.text("from");
   if (from === undefined) return undefined;
   return start.kind === "end" ? "latest" : "earliest";
-}
-
-/** A member waits for its broker forever: that there is one is found out before. */
-async function meetGroup(settings: Settings, group: string): Promise<void> {
-  const { timeoutMs = MEET_MS } = settings;
-  await withAdmin(
-    { ...settings, timeoutMs, properties: commonProperties(settings) },
-    (admin) => admin.listGroupOffsets(group),
-  );
 }
 
 function isHeld(wish: Wish): boolean {

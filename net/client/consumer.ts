@@ -45,6 +45,7 @@ import type {
 
 /** Background commits with an epoch that has passed, before one is given up. */
 const STALE_COMMITS_MAX = 10;
+const LOOKUP_EVENT = "Cannot find where to read";
 
 /**
  * Reads records from a Kafka cluster, alone or sharing topics with the other
@@ -394,11 +395,13 @@ export class Consumer {
   async #lookUp(): Promise<void> {
     try {
       await this.#findPositions();
+      this.#cluster.recovered(LOOKUP_EVENT);
     } catch (error) {
       if (!(error instanceof KafkaError)) throw error;
       this.#member?.noteError(error);
       // A member that was removed learns it from its next heartbeat.
       if (isTransient(error) || error.error === "UNKNOWN_MEMBER_ID") {
+        this.#cluster.failing(LOOKUP_EVENT, error);
         this.#isStale = true;
         await this.#cluster.pause(this.#cluster.retryMs(0)).catch(() => {});
       } else if (!this.#isClosed) this.#lookupError = error;

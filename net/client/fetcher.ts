@@ -188,16 +188,16 @@ export class Fetcher {
     node: Node,
     group: readonly HeldPartition[],
   ): Promise<void> {
+    const event = `Cannot fetch from broker ${nodeId}`;
     try {
       await this.#exchange(nodeId, node, group);
       node.failures = 0;
+      this.#cluster.recovered(event);
     } catch (error) {
       node.session.reset();
       if (this.#cluster.isClosed) return;
       const isKafka = error instanceof KafkaError;
-      this.#cluster.env.trace("debug", "Fetch failed", {
-        error: String(error),
-      });
+      this.#cluster.failing(event, error);
       if (isKafka && !isTransient(error)) this.#error = error;
       this.#rest(node);
       this.#options.refresh();

@@ -15,6 +15,7 @@ import {
   kf,
   kfCommand,
   run,
+  startBrokerProcess,
   temporaryFolder,
 } from "../fixtures.ts";
 
@@ -130,9 +131,10 @@ async function each<T>(
 async function ask(
   { spec, args, stdin }: Given,
   address: string,
+  timeout = "500ms",
 ): Promise<[string, Finished]> {
   const words = ["-b", address, ...spec.path.split(" "), ...args];
-  const finished = await kf(["--timeout", "500ms", ...words], {
+  const finished = await kf(["--timeout", timeout, ...words], {
     stdin: stdin ?? "",
     timeoutMs: 30_000,
   });
@@ -256,6 +258,65 @@ Deno.test("a name without address is the failing step of every command", async (
     const line = failure(...await ask(given, "no-such-host.invalid:9092"));
     assertMatch(line, /no-such-host\.invalid:9092 \(DNS: /);
   });
+});
+
+/** What the address that clients begin with can answer alone. */
+const ANYWHERE = [
+  ...["topic list", "topic describe", "topic config", "topic trim", "diff"],
+  ...["cluster info", "cluster health", "cluster quorum", "cluster features"],
+  "apply",
+];
+
+Deno.test("an address that the broker advertises in vain is named by whatever needs it", async () => {
+  using folder = temporaryFolder();
+  await using broker = await startBrokerProcess({
+    data: folder.path,
+    args: ["--advertise", "127.0.0.1:1"],
+  });
+  const named =
+    /127\.0\.0\.1:1, the address that the broker advertises \(TCP: .*\)\. Check advertised\.listeners/;
+  const inVain = ONCE.filter(({ spec: { path } }) =>
+    !ANYWHERE.includes(path) && path !== "consume"
+  );
+  // Made by those who ask for it.
+  await kf(["produce", "t", "--timeout", "4s", "-b", broker.address], {
+    stdin: "1\n",
+  });
+  await each(inVain, async (given) => {
+    const [what, { code, stderr }] = await ask(given, broker.address, "4s");
+    assertEquals(code, 1, what);
+    assertMatch(stderr, named, what);
+  });
+  // What goes on until it is stopped waits, and says for what.
+  const words = ["consume", "t", "-b", broker.address];
+  const [program, ...args] = kfCommand(...words);
+  const child = new Deno.Command(program!, {
+    args,
+    stdin: "null",
+    stdout: "null",
+    stderr: "piped",
+  }).spawn();
+  let said = "";
+  const text = child.stderr.pipeThrough(new TextDecoderStream());
+  for await (const chunk of text) {
+    said += chunk;
+    if (named.test(said)) child.kill("SIGTERM");
+  }
+  assertMatch(said, named);
+  assertEquals((await child.status).code, 0);
+});
+
+Deno.test("what speaks another protocol is no broker to any command", async () => {
+  const server = Deno.serve(
+    { hostname: "127.0.0.1", port: 0, onListen: () => {} },
+    () => new Response("no Kafka here"),
+  );
+  await each(ONCE, async (given) => {
+    const address = `127.0.0.1:${server.addr.port}`;
+    const line = failure(...await ask(given, address));
+    assertMatch(line, /Is it a Kafka broker/);
+  });
+  await server.shutdown();
 });
 
 Deno.test("something that never answers ends every command within its time-out", async () => {

@@ -168,7 +168,8 @@ group.initial.rebalance.delay.ms=100
 `;
 }
 
-function freePort(): number {
+/** A port on which nothing listened just now. */
+export function freePort(): number {
   using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   return listener.addr.port;
 }
