@@ -96,8 +96,11 @@ async function obey(shell: Shell, words: readonly string[]): Promise<void> {
     }
     case "cd":
       return change(shell, readPath(args[0] ?? "/", shell.at));
-    case "pwd":
-      return printOut(`${pathText(shell.at)}\n`);
+    case "pwd": {
+      const at = pathText(shell.at);
+      const answer = { json: at, columns: ["path"], rows: [[at]] };
+      return await printTree({ ...answer, text: `${at}\n` }, settings);
+    }
     case "help":
       return printOut(HELP);
     default:

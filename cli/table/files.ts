@@ -93,6 +93,8 @@ const METADATA: readonly CommandSpec[] = [
         does: "takes them from a pipe",
       },
     ],
+    json:
+      'lines, one for each that is read: [{"path","name","children"}] of ls and find; {name:value} or the value itself of cat; a path of pwd',
     load: () => import("../commands/metadata_shell.ts"),
   },
 ];
