@@ -45,6 +45,10 @@ export const CLUSTER_KEYS = {
   "inter.broker.listener.name": string("PLAINTEXT", {
     doc: "Listener at which brokers reach each other.",
   }),
+  "kf.cluster.id": string(null, {
+    doc: "The cluster that a new data folder belongs to, and an old one must " +
+      "belong to. Kafka has no such key: its folders are formatted first.",
+  }),
   "listener.security.protocol.map": list([], {
     doc: "What each listener speaks: NAME:PLAINTEXT. Listeners called " +
       "PLAINTEXT need no entry, nor do controllers' while there is none.",

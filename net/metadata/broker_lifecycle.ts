@@ -39,6 +39,8 @@ export interface BrokerLifecycleOptions {
   readonly heartbeatMs: () => number;
   /** The last offset that the broker's image holds. */
   readonly metadataOffset: () => number;
+  /** Whether the broker's own image says that it serves. */
+  readonly isServing: () => boolean;
 }
 
 /** Refusals of a registration that no later attempt can change. */
@@ -116,8 +118,9 @@ export class BrokerLifecycle {
 
   /** The logs are open: resolves when the controller lets it serve. */
   async serve(): Promise<void> {
+    const { isServing } = this.#options;
     this.#wantFence = false;
-    await this.#until(({ isFenced }) => isFenced === false);
+    await this.#until(({ isFenced }) => isFenced === false && isServing());
   }
 
   /**
@@ -200,6 +203,7 @@ export class BrokerLifecycle {
 
   #until(isIt: Waiting["isIt"]): Promise<void> {
     return new Promise((resolve, reject) => {
+      if (this.#isEnded) return reject(new Error("The broker stops"));
       this.#waiting = { isIt, resolve, reject };
       this.#schedule(0);
     });

@@ -48,6 +48,7 @@ import { clientHandlers, controllerHandlers } from "./handler_table.ts";
 import { Hosting } from "./hosting.ts";
 import {
   advertisedAddress,
+  checkReachable,
   httpAddress,
   type ListenerPlan,
   listenersOf,
@@ -58,7 +59,7 @@ import { membershipOf } from "./membership.ts";
 import { MetadataLog } from "./metadata_log.ts";
 import { metricsOf, type Serving } from "./metrics.ts";
 import { ProducerIds } from "./producer_ids.ts";
-import { votersOf } from "./roles.ts";
+import { clusterIdOf, votersOf } from "./roles.ts";
 import type { Services } from "./services.ts";
 import { BrokerStats } from "./stats.ts";
 import { Transactions } from "./transactions.ts";
@@ -72,6 +73,8 @@ export interface BrokerOptions {
   readonly config: BrokerConfig;
   /** Told once when the broker can't go on: its disk failed. */
   readonly onFatal?: (error: unknown) => void;
+  /** Ends a start that waits for others; it rejects then. */
+  readonly signal?: AbortSignal | undefined;
   /** What the process uses, for metrics. */
   readonly processUsage?: () => ProcessUsage;
   /** Files and sockets that the process may have open. */
@@ -144,6 +147,8 @@ export class Broker {
   #serving: (() => Serving) | undefined;
   #clusterId = "";
   #isFailed = false;
+  /** Ends what a start waits for. */
+  #abort: (() => void) | undefined;
   /** What the folder is closed with; a broken start is never a clean stop. */
   #lastState: () => LastState = () => ({
     clean: false,
@@ -163,11 +168,15 @@ export class Broker {
   /** Starts a broker; rejects with one sentence for people. */
   static async start(options: BrokerOptions): Promise<Broker> {
     const broker = new Broker(options);
+    const abort = () => broker.#abort?.();
+    options.signal?.addEventListener("abort", abort);
     try {
       await broker.#start();
     } catch (error) {
       await broker.#release();
       throw error;
+    } finally {
+      options.signal?.removeEventListener("abort", abort);
     }
     return broker;
   }
@@ -226,15 +235,16 @@ export class Broker {
 
   async #start(): Promise<void> {
     const { env } = this.#options;
-    votersOf(this.#config);
     const plans = listenersOf(this.#config);
+    const isAlone = votersOf(this.#config).length <= 1;
+    if (!isAlone) checkReachable(plans);
     this.#serveHttp();
     const turn = new Turn(env);
     const listeners = this.#bind(plans, turn);
     const folder = this.#openFolder();
     const metadata = this.#openMetadata(folder);
-    this.#checkOneCluster(folder, metadata);
-    folder.topicsDeleted(metadata.deletedTopics());
+    // Elsewhere the others know what belongs to the cluster.
+    if (isAlone) this.#checkOneCluster(folder, metadata);
     const hosting = new Hosting({
       env,
       turn,
@@ -254,11 +264,15 @@ export class Broker {
   /** What serves requests, and what it reaches the controller through. */
   #compose(parts: Parts): Composed {
     const { env, transport } = this.#options;
+    const { metadata } = parts;
     const askHere: ControllerChannelOptions["askHere"] = (api, body) =>
       controllers.ask(api, body);
     const channel = new ControllerChannel({
       env,
-      controller: () => "here",
+      controller: () => {
+        const { quorum } = metadata;
+        return quorum.isActive ? "here" : quorum.leaderAddress();
+      },
       askHere,
       connect: (address) =>
         Link.open({
@@ -273,6 +287,10 @@ export class Broker {
     });
     this.#undo.push(() => channel.close());
     const lifecycle = this.#lifecycle(parts, channel);
+    this.#abort = () => {
+      lifecycle.end();
+      channel.close();
+    };
     const services = this.#services(parts, { channel, lifecycle });
     const clients: Dispatch = new Dispatch(
       clientHandlers(services, () => clients.served()),
@@ -323,6 +341,7 @@ export class Broker {
     this.#undo.push(() => lifecycle.end());
     await lifecycle.start();
     this.#reconfigure(metadata);
+    folder.topicsDeleted(metadata.deletedTopics());
     metadata.follow((delta) => this.#onChange(delta, parts));
     await hosting.hostAll((progress) => this.#notReady = progress);
     await lifecycle.serve();
@@ -406,11 +425,14 @@ export class Broker {
   /** Takes the data folder, and with it the cluster's identity. */
   #openFolder(): LogFolder {
     const { env } = this.#options;
-    const [path] = this.#config["log.dirs"];
+    const path = this.#config["log.dirs"][0] ?? this.#config["log.dir"];
+    const isNew = env.disk.stat(`${path}/meta.properties`) === undefined;
+    const clusterId = clusterIdOf(this.#config, { isNew });
     const folder = LogFolder.open({
       env,
-      path: path ?? this.#config["log.dir"],
+      path,
       nodeId: this.nodeId,
+      ...clusterId === undefined ? {} : { clusterId },
       onSynced: (ms) => this.#stats.logFlush.record(ms),
     });
     this.#undo.push(() => folder.close(this.#lastState()));
@@ -479,6 +501,8 @@ export class Broker {
       },
       heartbeatMs: () => this.#config["broker.heartbeat.interval.ms"],
       metadataOffset: () => metadata.appliedOffset - 1,
+      // Clients are told of what they reach.
+      isServing: () => metadata.image.broker(this.nodeId)?.isFenced === false,
     });
   }
 

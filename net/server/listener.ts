@@ -196,3 +196,19 @@ export function registeredEndpoints(
       return { name, host, port, securityProtocol: PLAINTEXT_ID };
     });
 }
+
+/**
+ * Refuses a listener whose address the others can't know. Told without need
+ * of another node: `localhost` is each of them.
+ */
+export function checkReachable(plans: readonly ListenerPlan[]): void {
+  for (const { name, bind, advertised, isController } of plans) {
+    const isKnown = isController || advertised !== undefined ||
+      !ANY_HOSTS.has(bind.host);
+    if (isKnown) continue;
+    throw new KafkaError(
+      "INVALID_CONFIG",
+      `Cannot join others with the listener ${name} on every interface: say with advertised.listeners at which host they reach it`,
+    );
+  }
+}

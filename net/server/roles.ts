@@ -5,6 +5,7 @@
  *
  * @module
  */
+import { isUuid, type Uuid, ZERO_UUID } from "../../core/bytes/uuid.ts";
 import { KafkaError } from "../../core/errors.ts";
 import type { BrokerConfig } from "../../core/config/resolve.ts";
 
@@ -65,4 +66,28 @@ export function votersOf(config: BrokerConfig): ConfiguredVoter[] {
     throw refuse("controller.listener.names", "", why);
   }
   return voters;
+}
+
+/**
+ * The cluster that a new data folder joins; undefined: one of its own. Nodes
+ * that vote together can't each make one up.
+ */
+export function clusterIdOf(
+  config: BrokerConfig,
+  { isNew }: { readonly isNew: boolean },
+): Uuid | undefined {
+  const key = "kf.cluster.id";
+  const id = config[key];
+  if (id !== null) {
+    if (!isUuid(id) || id === ZERO_UUID) {
+      throw refuse(key, id, "write 22 characters of base64, as kf prints ids");
+    }
+    return id;
+  }
+  const voters = votersOf(config).length;
+  if (!isNew || voters <= 1) return undefined;
+  throw new KafkaError(
+    "INVALID_CONFIG",
+    `Cannot make a cluster up on one of ${voters} nodes that vote together: give them all the same ${key}`,
+  );
 }
