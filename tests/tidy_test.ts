@@ -150,6 +150,7 @@ const MAY: Readonly<Record<string, readonly string[]>> = {
   "net/client": ["net/link", "net/wire", "core/client", "core/record"],
   "net/raft": ["net/link", "net/wire", "core/raft"],
   "net/metadata": ["net/link", "net/wire", "core/metadata"],
+  "net/replication": ["net/link", "net/wire", "core/partition"],
   "net/server": [
     "core/assign",
     "core/coordinator",
@@ -165,6 +166,7 @@ const MAY: Readonly<Record<string, readonly string[]>> = {
     "net/link",
     "net/metadata",
     "net/raft",
+    "net/replication",
     "net/security",
     "net/tcp",
     "net/wire",

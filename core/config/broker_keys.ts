@@ -432,6 +432,26 @@ const LOG_KEYS = {
 } as const;
 
 const REPLICA_KEYS = {
+  "replica.fetch.backoff.ms": int(1000, {
+    min: 0,
+    doc: "How long a follower waits when its leader can't answer.",
+  }),
+  "replica.fetch.max.bytes": int(1_048_576, {
+    min: 0,
+    doc: "Bytes that a follower asks for of one partition.",
+  }),
+  "replica.fetch.min.bytes": int(1, {
+    min: 0,
+    doc: "Bytes that a leader waits for before it answers a follower.",
+  }),
+  "replica.fetch.response.max.bytes": int(10_485_760, {
+    min: 0,
+    doc: "Bytes that a follower asks for at once.",
+  }),
+  "replica.fetch.wait.max.ms": int(500, {
+    min: 0,
+    doc: "How long a leader waits for them.",
+  }),
   "replica.high.watermark.checkpoint.interval.ms": long(5000, {
     min: 1,
     doc: "How often high watermarks are written.",
@@ -439,6 +459,10 @@ const REPLICA_KEYS = {
   "replica.lag.time.max.ms": long(30_000, {
     min: 1,
     doc: "How long a follower may lag and stay in sync.",
+  }),
+  "replica.socket.timeout.ms": int(30_000, {
+    min: 1,
+    doc: "How long a follower waits for an answer beyond the wait for bytes.",
   }),
 } as const;
 

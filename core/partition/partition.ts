@@ -388,6 +388,11 @@ export class Partition {
     this.#inSync.propose({ leaderEpoch, partitionEpoch, newIsr });
   }
 
+  /** Whether the high watermark has not come up to this epoch's records yet. */
+  get isBehindItsEpoch(): boolean {
+    return this.#highWatermark < this.#epochStart;
+  }
+
   /** What the controller is to be asked for; the same object as long as it is. */
   get isrProposal(): IsrProposal | undefined {
     return this.#inSync.pending;

@@ -55,6 +55,16 @@ export class PartitionTable<P extends Entry> {
     list[index] = partition;
   }
 
+  /** Forgets one partition. */
+  remove({ topic, index, topicId }: P): void {
+    const list = this.#byName.get(topic);
+    if (list === undefined) return;
+    delete list[index];
+    if (Object.keys(list).length > 0) return;
+    this.#byName.delete(topic);
+    this.#byId.delete(topicId);
+  }
+
   /** Forgets all partitions of `topic` and returns them. */
   removeTopic(topic: string): P[] {
     const removed = this.ofTopic(topic);

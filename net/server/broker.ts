@@ -37,6 +37,7 @@ import {
 import { forward } from "../metadata/forwarding.ts";
 import { createTopics } from "../metadata/topic_creation.ts";
 import type { Address, Transport } from "../tcp/transport.ts";
+import { ALTER_PARTITION } from "../wire/56_alter_partition.ts";
 import { Background } from "./background.ts";
 import { controllerChores } from "./controller_chores.ts";
 import { Deadlines } from "./deadlines.ts";
@@ -59,6 +60,7 @@ import { membershipOf } from "./membership.ts";
 import { MetadataLog } from "./metadata_log.ts";
 import { metricsOf, type Serving } from "./metrics.ts";
 import { ProducerIds } from "./producer_ids.ts";
+import { Replication } from "./replication.ts";
 import { clusterIdOf, votersOf } from "./roles.ts";
 import type { Services } from "./services.ts";
 import { BrokerStats } from "./stats.ts";
@@ -263,7 +265,7 @@ export class Broker {
 
   /** What serves requests, and what it reaches the controller through. */
   #compose(parts: Parts): Composed {
-    const { env, transport } = this.#options;
+    const { env } = this.#options;
     const { metadata } = parts;
     const askHere: ControllerChannelOptions["askHere"] = (api, body) =>
       controllers.ask(api, body);
@@ -274,16 +276,7 @@ export class Broker {
         return quorum.isActive ? "here" : quorum.leaderAddress();
       },
       askHere,
-      connect: (address) =>
-        Link.open({
-          env,
-          transport,
-          address,
-          clientId: `broker-${this.nodeId}`,
-          isAdvertised: false,
-          connectTimeoutMs: CONNECT_TIMEOUT_MS,
-          requestTimeoutMs: REQUEST_TIMEOUT_MS,
-        }),
+      connect: (address) => this.#dial(address),
     });
     this.#undo.push(() => channel.close());
     const lifecycle = this.#lifecycle(parts, channel);
@@ -311,6 +304,20 @@ export class Broker {
       { ...env, stats: this.#stats },
     );
     return { channel, lifecycle, services, controllers, clients };
+  }
+
+  /** A link to another node. */
+  #dial(address: Address): Promise<Link> {
+    const { env, transport } = this.#options;
+    return Link.open({
+      env,
+      transport,
+      address,
+      clientId: `broker-${this.nodeId}`,
+      isAdvertised: false,
+      connectTimeoutMs: CONNECT_TIMEOUT_MS,
+      requestTimeoutMs: REQUEST_TIMEOUT_MS,
+    });
   }
 
   /** The quorum first: a broker needs somebody to register with. */
@@ -344,6 +351,7 @@ export class Broker {
     folder.topicsDeleted(metadata.deletedTopics());
     metadata.follow((delta) => this.#onChange(delta, parts));
     await hosting.hostAll((progress) => this.#notReady = progress);
+    this.#replicate(parts, composed);
     await lifecycle.serve();
     this.#undo.push(() => groups.close());
     this.#undo.push(() => transactions.close());
@@ -521,6 +529,30 @@ export class Broker {
       if (type === RESOURCE_TYPE.BROKER) this.#reconfigure(metadata);
     }
     hosting.apply(delta);
+  }
+
+  /** Follows what others lead, and loads what coordinates where it is led. */
+  #replicate(
+    { hosting, metadata: { image } }: Parts,
+    { channel, services: { groups, transactions } }: Composed,
+  ): void {
+    const replication = new Replication({
+      env: this.#options.env,
+      nodeId: this.nodeId,
+      hosting,
+      image,
+      config: () => this.#config,
+      alterPartition: (request) => channel.request(ALTER_PARTITION, request),
+      dial: (address) => this.#dial(address),
+    });
+    this.#undo.push(() => replication.close());
+    hosting.onRolesChanged((changed) => {
+      replication.rolesChanged(changed);
+      const topics = new Set(changed.map(({ topic }) => topic));
+      groups.ledHere(topics);
+      transactions.ledHere(topics);
+    });
+    replication.start();
   }
 
   /** Puts the dynamic broker configs over the static ones. */

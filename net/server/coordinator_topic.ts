@@ -114,7 +114,7 @@ export class CoordinatorTopic {
     }
     const index = coordinatorPartition(id, topic.partitions.length);
     const hosted = this.#services.partitions.get(this.name, index);
-    if (hosted !== undefined) return hosted;
+    if (hosted?.partition.isLeader) return hosted;
     throw notCoordinator(`partition ${index} is not led here`);
   }
 

@@ -78,6 +78,7 @@ export class Coordinators<C extends Coordinator> {
     if (this.#isClosed) return [];
     const { partitions, env } = this.#services;
     return partitions.ofTopic(this.#topic.name).flatMap((hosted) => {
+      if (!hosted.partition.isLeader) return [];
       try {
         return [this.at(hosted)];
       } catch (error) {
@@ -86,6 +87,11 @@ export class Coordinators<C extends Coordinator> {
         return [];
       }
     });
+  }
+
+  /** Of partitions of `topics` others are led here now: theirs is loaded. */
+  ledHere(topics: ReadonlySet<string>): void {
+    if (topics.has(this.#topic.name)) this.all();
   }
 
   /** The topic is gone, and what was in it. */

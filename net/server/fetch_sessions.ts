@@ -34,6 +34,10 @@ export interface FetchTarget {
   readonly currentLeaderEpoch: number;
   readonly lastFetchedEpoch: number;
   readonly partitionMaxBytes: number;
+  /** Where a follower's log begins. */
+  readonly logStartOffset: number;
+  /** What a follower knows is committed; Infinity when it doesn't say. */
+  readonly highWatermark: number;
 }
 
 type FetchTopicAnswer = NonNullable<FetchResponse["responses"]>[number];
@@ -101,6 +105,8 @@ function targetsOf(request: FetchRequest): FetchTarget[] {
         currentLeaderEpoch: asked.currentLeaderEpoch,
         lastFetchedEpoch: asked.lastFetchedEpoch,
         partitionMaxBytes: asked.partitionMaxBytes,
+        logStartOffset: asked.logStartOffset,
+        highWatermark: asked.highWatermark,
       });
     }
   }

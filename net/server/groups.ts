@@ -263,6 +263,11 @@ export class Groups {
     return counts;
   }
 
+  /** Partitions of `topics` are led here now. */
+  ledHere(topics: ReadonlySet<string>): void {
+    this.#coordinators.ledHere(topics);
+  }
+
   /** Offsets of topics that are gone go too. */
   topicsDeleted(topics: readonly string[]): void {
     const lost = topics.includes(OFFSETS_TOPIC);

@@ -1,7 +1,8 @@
 /**
  * A partition with whoever waits for it: produce requests for its high
- * watermark, fetches for new bytes, coordinators for what is committed. Owns
- * the waiting; deciding what may be read or appended is `core/partition`.
+ * watermark, fetches of consumers and of followers for new bytes, coordinators
+ * for what is committed. Owns the waiting, which ends when the leadership does;
+ * deciding what may be read or appended is `core/partition`.
  *
  * @module
  */
@@ -9,8 +10,20 @@ import type { Trace } from "../../core/env/env.ts";
 import type { Uuid } from "../../core/bytes/uuid.ts";
 import { type ErrorName, KafkaError } from "../../core/errors.ts";
 import type {
+  FetchTarget as FollowerTarget,
+  FollowerAnswer,
+  FollowerStep,
+} from "../../core/partition/follower.ts";
+import type { FollowerFetch } from "../../core/partition/followers.ts";
+import type {
+  IsrOutcome,
+  IsrProposal,
+  IsrResult,
+} from "../../core/partition/in_sync_replicas.ts";
+import type {
   OwnOptions,
   Partition,
+  PartitionState,
   Produced,
   ProduceOptions,
 } from "../../core/partition/partition.ts";
@@ -19,16 +32,21 @@ import type { Traffic } from "./stats.ts";
 import type { Turn, TurnJob } from "./turn.ts";
 
 /** Why a wait ended. */
-export type WaitEnd = "done" | "storage" | "gone";
+export type WaitEnd = "done" | "storage" | "gone" | "moved" | "tooFew";
 
 /** What clients are told of each end. */
 export const ERROR_OF_END: Readonly<Record<WaitEnd, ErrorName>> = {
   done: "NONE",
   storage: "KAFKA_STORAGE_ERROR",
   gone: "UNKNOWN_TOPIC_OR_PARTITION",
+  moved: "NOT_LEADER_OR_FOLLOWER",
+  tooFew: "NOT_ENOUGH_REPLICAS_AFTER_APPEND",
 };
 
-/** How many bytes more can be read of a partition, by isolation. */
+/**
+ * How many bytes more can be read of a partition, by isolation. A follower is
+ * told of more that is appended, and of Infinity when more is committed.
+ */
 export interface Progress {
   readonly committed: number;
   readonly uncommitted: number;
@@ -36,6 +54,8 @@ export interface Progress {
 
 /** A fetch that waits for bytes. */
 export interface FetchWait {
+  /** Whether a follower waits: for what is appended, not for what is committed. */
+  readonly isReplica: boolean;
   /** More can be read of one of its partitions. */
   onProgress(progress: Progress): void;
   /** A partition of it is gone or failed: answer now. */
@@ -49,6 +69,22 @@ export interface ProduceWait {
   onEnd(end: WaitEnd): void;
   /** It did not end with its turn: a deadline is due. */
   onParked(): void;
+}
+
+/** Who is told what a partition needs of other brokers. */
+export interface ReplicationEvents {
+  /** The controller is to be asked for another ISR. */
+  onProposal(hosted: HostedPartition): void;
+  /** What was taken from the leader is as safe as is owed: go on. */
+  onFollowed(hosted: HostedPartition): void;
+}
+
+/** What a partition uses of the broker. */
+export interface HostedOptions {
+  readonly turn: Turn;
+  readonly trace: Trace;
+  readonly traffic: Traffic;
+  readonly events: ReplicationEvents;
 }
 
 /**
@@ -76,26 +112,31 @@ export class HostedPartition implements TurnJob {
   #isOffline = false;
   #readFailure: string | undefined;
   #newBytes = 0;
+  /** Bytes that followers were not told of. */
+  #newReplicaBytes = 0;
   /** Bytes behind the last stable offset, or as many as were since it moved. */
   #unstableBytes = 0;
   #lastStableOffset: number;
+  /** What whoever waits was told of. */
+  #highWatermark: number;
+  readonly #events: ReplicationEvents;
+  /** What the controller is being asked for. */
+  #proposal: IsrProposal | undefined;
   /** Where the log must end: a write that failed later takes records back. */
   #expectedEnd: number;
 
   constructor(
     partition: Partition,
-    { turn, trace, traffic }: {
-      readonly turn: Turn;
-      readonly trace: Trace;
-      readonly traffic: Traffic;
-    },
+    { turn, trace, traffic, events }: HostedOptions,
   ) {
     this.partition = partition;
+    this.#events = events;
     this.traffic = traffic;
     this.#turn = turn;
     this.#trace = trace;
     this.#expectedEnd = partition.log.logEndOffset;
     this.#lastStableOffset = partition.lastStableOffset;
+    this.#highWatermark = partition.highWatermark;
     partition.log.onSettled(() => this.#touch());
   }
 
@@ -109,6 +150,108 @@ export class HostedPartition implements TurnJob {
 
   get topicId(): Uuid {
     return this.partition.topicId;
+  }
+
+  /** Takes over what the metadata say; another leader epoch ends all waits. */
+  update(state: PartitionState): void {
+    const change = this.partition.update(state);
+    if (change === "none") return;
+    if (change !== "replicas") this.#roleChanged();
+    this.#touch();
+  }
+
+  #roleChanged(): void {
+    // A follower without epochs was cut: nobody lost a write by that.
+    this.#expectedEnd = this.partition.log.logEndOffset;
+    this.#endProduceWaits(() => "moved");
+    this.#wakeFetches((wait) => wait.onFailure());
+    const { name, leaderEpoch } = this.partition;
+    const error = new KafkaError(
+      "NOT_LEADER_OR_FOLLOWER",
+      `${name} is in leader epoch ${leaderEpoch} now`,
+    );
+    for (const fn of this.#failureListeners) fn(error);
+  }
+
+  /** A follower has all before the offset that it read at. */
+  followerFetched(fetch: FollowerFetch): void {
+    this.partition.followerFetched(fetch);
+    this.#replicasMoved();
+  }
+
+  /** Looks for followers that lag. */
+  checkLag(): void {
+    this.partition.checkLag();
+    this.#replicasMoved();
+  }
+
+  #replicasMoved(): void {
+    const { isrProposal } = this.partition;
+    if (isrProposal !== undefined && isrProposal !== this.#proposal) {
+      this.#events.onProposal(this);
+    }
+    this.#proposal = isrProposal;
+    this.#touch();
+  }
+
+  get isrProposal(): IsrProposal | undefined {
+    return this.partition.isrProposal;
+  }
+
+  /** The controller's answer to a proposal. */
+  isrAnswered(proposal: IsrProposal, result: IsrResult): IsrOutcome {
+    const outcome = this.partition.isrAnswered(proposal, result);
+    this.#touch();
+    return outcome;
+  }
+
+  /** The broker to replicate from; −1: none. */
+  get followedLeader(): number {
+    const { isLeader, leader } = this.partition;
+    return this.#isGone || isLeader ? -1 : leader;
+  }
+
+  /** What to ask the leader for, if anything. */
+  fetchTarget(): FollowerTarget | undefined {
+    return this.#isGone ? undefined : this.partition.fetchTarget();
+  }
+
+  /** Takes in what the leader answered; throws what the disk refuses. */
+  followerAnswer(
+    target: FollowerTarget,
+    answer: FollowerAnswer,
+  ): FollowerStep {
+    return this.#following(() => {
+      const step = this.partition.followerAnswer(target, answer);
+      this.partition.log.writeStaged();
+      if (step === "appended") this.#newBytes += answer.records.length;
+      return step;
+    });
+  }
+
+  /** The leader has nothing at the end of this log. */
+  startOver(
+    target: FollowerTarget,
+    leader: { readonly startOffset: number; readonly endOffset: number },
+  ): FollowerStep {
+    return this.#following(() => this.partition.startOver(target, leader));
+  }
+
+  #following(follow: () => FollowerStep): FollowerStep {
+    if (this.#isGone) return "stale";
+    try {
+      const step = follow();
+      if (step === "truncated") {
+        this.#trace("info", "A follower was cut to its leader's log", {
+          partition: this.partition.name,
+          end: this.partition.log.logEndOffset,
+        });
+      }
+      return step;
+    } finally {
+      this.#expectedEnd = this.partition.log.logEndOffset;
+      this.#touch();
+    }
   }
 
   /** Appends a client's payload; waits start from here. */
@@ -183,14 +326,14 @@ export class HostedPartition implements TurnJob {
     this.#wakeFetches((wait) => wait.onFailure());
   }
 
-  /** The partition is deleted: everyone who waits is told. */
-  retire(): void {
+  /** It is deleted, or moved to other brokers: everyone who waits is told. */
+  retire(end: "gone" | "moved" = "gone"): void {
     this.#isGone = true;
-    this.#endProduceWaits(() => "gone");
+    this.#endProduceWaits(() => end);
     this.#wakeFetches((wait) => wait.onFailure());
     const error = new KafkaError(
       "NOT_LEADER_OR_FOLLOWER",
-      `${this.partition.name} was deleted`,
+      `${this.partition.name} is no longer here`,
     );
     for (const fn of this.#failureListeners) fn(error);
   }
@@ -208,18 +351,40 @@ export class HostedPartition implements TurnJob {
     }
     this.#failLost();
     this.#failOffline();
-    if (this.partition.advance()) {
-      const { highWatermark } = this.partition;
+    const { partition } = this;
+    partition.advance();
+    const { highWatermark, log: { settledOffset } } = partition;
+    this.#tellReaders(highWatermark);
+    if (!partition.isLeader) return this.#events.onFollowed(this);
+    this.#endProduceWaits(({ offset, needsCommit }) => {
+      if (offset >= (needsCommit ? highWatermark : settledOffset)) {
+        return undefined;
+      }
+      return needsCommit && partition.hasTooFewInSync ? "tooFew" : "done";
+    });
+  }
+
+  #tellReaders(highWatermark: number): void {
+    const hasMoved = highWatermark > this.#highWatermark;
+    this.#highWatermark = highWatermark;
+    if (hasMoved) {
       for (const fn of this.#commitListeners) fn(highWatermark);
-      const progress = this.#progress();
-      this.#wakeFetches((wait) => wait.onProgress(progress));
     }
-    const { highWatermark, log: { settledOffset } } = this.partition;
-    this.#endProduceWaits(({ offset, needsCommit }) =>
-      offset < (needsCommit ? highWatermark : settledOffset)
-        ? "done"
-        : undefined
-    );
+    const appended = this.#newReplicaBytes;
+    this.#newReplicaBytes = 0;
+    if (this.#fetchWaits.size === 0) {
+      if (hasMoved) this.#progress();
+      return;
+    }
+    const progress = hasMoved ? this.#progress() : undefined;
+    this.#wakeFetches((wait) => {
+      if (!wait.isReplica) {
+        if (progress !== undefined) wait.onProgress(progress);
+      } else if (appended > 0 || hasMoved) {
+        const committed = hasMoved ? Infinity : 0;
+        wait.onProgress({ committed, uncommitted: appended });
+      }
+    });
   }
 
   /** Readers of committed records go on when the last stable offset moves. */
@@ -239,6 +404,7 @@ export class HostedPartition implements TurnJob {
     this.traffic.appended(logEndOffset - this.#expectedEnd, bytes);
     this.#expectedEnd = logEndOffset;
     this.#newBytes += bytes;
+    this.#newReplicaBytes += bytes;
     this.#touch();
   }
 

@@ -21,7 +21,7 @@ import {
 } from "../../core/metadata/image.ts";
 import { Partition, type ReplicaHost } from "../../core/partition/partition.ts";
 import { PartitionTable } from "../../core/partition/partition_table.ts";
-import { HostedPartition } from "./hosted_partition.ts";
+import { HostedPartition, type ReplicationEvents } from "./hosted_partition.ts";
 import { Traffic } from "./stats.ts";
 import type { Turn } from "./turn.ts";
 
@@ -29,6 +29,12 @@ import type { Turn } from "./turn.ts";
 const BUSY_MS_MAX = 50;
 /** How often operators are told how far a start is. */
 const PROGRESS_MS = 5_000;
+
+/** A partition of the metadata. */
+interface PartitionRef {
+  readonly topic: TopicImage;
+  readonly index: number;
+}
 
 /** What {@linkcode Hosting} is made of. */
 export interface HostingOptions {
@@ -57,6 +63,8 @@ export class Hosting {
   /** What is counted of each topic. */
   readonly #traffic = new Map<string, Traffic>();
   readonly #host: ReplicaHost;
+  #events: ReplicationEvents = { onProposal: () => {}, onFollowed: () => {} };
+  #onRolesChanged: ((changed: readonly HostedPartition[]) => void) | undefined;
   #onTopicsRemoved: ((topics: readonly string[]) => void) | undefined;
 
   constructor(options: HostingOptions) {
@@ -67,6 +75,16 @@ export class Hosting {
   /** Calls `fn` with the names of topics that are gone. */
   onTopicsRemoved(fn: (topics: readonly string[]) => void): void {
     this.#onTopicsRemoved = fn;
+  }
+
+  /** Calls `fn` with partitions that may have another leader, or be gone. */
+  onRolesChanged(fn: (changed: readonly HostedPartition[]) => void): void {
+    this.#onRolesChanged = fn;
+  }
+
+  /** Tells `events` what partitions need of other brokers. */
+  replicateBy(events: ReplicationEvents): void {
+    this.#events = events;
   }
 
   /** What was counted of each topic that is hosted. */
@@ -143,12 +161,46 @@ export class Hosting {
     const removed = delta.removedTopics.map(({ name }) => name);
     for (const name of removed) this.#remove(name);
     if (removed.length > 0) this.#onTopicsRemoved?.(removed);
+    const changed: PartitionRef[] = [];
     for (const [name, indexes] of delta.partitions) {
       const topic = image.topic(name);
       if (topic === undefined) continue;
-      for (const index of indexes) this.#tryHost(topic, index, "error");
+      for (const index of indexes) changed.push({ topic, index });
     }
+    this.#follow(changed);
     this.#reconfigure(delta);
+  }
+
+  /** First what moved away, then what is led here, then what others lead. */
+  #follow(changed: readonly PartitionRef[]): void {
+    const { nodeId } = this.#options;
+    const isOurs = ({ topic, index }: PartitionRef) =>
+      topic.partitions[index]!.replicas.includes(nodeId);
+    const isLed = ({ topic, index }: PartitionRef) =>
+      topic.partitions[index]!.leader === nodeId;
+    const gone = changed.filter((each) => !isOurs(each))
+      .flatMap((each) => this.#moveAway(each));
+    const ours = changed.filter(isOurs);
+    for (const { topic, index } of ours.filter(isLed)) {
+      this.#tryHost(topic, index, "error");
+    }
+    for (const each of ours) {
+      if (!isLed(each)) this.#tryHost(each.topic, each.index, "error");
+    }
+    const here = ours.flatMap(({ topic, index }) =>
+      this.partitions.get(topic.name, index) ?? []
+    );
+    this.#onRolesChanged?.([...gone, ...here]);
+  }
+
+  /** Other brokers have the partition now: what is here of it goes. */
+  #moveAway({ topic, index }: PartitionRef): HostedPartition[] {
+    const hosted = this.partitions.get(topic.name, index);
+    if (hosted === undefined) return [];
+    this.partitions.remove(hosted);
+    hosted.retire("moved");
+    this.#delete(topic.name, index);
+    return [hosted];
   }
 
   /** Tries again to open what the disk refused. */
@@ -158,7 +210,11 @@ export class Hosting {
       const topic = this.#options.image.topic(name);
       this.#unopened.delete(name);
       if (topic === undefined) continue;
-      for (const index of indexes) this.#tryHost(topic, index, "debug");
+      for (const index of indexes) {
+        this.#tryHost(topic, index, "debug");
+        const hosted = this.partitions.get(name, index);
+        if (hosted !== undefined) this.#onRolesChanged?.([hosted]);
+      }
     }
   }
 
@@ -215,7 +271,7 @@ export class Hosting {
     if (!state.replicas.includes(this.#options.nodeId)) return undefined;
     const known = this.partitions.get(topic.name, index);
     if (known !== undefined) {
-      known.partition.update(state);
+      known.update(state);
       return undefined;
     }
     return {
@@ -238,7 +294,15 @@ export class Hosting {
     });
     const traffic = this.#trafficOf(topic.name);
     this.partitions.add(
-      new HostedPartition(partition, { turn, trace: env.trace, traffic }),
+      new HostedPartition(partition, {
+        turn,
+        trace: env.trace,
+        traffic,
+        events: {
+          onProposal: (hosted) => this.#events.onProposal(hosted),
+          onFollowed: (hosted) => this.#events.onFollowed(hosted),
+        },
+      }),
     );
   }
 
@@ -253,10 +317,12 @@ export class Hosting {
 
   #remove(topic: string): void {
     this.#traffic.delete(topic);
-    for (const hosted of this.partitions.removeTopic(topic)) {
+    const gone = this.partitions.removeTopic(topic);
+    for (const hosted of gone) {
       hosted.retire();
       this.#delete(topic, hosted.index);
     }
+    this.#onRolesChanged?.(gone);
   }
 
   #delete(topic: string, index: number): void {

@@ -169,7 +169,7 @@ function checkKinds(
 }
 
 /** Name of the listener at which brokers reach each other. */
-function interBrokerName(config: BrokerConfig): string {
+export function interBrokerName(config: BrokerConfig): string {
   return config["inter.broker.listener.name"].toUpperCase();
 }
 

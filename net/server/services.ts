@@ -108,9 +108,29 @@ export interface TopicReference {
   readonly topicId: Uuid;
 }
 
+/** The partition that is led here, or why it isn't. */
+export function findLeader(
+  services: Pick<Services, "partitions" | "image" | "nodeId">,
+  topic: TopicReference,
+  { index, currentLeaderEpoch = -1 }: {
+    readonly index: number;
+    readonly currentLeaderEpoch?: number;
+  },
+): HostedPartition | ErrorName {
+  const found = findPartition(services, topic, index);
+  if (typeof found === "string") return found;
+  const { partition } = found;
+  const epochError = partition.epochError(currentLeaderEpoch);
+  if (epochError !== undefined) return epochError;
+  return partition.isLeader ? found : "NOT_LEADER_OR_FOLLOWER";
+}
+
 /** The hosted partition, or why there is none. */
 export function findPartition(
-  { partitions, image }: Pick<Services, "partitions" | "image">,
+  { partitions, image, nodeId }: Pick<
+    Services,
+    "partitions" | "image" | "nodeId"
+  >,
   { name, topicId }: TopicReference,
   index: number,
 ): HostedPartition | ErrorName {
@@ -121,7 +141,9 @@ export function findPartition(
   if (found !== undefined) return found;
   const topic = isById ? image.topicById(topicId) : image.topic(name);
   if (topic === undefined && isById) return "UNKNOWN_TOPIC_ID";
+  const partition = topic?.partitions[index];
+  if (partition === undefined) return "UNKNOWN_TOPIC_OR_PARTITION";
+  if (!partition.replicas.includes(nodeId)) return "NOT_LEADER_OR_FOLLOWER";
   // It is ours, and the disk would not open its log so far.
-  if (topic?.partitions[index] !== undefined) return "KAFKA_STORAGE_ERROR";
-  return "UNKNOWN_TOPIC_OR_PARTITION";
+  return "KAFKA_STORAGE_ERROR";
 }

@@ -299,6 +299,11 @@ export class Transactions {
     return counts;
   }
 
+  /** Partitions of `topics` are led here now. */
+  ledHere(topics: ReadonlySet<string>): void {
+    this.#coordinators.ledHere(topics);
+  }
+
   /** Coordinators of a topic that is gone are gone, too. */
   topicsDeleted(topics: readonly string[]): void {
     if (topics.includes(TRANSACTIONS_TOPIC)) this.#coordinators.forget();

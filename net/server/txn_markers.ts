@@ -11,7 +11,7 @@ import type { TxnMarker } from "../../core/record/control.ts";
 import { OFFSETS_TOPIC } from "./coordinator_topic.ts";
 import type { Groups } from "./groups.ts";
 import { ERROR_OF_END, type HostedPartition } from "./hosted_partition.ts";
-import { findPartition, type Services } from "./services.ts";
+import { findLeader, type Services } from "./services.ts";
 
 export type { TxnMarker };
 
@@ -21,7 +21,10 @@ export interface TopicPartitionRef {
   readonly partition: number;
 }
 
-type Needs = Pick<Services, "partitions" | "image" | "env" | "groups">;
+type Needs = Pick<
+  Services,
+  "partitions" | "image" | "nodeId" | "env" | "groups"
+>;
 
 /**
  * Appends a marker to each partition led here; resolves when each is committed
@@ -34,7 +37,7 @@ export function writeTxnMarkers(
 ): Promise<ErrorName[]> {
   return Promise.all(partitions.map(({ topic: name, partition }) => {
     const topic = { name, topicId: ZERO_UUID };
-    const found = findPartition(services, topic, partition);
+    const found = findLeader(services, topic, { index: partition });
     if (typeof found === "string") return found;
     if (name === OFFSETS_TOPIC) {
       return endOffsets(services.groups, marker, found);

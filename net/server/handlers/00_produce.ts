@@ -29,7 +29,7 @@ import {
   type ProduceWait,
   type WaitEnd,
 } from "../hosted_partition.ts";
-import { findPartition, isInternalTopic, type Services } from "../services.ts";
+import { findLeader, isInternalTopic, type Services } from "../services.ts";
 import {
   type Admission,
   isOfTransaction,
@@ -275,7 +275,7 @@ class Producing {
     topic: TopicData,
     { index }: PartitionData,
   ): HostedPartition | [ErrorName, string | null] {
-    const found = findPartition(this.#services, topic, index);
+    const found = findLeader(this.#services, topic, { index });
     const isFound = typeof found !== "string";
     return this.#refusal(isFound ? found.topic : topic.name) ??
       (isFound ? found : [found, null]);

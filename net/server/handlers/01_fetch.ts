@@ -35,6 +35,10 @@ import { findPartition, type Services } from "../services.ts";
 import type { Traffic } from "../stats.ts";
 
 const EMPTY = new Uint8Array(0);
+/** First version whose followers say what they know is committed. */
+const HIGH_WATERMARK_VERSION = 18;
+/** First version whose consumers may read from a follower (KIP-392). */
+const ANY_REPLICA_VERSION = 11;
 /** First version whose readers understand zstd. */
 const ZSTD_VERSION = 10;
 const ZSTD = 4;
@@ -58,6 +62,23 @@ interface Asked {
   readonly session: FetchContext;
   readonly isolation: Isolation;
   readonly maxBytes: number;
+  /** The broker that replicates; undefined: a consumer reads. */
+  readonly replica: Replica | undefined;
+}
+
+/** A broker that asks, as it says. */
+interface Replica {
+  readonly replicaId: number;
+  readonly brokerEpoch: number;
+}
+
+function replicaOf(
+  { replicaId, replicaState }: FetchRequest,
+): Replica | undefined {
+  if (replicaId >= 0) return { replicaId, brokerEpoch: -1 };
+  if (replicaState.replicaId < 0) return undefined;
+  const { replicaId: id, replicaEpoch } = replicaState;
+  return { replicaId: id, brokerEpoch: replicaEpoch };
 }
 
 function refused(target: FetchTarget, error: ErrorName): PartitionAnswer {
@@ -86,6 +107,22 @@ interface ReadLimits {
   readonly asked: Asked;
   readonly bytesLeft: number;
   readonly minOneBatch: boolean;
+  /** Whether what a follower has by now is noted: once for each request. */
+  readonly isFirst: boolean;
+}
+
+/** Why whoever asks may not read here. */
+function refusal(
+  { partition }: HostedPartition,
+  { currentLeaderEpoch }: FetchTarget,
+  { replica, context }: Asked,
+): ErrorName | undefined {
+  const epochError = partition.epochError(currentLeaderEpoch);
+  if (epochError !== undefined) return epochError;
+  const needsLeader = replica !== undefined ||
+    context.apiVersion < ANY_REPLICA_VERSION;
+  if (needsLeader && !partition.isLeader) return "NOT_LEADER_OR_FOLLOWER";
+  return replica && partition.followerError(replica);
 }
 
 /** A partition that the disk fails is refused; the others are read. */
@@ -106,11 +143,12 @@ function tryToRead(
 function readOne(
   hosted: HostedPartition,
   target: FetchTarget,
-  { asked, bytesLeft, minOneBatch }: ReadLimits,
+  { asked, bytesLeft, minOneBatch, isFirst }: ReadLimits,
 ): PartitionAnswer {
   const { partition } = hosted;
-  const epochError = partition.epochError(target.currentLeaderEpoch);
-  if (epochError !== undefined) return refused(target, epochError);
+  const { replica } = asked;
+  const error = refusal(hosted, target, asked);
+  if (error !== undefined) return refused(target, error);
   const base = {
     partitionIndex: target.partition,
     errorCode: 0,
@@ -121,6 +159,7 @@ function readOne(
   };
   const diverging = divergence(hosted, target);
   if (diverging !== undefined) {
+    if (diverging.endOffset < 0) return refused(target, "OFFSET_OUT_OF_RANGE");
     return { ...base, divergingEpoch: diverging, records: EMPTY };
   }
   if (!partition.isInRange(target.fetchOffset)) {
@@ -135,6 +174,11 @@ function readOne(
       isolation: asked.isolation,
       minOneBatch,
     });
+  if (replica !== undefined) {
+    const { fetchOffset: offset, logStartOffset } = target;
+    if (isFirst) hosted.followerFetched({ ...replica, offset, logStartOffset });
+    return { ...base, records };
+  }
   if (asked.context.apiVersion < ZSTD_VERSION && holdsZstd(records)) {
     return refused(target, "UNSUPPORTED_COMPRESSION_TYPE");
   }
@@ -148,11 +192,13 @@ function holdsZstd(records: Uint8Array): boolean {
     (records[CODEC_AT]! & CODEC_MASK) === ZSTD;
 }
 
-function readAll(asked: Asked, services: Services): Reading {
+function readAll(
+  asked: Asked,
+  services: Services,
+  isFirst: boolean,
+): Reading {
   const results: FetchResult[] = [];
   const traffic: Traffic[] = [];
-  const isFollower = asked.request.replicaId >= 0 ||
-    asked.request.replicaState.replicaId >= 0;
   let bytes = 0;
   let isUrgent = false;
   for (const target of asked.session.targets) {
@@ -160,15 +206,17 @@ function readAll(asked: Asked, services: Services): Reading {
     const found = findPartition(services, { name, topicId }, partition);
     const answer = typeof found === "string"
       ? refused(target, found)
-      : isFollower
-      ? refused(target, "UNKNOWN_LEADER_EPOCH")
       : tryToRead(found, target, {
         asked,
         bytesLeft: asked.maxBytes - bytes,
         minOneBatch: bytes === 0,
+        isFirst,
       });
     bytes += answer.records?.length ?? 0;
-    isUrgent ||= answer.errorCode !== 0 || answer.divergingEpoch !== undefined;
+    isUrgent ||= answer.errorCode !== 0 ||
+      answer.divergingEpoch !== undefined ||
+      // KIP-1166: a follower that knows less is told at once.
+      target.highWatermark < (answer.highWatermark ?? -1);
     results.push({ target, answer });
     traffic.push((typeof found === "string" ? services.stats : found).traffic);
   }
@@ -210,15 +258,21 @@ function responseOf(asked: Asked, reading: Reading): FetchResponse {
  * 1. It answers once, and then waits nowhere.
  */
 class ParkedFetch implements FetchWait {
+  readonly isReplica: boolean;
   readonly later = new Later<FetchResponse>();
   readonly #asked: Asked;
   readonly #services: Services;
   readonly #hosted: HostedPartition[] = [];
   readonly #deadline: Deadline;
+  /** Whether a follower says what it knows is committed (KIP-1166). */
+  readonly #knowsHighWatermark: boolean;
   #missingBytes: number;
   #isOver = false;
 
   constructor(asked: Asked, services: Services, bytes: number) {
+    this.isReplica = asked.replica !== undefined;
+    this.#knowsHighWatermark = this.isReplica &&
+      asked.context.apiVersion >= HIGH_WATERMARK_VERSION;
     this.#asked = asked;
     this.#services = services;
     this.#missingBytes = asked.request.minBytes - bytes;
@@ -232,9 +286,10 @@ class ParkedFetch implements FetchWait {
   }
 
   onProgress({ committed, uncommitted }: Progress): void {
-    this.#missingBytes -= this.#asked.isolation === "read_committed"
-      ? committed
-      : uncommitted;
+    const { isolation } = this.#asked;
+    if (isolation === "read_committed") this.#missingBytes -= committed;
+    else this.#missingBytes -= uncommitted;
+    if (this.#knowsHighWatermark) this.#missingBytes -= committed;
     if (this.#missingBytes <= 0 || this.#asked.context.isClosed()) {
       this.#answer();
     }
@@ -250,9 +305,14 @@ class ParkedFetch implements FetchWait {
     this.#services.deadlines.cancel(this.#deadline);
     for (const hosted of this.#hosted) hosted.removeFetch(this);
     if (this.#asked.context.isClosed()) return;
-    const reading = readAll(this.#asked, this.#services);
+    const reading = readAll(this.#asked, this.#services, false);
     this.later.set(responseOf(this.#asked, reading));
   }
+}
+
+function isolationOf(request: FetchRequest): Isolation {
+  if (replicaOf(request) !== undefined) return "log_end";
+  return request.isolationLevel === 1 ? "read_committed" : "read_uncommitted";
 }
 
 /** The handler of Fetch. */
@@ -270,12 +330,11 @@ export function fetchHandler(services: Services): HandlerEntry {
       request,
       context,
       session,
-      isolation: request.isolationLevel === 1
-        ? "read_committed"
-        : "read_uncommitted",
+      replica: replicaOf(request),
+      isolation: isolationOf(request),
       maxBytes: Math.min(request.maxBytes, services.config["fetch.max.bytes"]),
     };
-    const reading = readAll(asked, services);
+    const reading = readAll(asked, services, true);
     const isDue = reading.isUrgent || request.maxWaitMs <= 0 ||
       session.targets.length === 0 || reading.bytes >= request.minBytes ||
       services.deadlines.count >= LIMITS.parkedRequestsMax;

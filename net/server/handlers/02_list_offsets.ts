@@ -15,7 +15,7 @@ import {
 } from "../../wire/02_list_offsets.ts";
 import { type HandlerEntry, handles, type RequestContext } from "../handler.ts";
 import type { HostedPartition } from "../hosted_partition.ts";
-import { findPartition, type Services } from "../services.ts";
+import { findLeader, type Services } from "../services.ts";
 
 type Asked = ListOffsetsRequest["topics"][number]["partitions"][number];
 type Topic = NonNullable<ListOffsetsResponse["topics"]>[number];
@@ -51,7 +51,9 @@ function lookUp(
 ): Found {
   const { log, leaderEpoch } = partition;
   const bound = partition.bound(isolation);
+  const isBehind = isolation !== "log_end" && partition.isBehindItsEpoch;
   if (timestamp === LATEST) {
+    if (isBehind) throw notAvailable(partition.name);
     return { offset: bound, timestamp: -1, leaderEpoch };
   }
   if (timestamp === EARLIEST || timestamp === EARLIEST_LOCAL) {
@@ -67,8 +69,19 @@ function lookUp(
     return { ...found, leaderEpoch: log.epochAt(found.offset) };
   }
   const found = log.offsetForTimestamp(timestamp);
-  if (found === undefined || found.offset >= bound) return NONE;
+  if (found === undefined || found.offset >= bound) {
+    if (isBehind) throw notAvailable(partition.name);
+    return NONE;
+  }
   return { ...found, leaderEpoch: log.epochAt(found.offset) };
+}
+
+/** A new leader doesn't know yet how much the one before had told of. */
+function notAvailable(name: string): KafkaError {
+  return new KafkaError(
+    "OFFSET_NOT_AVAILABLE",
+    `Cannot tell an offset of ${name}: its leader has just been elected`,
+  );
 }
 
 /** The handler of ListOffsets. */
@@ -81,10 +94,11 @@ export function listOffsetsHandler(services: Services): HandlerEntry {
     const { partitionIndex, timestamp } = asked;
     const refused = (errorCode: number) => ({ partitionIndex, errorCode });
     const topic = { name, topicId: ZERO_UUID };
-    const found = findPartition(services, topic, partitionIndex);
+    const found = findLeader(services, topic, {
+      index: partitionIndex,
+      currentLeaderEpoch: asked.currentLeaderEpoch,
+    });
     if (typeof found === "string") return refused(ERRORS[found]);
-    const epochError = found.partition.epochError(asked.currentLeaderEpoch);
-    if (epochError !== undefined) return refused(ERRORS[epochError]);
     const isUnknown = timestamp < EARLIEST_PENDING_UPLOAD ||
       version < (MIN_VERSION[timestamp] ?? 0);
     if (isUnknown) return refused(ERRORS.UNSUPPORTED_VERSION);
@@ -98,6 +112,11 @@ export function listOffsetsHandler(services: Services): HandlerEntry {
       return version >= 4 ? { ...answer, leaderEpoch } : answer;
     } catch (error) {
       if (!(error instanceof KafkaError)) throw error;
+      if (error.error === "OFFSET_NOT_AVAILABLE") {
+        return refused(
+          version >= 5 ? error.code : ERRORS.LEADER_NOT_AVAILABLE,
+        );
+      }
       found.readFailed(error);
       return refused(error.code);
     }
@@ -107,7 +126,9 @@ export function listOffsetsHandler(services: Services): HandlerEntry {
     request: ListOffsetsRequest,
     { apiVersion: version }: RequestContext,
   ): ListOffsetsResponse {
-    const isolation = request.isolationLevel === 1
+    const isolation = request.replicaId >= 0
+      ? "log_end"
+      : request.isolationLevel === 1
       ? "read_committed"
       : "read_uncommitted";
     return {

@@ -12,7 +12,7 @@ import {
   type DeleteRecordsResponse,
 } from "../../wire/21_delete_records.ts";
 import { type HandlerEntry, handles } from "../handler.ts";
-import { findPartition, isInternalTopic, type Services } from "../services.ts";
+import { findLeader, isInternalTopic, type Services } from "../services.ts";
 
 /** The handler of DeleteRecords. */
 export function deleteRecordsHandler(services: Services): HandlerEntry {
@@ -24,7 +24,7 @@ export function deleteRecordsHandler(services: Services): HandlerEntry {
     });
     if (isInternalTopic(name)) return refused(ERRORS.INVALID_TOPIC_EXCEPTION);
     const topic = { name, topicId: ZERO_UUID };
-    const found = findPartition(services, topic, index);
+    const found = findLeader(services, topic, { index });
     if (typeof found === "string") return refused(ERRORS[found]);
     const { cleanupPolicy } = found.partition.config;
     if (!cleanupPolicy.delete) return refused(ERRORS.POLICY_VIOLATION);

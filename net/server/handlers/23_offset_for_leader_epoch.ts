@@ -12,7 +12,7 @@ import {
   type OffsetForLeaderEpochResponse,
 } from "../../wire/23_offset_for_leader_epoch.ts";
 import { type HandlerEntry, handles } from "../handler.ts";
-import { findPartition, type Services } from "../services.ts";
+import { findLeader, type Services } from "../services.ts";
 
 type Asked = OffsetForLeaderEpochRequest["topics"][number]["partitions"][
   number
@@ -23,12 +23,13 @@ export function offsetForLeaderEpochHandler(services: Services): HandlerEntry {
   function answer(name: string, asked: Asked) {
     const { partition, currentLeaderEpoch } = asked;
     const topic = { name, topicId: ZERO_UUID };
-    const found = findPartition(services, topic, partition);
+    const found = findLeader(services, topic, {
+      index: partition,
+      currentLeaderEpoch,
+    });
     if (typeof found === "string") {
       return { partition, errorCode: ERRORS[found] };
     }
-    const error = found.partition.epochError(currentLeaderEpoch);
-    if (error !== undefined) return { partition, errorCode: ERRORS[error] };
     const end = found.partition.log.endOffsetForEpoch(asked.leaderEpoch);
     return {
       partition,

@@ -13,7 +13,7 @@ import {
   type DescribeProducersResponse,
 } from "../../wire/61_describe_producers.ts";
 import { type HandlerEntry, handles } from "../handler.ts";
-import { findPartition, type Services } from "../services.ts";
+import { findLeader, type Services } from "../services.ts";
 
 /** The handler of DescribeProducers. */
 export function describeProducersHandler(services: Services): HandlerEntry {
@@ -26,7 +26,9 @@ export function describeProducersHandler(services: Services): HandlerEntry {
       });
     }
     const topic = { name, topicId: ZERO_UUID };
-    const found = findPartition(services, topic, partitionIndex);
+    const found = findLeader(services, topic, {
+      index: partitionIndex,
+    });
     if (typeof found === "string") {
       return failed(partitionIndex, {
         errorCode: ERRORS[found],

@@ -1,0 +1,128 @@
+/**
+ * One partition on three brokers over real sockets: what is produced comes to
+ * all, and stays through elections, stops and lag.
+ *
+ * @module
+ */
+import { assert, assertEquals } from "@std/assert";
+import { until } from "../../tests/fixtures.ts";
+import { ERRORS } from "../../core/errors.ts";
+import { ReplicaCluster } from "../../tests/replica_cluster.ts";
+
+/** Waits until all three hold `values`, and know them committed. */
+async function allHold(
+  { brokers }: ReplicaCluster,
+  values: string,
+): Promise<void> {
+  for (const broker of brokers.values()) {
+    await until(`broker ${broker.id} holds ${values}`, () => {
+      const { partition } = broker;
+      return broker.values() === values &&
+        partition.highWatermark === partition.log.logEndOffset;
+    });
+  }
+}
+
+Deno.test("what is produced with acks=all is on every replica, and read at each", async () => {
+  await using cluster = new ReplicaCluster();
+  cluster.create();
+  assertEquals(await cluster.produce(1, "v1;"), 0);
+  assertEquals(await cluster.produce(1, "v2;"), 0);
+  await allHold(cluster, "v1;v2;");
+  for (const id of [1, 2, 3]) {
+    assertEquals(await cluster.consume(id), { error: 0, values: "v1;v2;" });
+  }
+});
+
+Deno.test("only the leader takes records, and whoever waited there is told of another one", async () => {
+  await using cluster = new ReplicaCluster();
+  cluster.create();
+  const { NOT_LEADER_OR_FOLLOWER } = ERRORS;
+  assertEquals(await cluster.produce(2, "v1;"), NOT_LEADER_OR_FOLLOWER);
+  // Nobody fetches any more: what is produced waits.
+  for (const id of [2, 3]) cluster.brokers.get(id)!.replication.close();
+  const waiting = cluster.produce(1, "v1;");
+  await until(
+    "it is appended",
+    () => cluster.brokers.get(1)!.partition.log.logEndOffset === 1,
+  );
+  cluster.change({ leader: 2, isr: [2, 3] });
+  assertEquals(await waiting, NOT_LEADER_OR_FOLLOWER);
+});
+
+Deno.test("a leader that comes back is cut where its log and the new leader's part", async () => {
+  await using cluster = new ReplicaCluster();
+  cluster.create();
+  assertEquals(await cluster.produce(1, "v1;"), 0);
+  await allHold(cluster, "v1;");
+  // 1 leads on, for all it knows, and the others follow 2.
+  cluster.change({ leader: 2, isr: [2, 3] }, { except: 1 });
+  assertEquals(await cluster.produce(1, "v2;", { acks: 1 }), 0);
+  assertEquals(await cluster.produce(2, "v3;"), 0);
+  assertEquals(cluster.brokers.get(1)!.values(), "v1;v2;");
+  await cluster.brokers.get(1)!.stop();
+  cluster.start(1);
+  await allHold(cluster, "v1;v3;");
+  const isr = () => cluster.brokers.get(2)!.partition.isr;
+  await until("it is in sync again", () => isr().includes(1));
+});
+
+Deno.test("a follower that lags is let go, and acks=all is refused below min.insync.replicas", async () => {
+  await using cluster = new ReplicaCluster({
+    "replica.lag.time.max.ms": "400",
+    "min.insync.replicas": "2",
+  });
+  cluster.create();
+  assertEquals(await cluster.produce(1, "v1;"), 0);
+  cluster.brokers.get(3)!.replication.close();
+  // It waits for the laggard, until that is out.
+  assertEquals(await cluster.produce(1, "v2;"), 0);
+  const leader = cluster.brokers.get(1)!;
+  assertEquals(leader.partition.isr, [1, 2]);
+  cluster.brokers.get(2)!.replication.close();
+  assertEquals(await cluster.produce(1, "v3;", { timeoutMs: 300 }), 7);
+  await until("2 is out too", () => leader.partition.isr.length === 1);
+  assertEquals(
+    await cluster.produce(1, "v4;"),
+    ERRORS.NOT_ENOUGH_REPLICAS,
+  );
+  assertEquals(leader.partition.highWatermark, 2, "nothing is committed");
+});
+
+Deno.test("a proposal that the controller did not take is made again", async () => {
+  await using cluster = new ReplicaCluster({
+    "replica.lag.time.max.ms": "300",
+  });
+  cluster.create();
+  cluster.isDeaf = true;
+  cluster.brokers.get(3)!.replication.close();
+  const waiting = cluster.produce(1, "v1;", { timeoutMs: 20_000 });
+  const leader = cluster.brokers.get(1)!;
+  await until("it is proposed", () => leader.partition.isrProposal);
+  assert(leader.partition.highWatermark === 0, "the laggard counts still");
+  cluster.isDeaf = false;
+  assertEquals(await waiting, 0);
+  assertEquals(leader.partition.isr, [1, 2]);
+});
+
+Deno.test("a new replica starts over where the leader's log begins", async () => {
+  await using cluster = new ReplicaCluster({
+    "replica.lag.time.max.ms": "300",
+  });
+  cluster.create();
+  cluster.brokers.get(3)!.replication.close();
+  cluster.change({ isr: [1, 2] });
+  for (const value of ["v1;", "v2;", "v3;"]) {
+    assertEquals(await cluster.produce(1, value), 0);
+  }
+  cluster.brokers.get(1)!.partition.deleteRecords(2);
+  await cluster.brokers.get(3)!.stop();
+  cluster.start(3);
+  await until("3 is in sync", () => {
+    const { isr } = cluster.brokers.get(1)!.partition;
+    return isr.includes(3);
+  });
+  const { log } = cluster.brokers.get(3)!.partition;
+  assertEquals([log.logStartOffset, log.logEndOffset], [2, 3]);
+  assertEquals(cluster.brokers.get(3)!.values(), "v3;");
+});
