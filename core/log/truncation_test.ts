@@ -1,0 +1,226 @@
+/**
+ * Logs that are cut and go on otherwise: what indexes, producers and epochs say
+ * afterwards, and what a crash at any step of it leaves.
+ *
+ * @module
+ */
+import { assert, assertEquals, assertThrows } from "@std/assert";
+import {
+  type Choose,
+  Crash,
+  CrashDisk,
+} from "../../tests/faults/crash_disk.ts";
+import { resolveBrokerConfig, resolveTopicConfig } from "../config/resolve.ts";
+import type { Env } from "../env/env.ts";
+import { KafkaError } from "../errors.ts";
+import { batchesOf } from "../record/batch.ts";
+import { buildBatch } from "../record/builder.ts";
+import type { Log } from "./log.ts";
+import { LogFolder } from "./log_folder.ts";
+
+const CONFIG = {
+  ...resolveTopicConfig(new Map(), resolveBrokerConfig()),
+  segmentBytes: 500,
+  indexIntervalBytes: 1,
+};
+
+function envOn(disk: CrashDisk): Env {
+  let random = 0;
+  return {
+    clock: {
+      wallMs: () => 0,
+      monoMs: () => 0,
+      sleep: () => Promise.resolve(),
+      timer: () => () => {},
+      endOfTurn: () => {},
+    },
+    disk,
+    trace: () => {},
+    random: {
+      u32: () => random++,
+      bytes: (n: number) => new Uint8Array(n).fill(random++),
+    },
+    tasks: { spawn: (_: string, task: () => Promise<void>) => void task() },
+  } as unknown as Env;
+}
+
+function open(disk: CrashDisk): { folder: LogFolder; log: Log } {
+  const folder = LogFolder.open({ env: envOn(disk), path: "/d", nodeId: 1 });
+  const log = folder.openLog({
+    topic: "t",
+    partition: 0,
+    topicId: "Gmd94rMBRdCEC5P7ytJnvA",
+    config: CONFIG,
+  });
+  return { folder, log };
+}
+
+/** Appends one batch of a producer, and hands it to the file. */
+function append(log: Log, leaderEpoch: number, count = 2): void {
+  const at = log.logEndOffset;
+  const batch = buildBatch(
+    Array.from({ length: count }, (_, i) => ({
+      timestamp: 1000 + at + i,
+      key: null,
+      value: new Uint8Array(20).fill(leaderEpoch),
+    })),
+    {
+      producerId: 7,
+      producerEpoch: leaderEpoch,
+      baseSequence: sequenceOf(log),
+    },
+  );
+  log.appendAsLeader(batch, { leaderEpoch, nowMs: 0 });
+  log.writeStaged();
+}
+
+function sequenceOf(log: Log): number {
+  const [known] = [...log.activeProducers()];
+  return known?.producerEpoch === log.latestEpoch ? known.lastSequence + 1 : 0;
+}
+
+/** The epoch of each record. */
+function epochsIn(log: Log): number[] {
+  const epochs: number[] = [];
+  for (let next = 0; next < log.logEndOffset;) {
+    const bytes = log.read(next, {
+      maxBytes: 1e6,
+      upperOffset: Infinity,
+      minOneBatch: true,
+    });
+    for (const batch of batchesOf(bytes)) {
+      assertEquals(batch.baseOffset, next, "offsets have no gap");
+      while (next < batch.nextOffset) {
+        epochs[next++] = batch.partitionLeaderEpoch;
+      }
+    }
+  }
+  return epochs;
+}
+
+/** A log of epoch 1, in several segments, all of it safe. */
+async function begin(
+  disk: CrashDisk,
+): Promise<{ folder: LogFolder; log: Log }> {
+  const { folder, log } = open(disk);
+  log.assignEpoch(1);
+  for (let i = 0; i < 12; i++) append(log, 1);
+  await log.flush();
+  folder.checkpoint(new Map());
+  return { folder, log };
+}
+
+Deno.test("a log that is cut ends there, and so do its times, its producers and its epochs", async () => {
+  const { log } = await begin(new CrashDisk());
+  log.assignEpoch(2);
+  for (let i = 0; i < 3; i++) append(log, 2);
+  assertEquals([log.logEndOffset, log.segments.length > 2], [30, true]);
+  log.truncateTo(14);
+  assertEquals([log.logEndOffset, log.latestEpoch], [14, 1]);
+  assertEquals(log.endOffsetForEpoch(1), { epoch: 1, endOffset: 14 });
+  assertEquals(log.maxTimestamp(), { offset: 13, timestamp: 1013 });
+  assertEquals(log.offsetForTimestamp(1014), undefined);
+  const [producer] = [...log.activeProducers()];
+  assertEquals([producer!.producerEpoch, producer!.lastSequence], [1, 13]);
+  log.assignEpoch(3);
+  append(log, 3);
+  assertEquals(epochsIn(log), [...Array(14).fill(1), 3, 3]);
+});
+
+Deno.test("a batch that the cut goes through is gone whole", async () => {
+  const { log } = await begin(new CrashDisk());
+  log.truncateTo(5);
+  assertEquals(log.logEndOffset, 5);
+  const bytes = log.read(0, {
+    maxBytes: 1e6,
+    upperOffset: Infinity,
+    minOneBatch: true,
+  });
+  assertEquals([...batchesOf(bytes)].at(-1)!.nextOffset, 4);
+});
+
+Deno.test("a sync that was in flight at a cut tells nothing of what came after", async () => {
+  const disk = new CrashDisk();
+  const { log } = await begin(disk);
+  log.assignEpoch(2);
+  append(log, 2);
+  const flushing = log.flush();
+  log.truncateTo(10);
+  log.assignEpoch(3);
+  for (let i = 0; i < 8; i++) append(log, 3);
+  await flushing;
+  assert(log.flushedOffset <= 10, `${log.flushedOffset} is not durable`);
+});
+
+Deno.test("a follower takes no damaged batch, none twice, and none of a later epoch", async () => {
+  const { log } = await begin(new CrashDisk());
+  const source = (await begin(new CrashDisk())).log;
+  source.assignEpoch(4);
+  append(source, 4);
+  const batch = source.read(24, {
+    maxBytes: 1e6,
+    upperOffset: Infinity,
+    minOneBatch: true,
+  }).slice();
+  log.appendAsFollower(batch, { leaderEpochMax: 3 });
+  assertEquals(log.logEndOffset, 24, "epoch 4 is none of the leader's of 3");
+  const damaged = batch.slice();
+  damaged[damaged.length - 1]! ^= 1;
+  assertThrows(() => log.appendAsFollower(damaged), KafkaError, "damaged");
+  log.appendAsFollower(batch, { leaderEpochMax: 4 });
+  assertEquals([log.logEndOffset, log.latestEpoch], [26, 4]);
+  assertThrows(() => log.appendAsFollower(batch), KafkaError, "ends at 26");
+});
+
+/** Cuts and goes on in epoch 2, over a roll; then a part of it is synced. */
+async function cutAndGoOn(log: Log): Promise<void> {
+  log.truncateTo(10);
+  log.assignEpoch(2);
+  for (let i = 0; i < 5; i++) append(log, 2);
+  await log.flush();
+  for (let i = 0; i < 2; i++) append(log, 2);
+}
+
+/** Crashes at the `step`th step of it; whether it came that far. */
+async function crashAt(step: number, choose: Choose): Promise<boolean> {
+  const disk = new CrashDisk();
+  const { log } = await begin(disk);
+  disk.crashAt = disk.steps + step;
+  let isOver = true;
+  try {
+    await cutAndGoOn(log);
+  } catch (error) {
+    assert(error instanceof Crash || error instanceof KafkaError, `${error}`);
+    isOver = false;
+  }
+  disk.crashAt = Infinity;
+  const recovered = open(disk.crashed(choose)).log;
+  const epochs = epochsIn(recovered);
+  const cut = epochs.indexOf(2);
+  const what = `step ${step}: ${epochs}`;
+  const rest = cut < 0 ? epochs : epochs.slice(0, cut);
+  assertEquals(new Set(rest).size, 1, `nothing but epoch 1 before it, ${what}`);
+  assert(cut === -1 || cut === 10, what);
+  assert(epochs.length >= 10, `what was durable is there, ${what}`);
+  for (const [offset, epoch] of epochs.entries()) {
+    assertEquals(recovered.epochAt(offset), epoch, what);
+  }
+  const [producer] = [...recovered.activeProducers()];
+  const last = epochs.at(-1)!;
+  const count = epochs.filter((epoch) => epoch === last).length;
+  assertEquals(producer!.producerEpoch, last, what);
+  assertEquals(producer!.lastSequence, count - 1, what);
+  return isOver;
+}
+
+Deno.test("a crash at any step of a cut leaves the old log, or a part of the new one", async () => {
+  for (const pick of [0, 1, 2, 3, 4, 5, 6, 7]) {
+    let state = pick + 1;
+    const choose: Choose = (below) => {
+      state = Math.imul(state, 1664525) + 1013904223 >>> 0;
+      return pick === 0 ? 0 : pick === 1 ? below - 1 : (state >>> 8) % below;
+    };
+    let isOver = false;
+    for (let step = 1; !isOver; step++) isOver = await crashAt(step, choose);
+  }
+});
