@@ -368,6 +368,16 @@ function syncDirectory(path: string): void {
   });
 }
 
+async function syncDirectoryLater(path: string): Promise<void> {
+  if (Deno.build.os === "windows") return;
+  try {
+    using folder = await Deno.open(path, { read: true });
+    await folder.sync();
+  } catch (error) {
+    throw failed("sync folder", path, error);
+  }
+}
+
 /** The kernel drops the lock with the process, however it ends. */
 function lock(path: string): { release(): void } | undefined {
   const file = attempt(
@@ -415,6 +425,7 @@ function denoDisk(): Disk {
     unlink: (path) => remove(path, false),
     removeDirectory: (path) => remove(path, true),
     syncDirectory,
+    syncDirectoryLater,
     lock,
   };
 }

@@ -125,6 +125,8 @@ export interface Disk {
   removeDirectory(path: string): void;
   /** Makes creates, renames and unlinks in the directory durable. */
   syncDirectory(path: string): void;
+  /** The same for what was done before the call, without blocking. */
+  syncDirectoryLater(path: string): Promise<void>;
   /** Takes an exclusive lock for the life of the process, or returns undefined when another holds it. */
   lock(path: string): { release(): void } | undefined;
 }

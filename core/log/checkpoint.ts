@@ -24,11 +24,10 @@ export function replaceFile(
 ): void {
   const path = `${folder}/${name}`;
   const temporary = `${path}.tmp`;
-  const bytes = typeof content === "string" ? ENCODER.encode(content) : content;
   const file = disk.open(temporary, "create");
   try {
     file.truncate(0);
-    file.pwriteAll(bytes, 0);
+    file.pwriteAll(bytesOf(content), 0);
     file.syncDataSync();
   } finally {
     file.close();
@@ -40,15 +39,16 @@ export function replaceFile(
 /**
  * The same without keeping anybody waiting for the disk; whether it was done,
  * which it is not when the content is no longer true by then. After a crash of
- * the machine the old content may be back: the folder is not synced.
+ * the machine the old content may be back, unless the folder is synced, too.
  */
 export async function replaceFileLater(
   disk: Disk,
-  { folder, name, content, isStillTrue }: {
+  { folder, name, content, isStillTrue = () => true, syncsFolder = false }: {
     readonly folder: string;
     readonly name: string;
-    readonly content: string;
-    readonly isStillTrue: () => boolean;
+    readonly content: Uint8Array | string;
+    readonly isStillTrue?: () => boolean;
+    readonly syncsFolder?: boolean;
   },
 ): Promise<boolean> {
   const path = `${folder}/${name}`;
@@ -57,14 +57,22 @@ export async function replaceFileLater(
   const file = disk.open(temporary, "create");
   try {
     file.truncate(0);
-    file.pwriteAll(ENCODER.encode(content), 0);
+    file.pwriteAll(bytesOf(content), 0);
     await file.syncData();
   } finally {
     file.close();
   }
-  if (isStillTrue()) disk.rename(temporary, path);
-  else disk.unlink(temporary);
-  return isStillTrue();
+  if (!isStillTrue()) {
+    disk.unlink(temporary);
+    return false;
+  }
+  disk.rename(temporary, path);
+  if (syncsFolder) await disk.syncDirectoryLater(folder);
+  return true;
+}
+
+function bytesOf(content: Uint8Array | string): Uint8Array {
+  return typeof content === "string" ? ENCODER.encode(content) : content;
 }
 
 /** The text of a file; undefined when there is none. */

@@ -37,6 +37,8 @@ class IndexFile {
   #saved = 0;
   /** Bytes in the file, with those that were cut off since. */
   #fileBytes: number;
+  /** Whether bytes of the file may go with the machine. */
+  #isUnsynced = false;
   /** Kafka's tools want the file of an index without entries, too. */
   #isThere: boolean;
   #file: DiskFile | undefined;
@@ -105,19 +107,53 @@ class IndexFile {
 
   /** Writes what lies in memory only. */
   save(): void {
-    if (!this.#isThere || this.#saved < this.#count) this.#write();
+    if (this.#isThere && this.#saved === this.#count) return;
+    this.#write().close();
+    this.#noteSaved();
+    this.#isUnsynced = true;
   }
 
   /** Saves, durably, and gives the memory back. */
   freeze(): void {
-    if (!this.#isThere || this.#memory !== undefined) {
-      // An index that a crash makes vanish is as good as an empty one.
-      this.#write({ sync: this.#isThere || this.#count > 0 });
+    if (this.#isChanged) {
+      const file = this.#write();
+      try {
+        if (this.#needsSync) file.syncDataSync();
+      } finally {
+        file.close();
+      }
+      this.#noteSaved();
     }
     this.#memory = undefined;
   }
 
-  #write({ sync = false } = {}): void {
+  /** The same, without keeping anybody waiting for the disk. */
+  async freezeLater(): Promise<void> {
+    if (this.#isChanged) {
+      const file = this.#write();
+      try {
+        if (this.#needsSync) await file.syncData();
+      } finally {
+        file.close();
+      }
+      this.#noteSaved();
+    }
+    this.#memory = undefined;
+  }
+
+  /** Whether the file is to be made durable, or to have other bytes. */
+  get #isChanged(): boolean {
+    return this.#isUnsynced || !this.#isThere || this.#saved < this.#count ||
+      this.#fileBytes !== this.sizeInBytes;
+  }
+
+  /** An index that a crash makes vanish is as good as an empty one. */
+  get #needsSync(): boolean {
+    return this.#isThere || this.#count > 0;
+  }
+
+  /** Gives the file, which is to be closed. */
+  #write(): DiskFile {
     const from = this.#saved * this.#entryBytes;
     const file = this.#disk.open(this.path, "create");
     try {
@@ -125,13 +161,18 @@ class IndexFile {
         file.pwriteAll(this.#memory.subarray(from, this.sizeInBytes), from);
       }
       if (this.#fileBytes > this.sizeInBytes) file.truncate(this.sizeInBytes);
-      if (sync) file.syncDataSync();
-    } finally {
+    } catch (error) {
       file.close();
+      throw error;
     }
+    return file;
+  }
+
+  #noteSaved(): void {
     this.#saved = this.#count;
     this.#fileBytes = this.sizeInBytes;
     this.#isThere = true;
+    this.#isUnsynced = false;
   }
 
   /** Closes the handle; the next search opens it again. */

@@ -10,7 +10,12 @@
  * @module
  */
 import type { Disk } from "../env/env.ts";
-import { checkpointText, readCheckpoint, replaceFile } from "./checkpoint.ts";
+import {
+  checkpointText,
+  readCheckpoint,
+  replaceFile,
+  replaceFileLater,
+} from "./checkpoint.ts";
 
 const NAME = "leader-epoch-checkpoint";
 
@@ -52,6 +57,17 @@ export class LeaderEpochCache {
   /** Makes what was assigned durable, before its records are. */
   save(): void {
     if (!this.#isSaved) this.#write();
+  }
+
+  /** The same, without keeping anybody waiting for the disk. */
+  async saveLater(): Promise<void> {
+    if (this.#isSaved) return;
+    const entries = this.#entries;
+    this.#isSaved = await replaceFileLater(this.#disk, {
+      ...this.#file(),
+      isStillTrue: () => this.#entries === entries,
+      syncsFolder: true,
+    });
   }
 
   /** The epoch of the record at `offset`; −1 when unknown. */
@@ -107,15 +123,16 @@ export class LeaderEpochCache {
   }
 
   #write(): void {
+    replaceFile(this.#disk, this.#file());
+    this.#isSaved = true;
+  }
+
+  #file(): { folder: string; name: string; content: string } {
     const lines = this.#entries.map(({ epoch, startOffset }) =>
       `${epoch} ${startOffset}`
     );
-    replaceFile(this.#disk, {
-      folder: this.#folder,
-      name: NAME,
-      content: checkpointText(lines),
-    });
-    this.#isSaved = true;
+    const content = checkpointText(lines);
+    return { folder: this.#folder, name: NAME, content };
   }
 }
 

@@ -50,7 +50,7 @@ import { Segment } from "./segment.ts";
 import {
   removeSnapshotsBefore,
   snapshotsIn,
-  writeSnapshot,
+  SnapshotWriter,
 } from "./snapshots.ts";
 import { GATHER_BELOW_BYTES, Staging } from "./staging.ts";
 import { checkReplicated, cutSegments, removeSegments } from "./truncation.ts";
@@ -120,8 +120,7 @@ export class Log {
   #logStartOffset: number;
   #logEndOffset: number;
   #writtenOffset: number;
-  /** Up to which a snapshot in the folder knows all producers. */
-  #snapshotOffset: number;
+  readonly #snapshots: SnapshotWriter;
   #cleanedOffset: number | undefined;
   #failure: KafkaError | undefined;
   readonly #deletions: Deletions;
@@ -166,7 +165,11 @@ export class Log {
     this.#logStartOffset = opened.logStartOffset;
     this.#logEndOffset = opened.logEndOffset;
     this.#writtenOffset = opened.logEndOffset;
-    this.#snapshotOffset = opened.snapshotOffset;
+    this.#snapshots = new SnapshotWriter(options.env.disk, {
+      folder: options.folder,
+      producers: opened.producers,
+      offset: opened.snapshotOffset,
+    });
     const { cleanedOffset = Infinity } = options;
     // Recovery may have cut off what was cleaned: others come in its place.
     if (cleanedOffset <= opened.logEndOffset) {
@@ -407,7 +410,7 @@ export class Log {
     this.#epochs.clear();
     this.#producers.clear();
     this.#logStartOffset = offset;
-    this.#snapshotOffset = offset;
+    this.#snapshots.offset = offset;
     this.#endAt(offset, () => this.#flusher.reset(offset));
   }
 
@@ -489,10 +492,15 @@ export class Log {
     this.#cancelFlushTimer?.();
     try {
       if (clean && this.#failure === undefined) {
+        this.writeStaged();
+        // An epoch without records costs no write, here as elsewhere.
+        if (this.#writtenOffset > this.flushedOffset) {
+          await this.#epochs.saveLater();
+        }
         await this.flush();
         // The snapshot syncs the folder, for a new index, too.
-        this.#active.freeze();
-        this.#writeSnapshot();
+        await this.#active.freezeLater();
+        await this.#snapshots.writeLater(this.#logEndOffset);
       }
     } finally {
       this.#isClosed = true;
@@ -622,7 +630,7 @@ export class Log {
   #rebuildProducers(end: number): void {
     const { disk } = this.#env;
     const { folder } = this;
-    this.#snapshotOffset = rebuildProducers(this.#producers, {
+    this.#snapshots.offset = rebuildProducers(this.#producers, {
       disk,
       folder,
       segments: this.#segments,
@@ -636,7 +644,7 @@ export class Log {
     this.#staging.clear();
     if (this.#config.flushMessages !== Infinity) this.#syncActive();
     this.#active.freeze();
-    this.#writeSnapshot();
+    this.#snapshots.write(this.#logEndOffset);
     this.#startSegment(this.#logEndOffset);
     this.#startFlush();
   }
@@ -648,19 +656,6 @@ export class Log {
     } catch (error) {
       throw this.#takeOffline("flush", error);
     }
-  }
-
-  /** Of a log to which nothing was appended there is one, or it is empty. */
-  #writeSnapshot(): void {
-    const offset = this.#logEndOffset;
-    if (offset === this.#snapshotOffset) return;
-    const { folder } = this;
-    writeSnapshot(this.#env.disk, {
-      folder,
-      offset,
-      producers: this.#producers,
-    });
-    this.#snapshotOffset = offset;
   }
 
   #startSegment(baseOffset: number): void {

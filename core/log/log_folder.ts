@@ -31,6 +31,8 @@ const CLEANER = "cleaner-offset-checkpoint";
 const METADATA_TOPIC = "__cluster_metadata";
 /** What file systems take. */
 const FILE_NAME_BYTES_MAX = 255;
+/** Logs that are closed at the same time. */
+const CLOSING_MAX = 64;
 const CHECKPOINTS = ["recovery", "start", "replication", "cleaner"] as const;
 const NO_MARKS: ReadonlyMap<string, number> = new Map();
 /** One of the offset checkpoints of a data folder. */
@@ -373,11 +375,9 @@ export class LogFolder {
   ): Promise<void> {
     const logs = [...this.#logs.values()];
     try {
-      const closing = logs.map((log) => log.close({ clean }));
-      const failed = (await Promise.allSettled(closing))
-        .find((result) => result.status === "rejected");
+      const failures = await closeAll(logs, clean);
       await this.#checkpointing;
-      if (failed) throw failed.reason;
+      if (failures.length > 0) throw failures[0];
       // What a failed log has on the disk only a scan can tell.
       if (!clean || logs.some(({ isOffline }) => isOffline)) return;
       this.checkpoint(highWatermarks);
@@ -490,6 +490,26 @@ export class LogFolder {
     disk.syncDirectory(this.path);
     return gone;
   }
+}
+
+/** Closes the logs, some at once: what syncs together, the disk does at once. */
+async function closeAll(
+  logs: readonly Log[],
+  clean: boolean,
+): Promise<unknown[]> {
+  const failures: unknown[] = [];
+  const left = logs.values();
+  const closeNext = async () => {
+    for (const log of left) {
+      try {
+        await log.close({ clean });
+      } catch (error) {
+        failures.push(error);
+      }
+    }
+  };
+  await Promise.all(Array.from({ length: CLOSING_MAX }, closeNext));
+  return failures;
 }
 
 /** Makes the data folder, and what it lies in, so that no loss of power takes it. */

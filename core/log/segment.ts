@@ -293,22 +293,14 @@ export class Segment {
     this.txnIndex.freeze();
   }
 
-  /** The same, records too, without keeping anybody waiting for the disk. */
+  /** The same, without keeping anybody waiting for the disk. */
   async freezeLater(): Promise<void> {
     this.timeIndex.maybeAppend(this.maxTimestamp, this.#maxTimestampOffset);
-    this.saveIndexes();
-    await this.writer.syncData();
-    const parts = [".index", ".timeindex", ".txnindex"];
-    for (const part of parts) {
-      const path = `${this.path}${part}${this.#suffix}`;
-      if (this.#disk.stat(path) === undefined) continue;
-      const file = this.#disk.open(path, "write");
-      try {
-        await file.syncData();
-      } finally {
-        file.close();
-      }
-    }
+    await Promise.all([
+      this.offsetIndex.file.freezeLater(),
+      this.timeIndex.file.freezeLater(),
+      this.txnIndex.freezeLater(),
+    ]);
   }
 
   /** Writes gathered index entries to their files. */

@@ -5,7 +5,7 @@
  * @module
  */
 import type { Disk } from "../env/env.ts";
-import { replaceFile } from "./checkpoint.ts";
+import { replaceFile, replaceFileLater } from "./checkpoint.ts";
 import type { ProducerStates } from "./producer_state.ts";
 import { segmentName } from "./segment.ts";
 
@@ -29,20 +29,51 @@ export function snapshotPath(folder: string, offset: number): string {
   return `${folder}/${segmentName(offset)}${SUFFIX}`;
 }
 
-/** Writes what is known of producers below `offset`. */
-export function writeSnapshot(
-  disk: Disk,
-  { folder, offset, producers }: {
-    readonly folder: string;
-    readonly offset: number;
-    readonly producers: ProducerStates;
-  },
-): void {
-  replaceFile(disk, {
-    folder,
-    name: `${segmentName(offset)}${SUFFIX}`,
-    content: producers.encode(),
-  });
+/**
+ * Writes the snapshots of one log, each durable with all else that is new in
+ * the folder.
+ */
+export class SnapshotWriter {
+  readonly #disk: Disk;
+  readonly #folder: string;
+  readonly #producers: ProducerStates;
+  /** Up to which a snapshot in the folder knows all producers. */
+  offset: number;
+
+  constructor(
+    disk: Disk,
+    { folder, producers, offset }: {
+      readonly folder: string;
+      readonly producers: ProducerStates;
+      readonly offset: number;
+    },
+  ) {
+    this.#disk = disk;
+    this.#folder = folder;
+    this.#producers = producers;
+    this.offset = offset;
+  }
+
+  /** Writes one at `offset`, unless that is there. */
+  write(offset: number): void {
+    // A log to which nothing was appended has one, or is empty.
+    if (offset === this.offset) return;
+    replaceFile(this.#disk, this.#fileAt(offset));
+    this.offset = offset;
+  }
+
+  /** The same, without keeping anybody waiting for the disk. */
+  async writeLater(offset: number): Promise<void> {
+    if (offset === this.offset) return;
+    const file = this.#fileAt(offset);
+    await replaceFileLater(this.#disk, { ...file, syncsFolder: true });
+    this.offset = offset;
+  }
+
+  #fileAt(offset: number) {
+    const name = `${segmentName(offset)}${SUFFIX}`;
+    return { folder: this.#folder, name, content: this.#producers.encode() };
+  }
 }
 
 /** Removes snapshots that no recovery will need: all before `offset`. */

@@ -6,7 +6,7 @@
  *
  * @module
  */
-import type { Disk } from "../env/env.ts";
+import type { Disk, DiskFile } from "../env/env.ts";
 
 /** Bytes of one entry. */
 export const TXN_ENTRY_BYTES = 34;
@@ -102,12 +102,31 @@ export class TxnIndex {
 
   /** Writes what lies in memory only. */
   save(): void {
-    if (this.#isChanged) this.#write({ sync: false });
+    if (this.#isChanged) this.#write()?.close();
   }
 
   /** Saves, durably once the folder is synced. */
   freeze(): void {
-    if (this.#isChanged || this.#isUnsynced) this.#write({ sync: true });
+    if (!this.#isChanged && !this.#isUnsynced) return;
+    const file = this.#write();
+    try {
+      file?.syncDataSync();
+    } finally {
+      file?.close();
+    }
+    this.#isUnsynced = false;
+  }
+
+  /** The same, without keeping anybody waiting for the disk. */
+  async freezeLater(): Promise<void> {
+    if (!this.#isChanged && !this.#isUnsynced) return;
+    const file = this.#write();
+    try {
+      await file?.syncData();
+    } finally {
+      file?.close();
+    }
+    this.#isUnsynced = false;
   }
 
   /** Gives back the memory of what lies in the file. */
@@ -126,21 +145,24 @@ export class TxnIndex {
     return size === this.#load().length * TXN_ENTRY_BYTES;
   }
 
-  #write({ sync }: { readonly sync: boolean }): void {
+  /** Gives the file, which is to be closed, if there is one. */
+  #write(): DiskFile | undefined {
     const bytes = encodeEntries(this.#load());
+    let file: DiskFile | undefined;
     if (bytes.length === 0) this.#disk.unlink(this.#path);
     else {
-      const file = this.#disk.open(this.#path, "create");
+      file = this.#disk.open(this.#path, "create");
       try {
         file.pwriteAll(bytes, 0);
         file.truncate(bytes.length);
-        if (sync) file.syncDataSync();
-      } finally {
+      } catch (error) {
         file.close();
+        throw error;
       }
     }
     this.#isChanged = false;
-    this.#isUnsynced = !sync;
+    this.#isUnsynced = true;
+    return file;
   }
 
   /** What isn't an entry ends the file: recovery makes it anew. */

@@ -194,6 +194,11 @@ export class CrashDisk implements Disk {
     }
   }
 
+  // deno-lint-ignore require-await -- a crash must reject
+  async syncDirectoryLater(path: string): Promise<void> {
+    this.syncDirectory(path);
+  }
+
   lock(): { release(): void } {
     return { release: () => {} };
   }

@@ -77,6 +77,7 @@ export class SimDisk {
       unlink: (path) => mounted.unlink(path),
       removeDirectory: (path) => mounted.removeDirectory(path),
       syncDirectory: (path) => mounted.syncDirectory(path),
+      syncDirectoryLater: (path) => mounted.syncDirectoryLater(path),
       lock: (path) => mounted.lock(path),
     };
   }
@@ -212,12 +213,37 @@ class MountedDisk implements Disk {
 
   syncDirectory(path: string): void {
     this.#call("syncDirectory", path, () => {
-      if (this.#disk.chance.odds(this.#disk.faults.syncErrorRate)) {
-        this.#disk.syncFailed(this.#process);
-        throw failure("Io", "sync folder", path);
-      }
-      this.#folder(path).sync();
+      this.#endSync(path, this.#folder(path).beginSync());
     });
+  }
+
+  syncDirectoryLater(path: string): Promise<void> {
+    const { scheduler } = this.#process;
+    const { chance, faults } = this.#disk;
+    const [usual, worst] = faults.syncMs;
+    const later = Promise.withResolvers<void>();
+    const end = this.#call(
+      "syncDirectory",
+      path,
+      () => this.#folder(path).beginSync(),
+    );
+    scheduler.after(chance.delayMs(usual, worst), () => {
+      try {
+        this.#endSync(path, end);
+        later.resolve();
+      } catch (error) {
+        if (this.#process.isAlive) later.reject(error);
+      }
+    }, this.#process);
+    return later.promise;
+  }
+
+  #endSync(path: string, end: () => void): void {
+    if (this.#disk.chance.odds(this.#disk.faults.syncErrorRate)) {
+      this.#disk.syncFailed(this.#process);
+      throw failure("Io", "sync folder", path);
+    }
+    end();
   }
 
   lock(path: string): { release(): void } | undefined {

@@ -174,9 +174,15 @@ export class FolderNode {
     this.#change({ removed: from, added: [to, node] });
   }
 
-  sync(): void {
-    for (const change of this.#changes) apply(this.#durable, change);
-    this.#changes = [];
+  /** What is called makes durable what was done until now. */
+  beginSync(): () => void {
+    const last = this.#changes.at(-1);
+    return () => {
+      const count = last === undefined ? 0 : this.#changes.indexOf(last) + 1;
+      for (const change of this.#changes.splice(0, count)) {
+        apply(this.#durable, change);
+      }
+    };
   }
 
   /** The machine lost power: a beginning, or any part, of the changes stays. */

@@ -273,8 +273,8 @@ export const MUTANTS: readonly Mutant[] = [
     name: "the index of aborted transactions is not synced",
     file: "core/log/txn_index.ts",
     edits: [[
-      "if (this.#isChanged || this.#isUnsynced) this.#write({ sync: true });",
-      "if (this.#isChanged) this.#write({ sync: true });",
+      "    this.#isChanged = false;\n    this.#isUnsynced = true;\n    return file;",
+      "    this.#isChanged = false;\n    this.#isUnsynced = false;\n    return file;",
     ]],
   },
   {

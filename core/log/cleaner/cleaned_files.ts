@@ -59,6 +59,7 @@ export class CleanedFiles {
   async finish(aborted: readonly AbortedTransaction[]): Promise<void> {
     this.#write();
     for (const each of aborted) this.#segment.txnIndex.append(each);
+    await this.#segment.writer.syncData();
     await this.#segment.freezeLater();
     this.#segment.close();
   }
