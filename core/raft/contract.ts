@@ -68,6 +68,8 @@ export type RaftInput =
   /** The log is durable up to here. */
   | { readonly type: "synced"; readonly endOffset: number }
   | { readonly type: "resign" }
+  /** The node stops: it resigns, and stands no more; it still votes. */
+  | { readonly type: "leave" }
   /** No answer will come to a message. */
   | { readonly type: "failed"; readonly message: RaftMessage };
 

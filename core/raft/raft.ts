@@ -91,6 +91,7 @@ export class Raft {
   readonly #refused = new Set<number>();
   #grantingVoters: readonly number[] = [];
   #hasFetched = false;
+  #isLeaving = false;
   #successors: readonly number[] = [];
   #snapshot:
     | { id: { endOffset: number; epoch: number }; position: number }
@@ -231,6 +232,11 @@ export class Raft {
         return;
       case "synced":
         return this.#synced(input.endOffset);
+      case "leave":
+        this.#isLeaving = true;
+        if (this.#role === "leader") this.#resign();
+        else this.#deadlineMs = Infinity;
+        return;
       case "resign":
         if (this.#role === "leader") this.#resign();
         return;
@@ -317,7 +323,9 @@ export class Raft {
     if (leaderId < 0) return this.#answer("INVALID_REQUEST");
     if (epoch < this.#epoch) return this.#answer("FENCED_LEADER_EPOCH");
     this.#learn(leaderId, epoch);
-    if (this.#role === "follower" && this.#isVoter) {
+    const stands = this.#role === "follower" && this.#isVoter &&
+      !this.#isLeaving;
+    if (stands) {
       this.#deadlineMs = this.#nowMs + this.#successorMs(successors);
     }
     return this.#answer("NONE");
@@ -561,7 +569,7 @@ export class Raft {
   }
 
   #startElectionTimer(): void {
-    if (!this.#isVoter) {
+    if (!this.#isVoter || this.#isLeaving) {
       this.#deadlineMs = Infinity;
       return;
     }
@@ -610,7 +618,7 @@ export class Raft {
   }
 
   #startFetchTimer(): void {
-    this.#deadlineMs = this.#isVoter
+    this.#deadlineMs = this.#isVoter && !this.#isLeaving
       ? this.#nowMs + this.#options.timeouts.fetchMs
       : Infinity;
   }

@@ -153,6 +153,10 @@ export class Quorum {
   #syncing: Promise<void> | undefined;
   #timer: { readonly atMs: number; readonly cancel: Cancel } | undefined;
   #isRunning = false;
+  /** Told that another node leads, while this one leaves. */
+  #onSucceeded: () => void = () => {};
+  /** Whether a member took note of this one's resignation. */
+  #isHeard = false;
   /** Messages that no answer came to yet. */
   readonly #sent = new Set<Promise<void>>();
   /** Why the member can't go on, in an array of one. */
@@ -427,19 +431,33 @@ export class Quorum {
   /** Gives up leading, tells the others, and ends what is in flight. */
   async close(): Promise<void> {
     await this.settled();
-    if (this.#isRunning && this.#failure === undefined) {
-      this.#act((raft) => raft.step({ type: "resign" }));
-    }
+    if (this.#isRunning && this.#failure === undefined) await this.#leave();
     this.#isRunning = false;
     this.#timer?.cancel();
     this.#timer = undefined;
     this.service.answerAll();
-    const ending = Promise.all(this.#sent);
-    if (this.#raft.role === "resigned") await ending;
     this.#peers.close();
-    await ending;
+    await Promise.all(this.#sent);
     await this.settled();
     this.#files.abandonFetched();
+  }
+
+  /**
+   * Stands no more. Who led stays until another one leads, for its vote may be
+   * needed; not when nobody hears of it, nor for longer than voters wait.
+   */
+  async #leave(): Promise<void> {
+    const { env: { clock }, timeouts } = this.#options;
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#onSucceeded = resolve;
+    this.#act((raft) => raft.step({ type: "leave" }));
+    if (this.#raft.role !== "resigned" || this.#isAlone) return;
+    const cancel = clock.timer(timeouts.fetchMs, resolve);
+    Promise.all(this.#sent).then(() => {
+      if (!this.#isHeard) resolve();
+    });
+    await promise;
+    cancel();
   }
 
   /** Runs `fn` on the machine, and does all that it wants then. */
@@ -490,6 +508,9 @@ export class Quorum {
     const before = this.#leadership;
     const isNews = leaderId !== before.leaderId || epoch !== before.epoch ||
       isActive !== before.isActive;
+    if (leaderId >= 0 && leaderId !== this.#options.nodeId) {
+      this.#onSucceeded();
+    }
     if (isNews) {
       this.#leadership = { leaderId, epoch, isActive };
       this.#options.onLeadership(this.#leadership);
@@ -549,6 +570,7 @@ export class Quorum {
     this.#timer?.cancel();
     this.#peers.close();
     this.service.answerAll();
+    this.#onSucceeded();
     this.#options.onFailed(error);
   }
 
@@ -624,6 +646,7 @@ export class Quorum {
       (message.type === "beginQuorumEpoch" || message.type === "endQuorumEpoch")
     ) {
       raft.toldAnswered(message, answered.answer);
+      if (message.type === "endQuorumEpoch") this.#isHeard = true;
     }
   }
 

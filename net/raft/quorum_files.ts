@@ -108,8 +108,9 @@ export class QuorumFiles {
     const file = this.#disk.open(path, "read");
     try {
       const size = file.size();
-      const left = Math.max(0, size - position);
-      const bytes = new Uint8Array(Math.min(left, maxBytes));
+      const isWithin = position >= 0 && position < size;
+      const length = isWithin ? Math.min(size - position, maxBytes) : 0;
+      const bytes = new Uint8Array(Math.max(0, length));
       const read = bytes.length > 0 ? file.pread(bytes, position) : 0;
       return { bytes: bytes.subarray(0, read), size };
     } finally {

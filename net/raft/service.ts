@@ -67,6 +67,7 @@ interface Waiting {
 const ENDPOINTS_VERSION = 1;
 const FETCH_ENDPOINTS_VERSION = 16;
 const FETCH_TOPIC_ID_VERSION = 13;
+const FETCH_BYTES_MAX = 8 * 1024 * 1024;
 const EMPTY = new Uint8Array(0);
 
 /** The quorum's side of a controller listener. */
@@ -169,7 +170,11 @@ export class QuorumService {
     const { raft, act, clock, isActive } = this.#member;
     const query = queryOf(request, asked);
     const verdict = act((raft) => raft.fetch(query));
-    const maxBytes = Math.min(request.maxBytes, asked.partitionMaxBytes);
+    const maxBytes = Math.min(
+      request.maxBytes,
+      asked.partitionMaxBytes,
+      FETCH_BYTES_MAX,
+    );
     const answer = () => this.#fetched({ verdict, query, maxBytes, version });
     // Who doesn't tell what it knows hears of what is committed from now on.
     const known = Math.min(asked.highWatermark, raft.leaderHighWatermark);
@@ -197,7 +202,10 @@ export class QuorumService {
     const { act, raft, readSnapshot } = this.#member;
     let error = act((raft) => raft.fetchSnapshot({ replicaId, epoch }));
     const piece = error === undefined
-      ? readSnapshot(snapshotId, { position, maxBytes })
+      ? readSnapshot(snapshotId, {
+        position,
+        maxBytes: Math.min(maxBytes, FETCH_BYTES_MAX),
+      })
       : undefined;
     if (error === undefined && piece === undefined) {
       error = "SNAPSHOT_NOT_FOUND";

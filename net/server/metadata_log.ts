@@ -203,7 +203,11 @@ export class MetadataLog {
     }
   }
 
-  #onLeadership({ isActive, leaderId }: Leadership): void {
+  #onLeadership({ isActive, leaderId, epoch }: Leadership): void {
+    if (leaderId >= 0 && this.#quorum.voters.length !== 1) {
+      const { trace } = this.#options.env;
+      trace("info", "The cluster has a controller", { leaderId, epoch });
+    }
     if (!isActive) return this.#host.fail(notController(leaderId));
     this.#load();
     const { trace } = this.#options.env;
