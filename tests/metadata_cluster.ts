@@ -41,8 +41,8 @@ type ReplyTo<T extends ControllerInput["type"]> = ControllerReply & {
 };
 
 /** Chance that is the same each time. */
-export function seededRandom() {
-  let state = 42;
+export function seededRandom(seed = 42) {
+  let state = seed;
   const u32 = () => state = Math.imul(state, 1664525) + 1013904223 >>> 0;
   const bytes = (n: number) =>
     Uint8Array.from({ length: n }, () => u32() >>> 24);

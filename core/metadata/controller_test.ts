@@ -11,10 +11,8 @@ import { KafkaError } from "../errors.ts";
 import {
   assertSnapshotEqual,
   MetadataCluster as Cluster,
-  seededRandom,
 } from "../../tests/metadata_cluster.ts";
 import { MetadataImage, RESOURCE_TYPE } from "./image.ts";
-import { placeReplicas } from "./placement.ts";
 import { type MetadataRecord, metadataRecord } from "./records.ts";
 import { snapshotRecords } from "./snapshot.ts";
 
@@ -352,23 +350,4 @@ Deno.test("a delta names what changed, and a topic made and gone is nothing", ()
   assertEquals([...delta.partitions.get("t")!], [0, 1]);
   assertEquals([...delta.brokers], [1]);
   assertEquals(image.takeDelta().createdTopics.size, 0);
-});
-
-Deno.test("placement spreads over racks and brokers, unfenced ones lead", () => {
-  const u32 = seededRandom().u32;
-  const brokers = Array.from({ length: 6 }, (_, id) => ({
-    id,
-    rack: `r${id % 3}`,
-    isFenced: id === 5,
-  }));
-  const placed = placeReplicas(brokers, {
-    partitions: 30,
-    replicationFactor: 3,
-    u32,
-  });
-  for (const replicas of placed) {
-    assertEquals(new Set(replicas.map((id) => id % 3)).size, 3);
-    assert(replicas[0] !== 5);
-  }
-  assertEquals(new Set(placed.map(([leader]) => leader)).size, 5);
 });

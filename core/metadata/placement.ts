@@ -1,7 +1,8 @@
 /**
- * Which brokers a new partition's replicas go to: racks round robin from a
- * random offset, inside a rack unfenced brokers first. Owns the choice; knows
- * no topic and no record.
+ * Which brokers a new partition's replicas go to: everyone alive leads in turn,
+ * racks taking turns too; the other replicas go to other racks as long as there
+ * are any, and to whoever holds least. Owns the choice; knows no topic and no
+ * record.
  *
  * @module
  */
@@ -23,8 +24,19 @@ export interface PlacementOptions {
 }
 
 interface Rack {
-  readonly unfenced: number[];
-  readonly fenced: number[];
+  brokers: number;
+  /** Replicas that its brokers were given. */
+  load: number;
+  /** Brokers that are still to lead in this round. */
+  waiting: number;
+}
+
+interface Candidate {
+  readonly id: number;
+  readonly rack: Rack;
+  readonly isFenced: boolean;
+  /** Replicas that it was given. */
+  load: number;
 }
 
 /** Replicas of each new partition; the first one leads and is unfenced. */
@@ -32,68 +44,82 @@ export function placeReplicas(
   brokers: Iterable<PlaceableBroker>,
   { partitions, replicationFactor, u32 }: PlacementOptions,
 ): number[][] {
-  const racks = [...byRack(brokers).values()];
-  const unfenced = racks.reduce((sum, rack) => sum + rack.unfenced.length, 0);
+  const all = candidates(brokers);
   const placed: number[][] = [];
+  let waiting: Candidate[] = [];
   for (let index = 0; index < partitions; index++) {
-    // A full round gave every broker a turn to lead: begin another order.
-    if (index % unfenced === 0) racks.forEach((rack) => shuffleRack(rack, u32));
-    const offset = index % unfenced === 0 ? u32() : index;
-    placed.push(
-      placeOne(rotated(racks, offset), { replicationFactor, turn: index }),
-    );
+    if (waiting.length === 0) {
+      // Everyone had a turn to lead: go on in another order.
+      shuffle(all, u32);
+      waiting = all.filter(({ isFenced }) => !isFenced);
+      for (const { rack } of waiting) rack.waiting++;
+    }
+    // Racks take turns: next is the one with the most who wait.
+    const leader = least(waiting, ({ rack, load }) => [-rack.waiting, load]);
+    if (leader === undefined) break;
+    waiting.splice(waiting.indexOf(leader), 1);
+    leader.rack.waiting--;
+    placed.push(placeOne(leader, { all, replicationFactor }));
   }
   return placed;
 }
 
-function byRack(brokers: Iterable<PlaceableBroker>): Map<string | null, Rack> {
+function candidates(brokers: Iterable<PlaceableBroker>): Candidate[] {
   const racks = new Map<string | null, Rack>();
-  for (const broker of brokers) {
-    const rack = racks.get(broker.rack) ?? { unfenced: [], fenced: [] };
-    racks.set(broker.rack, rack);
-    (broker.isFenced ? rack.fenced : rack.unfenced).push(broker.id);
-  }
-  return racks;
+  return Array.from(brokers, ({ id, rack: name, isFenced }) => {
+    const rack = racks.get(name) ?? { brokers: 0, load: 0, waiting: 0 };
+    racks.set(name, rack);
+    rack.brokers++;
+    return { id, rack, isFenced, load: 0 };
+  });
 }
 
 function placeOne(
-  racks: readonly Rack[],
-  { replicationFactor, turn }: {
+  leader: Candidate,
+  { all, replicationFactor }: {
+    readonly all: readonly Candidate[];
     readonly replicationFactor: number;
-    readonly turn: number;
   },
 ): number[] {
-  const queues = racks.map((rack) => [
-    ...rotated(rack.unfenced, turn),
-    ...rotated(rack.fenced, turn),
-  ]);
-  const first = racks.findIndex((rack) => rack.unfenced.length > 0);
-  const order = rotated(queues, Math.max(0, first));
-  const replicas: number[] = [];
-  while (replicas.length < replicationFactor) {
-    const before = replicas.length;
-    for (const queue of order) {
-      const id = queue.shift();
-      if (id !== undefined && replicas.length < replicationFactor) {
-        replicas.push(id);
-      }
-    }
-    if (replicas.length === before) break;
+  const chosen: Candidate[] = [];
+  let next: Candidate | undefined = leader;
+  while (next !== undefined) {
+    chosen.push(next);
+    next.load++;
+    next.rack.load++;
+    if (chosen.length === replicationFactor) break;
+    const others = all.filter((each) => !chosen.includes(each));
+    next = least(others, (each) => [
+      chosen.filter(({ rack }) => rack === each.rack).length,
+      Number(each.isFenced),
+      each.rack.load / each.rack.brokers,
+      each.load,
+    ]);
   }
-  return replicas;
+  return chosen.map(({ id }) => id);
 }
 
-function rotated<T>(items: readonly T[], by: number): T[] {
-  if (items.length === 0) return [];
-  const at = by % items.length;
-  return [...items.slice(at), ...items.slice(0, at)];
+/** The first one whose rank no other's is below, number by number. */
+function least(
+  items: readonly Candidate[],
+  rankOf: (item: Candidate) => readonly number[],
+): Candidate | undefined {
+  let found: Candidate | undefined;
+  let lowest: readonly number[] = [];
+  for (const item of items) {
+    const rank = rankOf(item);
+    const at = rank.findIndex((value, i) => value !== lowest[i]);
+    const isLower = at !== -1 && rank[at]! < lowest[at]!;
+    if (found !== undefined && !isLower) continue;
+    found = item;
+    lowest = rank;
+  }
+  return found;
 }
 
-function shuffleRack(rack: Rack, u32: () => number): void {
-  for (const ids of [rack.unfenced, rack.fenced]) {
-    for (let i = ids.length - 1; i > 0; i--) {
-      const j = u32() % (i + 1);
-      [ids[i], ids[j]] = [ids[j]!, ids[i]!];
-    }
+function shuffle<T>(items: T[], u32: () => number): void {
+  for (let i = items.length - 1; i > 0; i--) {
+    const j = u32() % (i + 1);
+    [items[i], items[j]] = [items[j]!, items[i]!];
   }
 }
