@@ -6,11 +6,15 @@
  *
  * @module
  */
-import { int, list, string } from "./key.ts";
+import { bool, int, list, long, string } from "./key.ts";
 
 const ROLES = ["broker", "controller"] as const;
 
 export const CLUSTER_KEYS = {
+  "auto.leader.rebalance.enable": bool(true, {
+    doc: "Whether preferred replicas lead again, by and by, once they are in " +
+      "sync.",
+  }),
   "broker.heartbeat.interval.ms": int(2000, {
     min: 1,
     doc: "How often a broker tells the controller that it lives.",
@@ -53,8 +57,18 @@ export const CLUSTER_KEYS = {
     doc: "What each listener speaks: NAME:PLAINTEXT. Listeners called " +
       "PLAINTEXT need no entry, nor do controllers' while there is none.",
   }),
+  "leader.imbalance.check.interval.seconds": int(300, {
+    min: 1,
+    doc: "How often the controller looks for partitions that their preferred " +
+      "replica could lead.",
+  }),
   "process.roles": list(ROLES, {
     valid: ROLES,
     doc: "What this node does; both. Kafka has no default.",
+  }),
+  "unclean.leader.election.interval.ms": long(300000, {
+    min: 1,
+    doc: "How often the controller looks for partitions without leader whose " +
+      "topic has unclean.leader.election.enable.",
   }),
 } as const;

@@ -44,7 +44,7 @@ import { createPartitions } from "./partitions.ts";
 import { allocateProducerIds } from "./producer_ids.ts";
 import type { QuotaEntity } from "./quota_entity.ts";
 import { alterPartitionReassignments } from "./reassignments.ts";
-import { type MetadataRecord, metadataRecord } from "./records.ts";
+import type { MetadataRecord } from "./records.ts";
 import { alterUserScramCredentials } from "./scram.ts";
 import { createTopics, deleteTopics } from "./topics.ts";
 
@@ -191,7 +191,7 @@ export type ControllerInput =
     /** Null: wherever it is needed. */
     readonly topicPartitions: readonly TopicElections[] | null;
   }
-  | { readonly type: "balanceLeaders" | "electUncleanLeaders" | "noOp" }
+  | { readonly type: "balanceLeaders" | "electUncleanLeaders" }
   | {
     readonly type: "createTopics";
     readonly topics: readonly NewTopic[];
@@ -307,7 +307,7 @@ export type ControllerReply =
     /** Who was fenced, one at a time; −1: nobody is stale. */
     readonly brokerId: number;
   }
-  | { readonly type: "unregisterBroker" | "noOp" }
+  | { readonly type: "unregisterBroker" }
   | {
     readonly type: "alterPartition";
     readonly topics: readonly AlteredTopic[];
@@ -443,12 +443,6 @@ export class Controller
         return balanceLeaders(state);
       case "electUncleanLeaders":
         return electUncleanLeaders(state);
-      case "noOp":
-        // Its offset is all that it is for.
-        return {
-          records: [metadataRecord("NoOp", {})],
-          reply: { type: "noOp" },
-        };
       case "createTopics":
         return createTopics(input, state);
       case "deleteTopics":

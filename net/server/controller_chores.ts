@@ -16,27 +16,75 @@ const LOOKS_PER_SESSION = 8;
 export function controllerChores(
   services: Pick<Services, "config" | "control">,
   { clock, trace, isActive }: {
-    readonly clock: Clock;
+    readonly clock: Pick<Clock, "monoMs">;
     readonly trace: Trace;
     readonly isActive: () => boolean;
   },
 ): Chore[] {
-  const everyMs = () =>
-    services.config["broker.session.timeout.ms"] / LOOKS_PER_SESSION;
-  let lastMs = clock.monoMs();
-  const fence = async () => {
+  const { control } = services;
+  /** Goes on while there is more to do and the controller is here. */
+  const whileAnyIs = async (one: () => Promise<boolean>) => {
     try {
-      const reply = await services.control({ type: "fenceStale" });
-      if (reply.type !== "fenceStale" || reply.brokerId === -1) return;
-      trace("warn", "A broker was silent for too long and is fenced", {
-        broker: reply.brokerId,
-      });
+      while (isActive() && await one());
     } catch (error) {
       if (!(error instanceof KafkaError)) throw error;
       // The controller has moved: that one looks.
     }
   };
-  return [{
+  const fence = async () => {
+    const reply = await control({ type: "fenceStale" });
+    if (reply.type !== "fenceStale" || reply.brokerId === -1) return false;
+    trace("warn", "A broker was silent for too long and is fenced", {
+      broker: reply.brokerId,
+    });
+    return true;
+  };
+  const balance = async () => {
+    const reply = await control({ type: "balanceLeaders" });
+    if (reply.type !== "balanceLeaders" || reply.elections === 0) return false;
+    const partitions = reply.elections;
+    trace("info", "Preferred replicas lead again", { partitions });
+    return true;
+  };
+  const electUnclean = async () => {
+    const reply = await control({ type: "electUncleanLeaders" });
+    const isSome = reply.type === "electUncleanLeaders" && reply.elections > 0;
+    if (!isSome) return false;
+    trace("warn", "Replicas that may lack records lead now", {
+      partitions: reply.elections,
+    });
+    return true;
+  };
+  return [
+    silentBrokers(services, { clock, fence: () => whileAnyIs(fence) }),
+    {
+      name: "preferred leaders",
+      everyMs: () =>
+        services.config["leader.imbalance.check.interval.seconds"] * 1000,
+      round: () =>
+        services.config["auto.leader.rebalance.enable"]
+          ? whileAnyIs(balance)
+          : undefined,
+    },
+    {
+      name: "unclean leaders",
+      everyMs: () => services.config["unclean.leader.election.interval.ms"],
+      round: () => whileAnyIs(electUnclean),
+    },
+  ];
+}
+
+function silentBrokers(
+  services: Pick<Services, "config">,
+  { clock, fence }: {
+    readonly clock: Pick<Clock, "monoMs">;
+    readonly fence: () => Promise<void>;
+  },
+): Chore {
+  const everyMs = () =>
+    services.config["broker.session.timeout.ms"] / LOOKS_PER_SESSION;
+  let lastMs = clock.monoMs();
+  return {
     name: "silent brokers",
     everyMs,
     round: () => {
@@ -44,7 +92,7 @@ export function controllerChores(
       // After a sleep of this process it's its own silence that it would see.
       const hasSlept = nowMs - lastMs > everyMs() * 2;
       lastMs = nowMs;
-      if (isActive() && !hasSlept) return fence();
+      return hasSlept ? undefined : fence();
     },
-  }];
+  };
 }
