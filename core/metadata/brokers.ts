@@ -287,36 +287,37 @@ export function unregisterBroker(
   { brokerId }: { readonly brokerId: number },
   state: ControllerState,
 ): ControllerDecision {
-  const { id, epoch } = requireBroker(state.image, brokerId);
+  const broker = state.image.broker(brokerId);
+  if (broker === undefined) {
+    throw new KafkaError(
+      "BROKER_ID_NOT_REGISTERED",
+      `Broker ${brokerId} is not registered`,
+    );
+  }
+  const { epoch: brokerEpoch } = broker;
   return {
     records: [
-      ...withoutBroker(id, { state, isClean: false }),
-      metadataRecord("UnregisterBroker", { brokerId: id, brokerEpoch: epoch }),
+      ...withoutBroker(brokerId, { state, isClean: false }),
+      metadataRecord("UnregisterBroker", { brokerId, brokerEpoch }),
     ],
     reply: { type: "unregisterBroker" },
   };
 }
 
-/** The registered broker `id`, which must be in `epoch` if that is given. */
+/** The registered broker `id`, in `epoch`. */
 export function requireBroker(
   image: MetadataImage,
   id: number,
-  epoch?: number,
+  epoch: number,
 ): BrokerImage {
   const broker = image.broker(id);
-  if (broker === undefined) {
-    throw new KafkaError(
-      "BROKER_ID_NOT_REGISTERED",
-      `Broker ${id} is not registered: register it first`,
-    );
-  }
-  if (epoch !== undefined && broker.epoch !== epoch) {
-    throw new KafkaError(
-      "STALE_BROKER_EPOCH",
-      `Broker ${id} is in epoch ${broker.epoch}, not ${epoch}`,
-    );
-  }
-  return broker;
+  if (broker?.epoch === epoch) return broker;
+  throw new KafkaError(
+    "STALE_BROKER_EPOCH",
+    broker === undefined
+      ? `Broker ${id} is not registered`
+      : `Broker ${id} is in epoch ${broker.epoch}, not ${epoch}`,
+  );
 }
 
 /**

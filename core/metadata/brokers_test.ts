@@ -175,7 +175,7 @@ Deno.test("an unregistered broker is out of every ISR", () => {
   assertEquals(led(cluster), "2 in 1, isr 2,3 in 1");
   assertEquals(
     refusal(() => cluster.heartbeat(1, { brokerEpoch: 0 })),
-    "BROKER_ID_NOT_REGISTERED",
+    "STALE_BROKER_EPOCH",
   );
 });
 

@@ -14,16 +14,15 @@ import type {
   Reassignment,
 } from "./controller.ts";
 import type { PartitionImage, TopicImage } from "./image.ts";
-import { partitionChange, without } from "./partition_change.ts";
+import {
+  partitionChange,
+  type PartitionTarget,
+  RECOVERING,
+  without,
+} from "./partition_change.ts";
 import type { MetadataRecord } from "./records.ts";
 import { checkAssignments } from "./replicas.ts";
 import { itemResult } from "./topics.ts";
-
-/** Who holds a partition, and who is to come and to go. */
-type Placement = Pick<
-  PartitionImage,
-  "replicas" | "isr" | "addingReplicas" | "removingReplicas"
->;
 
 /** Moves partitions, or calls their moves off. */
 export function alterPartitionReassignments(
@@ -42,7 +41,7 @@ export function alterPartitionReassignments(
       ...itemResult(() => {
         const { topic, partition } = find(state, name, partitionIndex);
         const target = replicas === null
-          ? cancelled(partition)
+          ? cancelled(partition, allowsUncleanLeaders(state, name))
           : moved(partition, { replicas, allowReplicationFactorChange, state });
         const change = partitionChange({ topic, index: partitionIndex }, {
           state,
@@ -84,7 +83,7 @@ function moved(
     readonly allowReplicationFactorChange: boolean;
     readonly state: ControllerState;
   },
-): Placement {
+): PartitionTarget {
   checkAssignments(state, [target], target.length);
   const { replicas, isr, addingReplicas, removingReplicas } = partition;
   const factor = replicas.length - removingReplicas.length;
@@ -105,7 +104,10 @@ function moved(
   };
 }
 
-function cancelled(partition: PartitionImage): Placement {
+function cancelled(
+  partition: PartitionImage,
+  isUncleanAllowed: boolean,
+): PartitionTarget {
   const { addingReplicas, removingReplicas } = partition;
   if (addingReplicas.length + removingReplicas.length === 0) {
     throw new KafkaError(
@@ -114,16 +116,15 @@ function cancelled(partition: PartitionImage): Placement {
     );
   }
   const isr = without(partition.isr, addingReplicas);
-  if (isr.length === 0) {
+  const replicas = without(partition.replicas, addingReplicas);
+  const back = { replicas, isr, addingReplicas: [], removingReplicas: [] };
+  if (isr.length > 0) return back;
+  const [first] = replicas;
+  if (first === undefined || !isUncleanAllowed) {
     throw new KafkaError(
       "INVALID_REPLICA_ASSIGNMENT",
       "None of the replicas that the partition had is in sync: going back would lose records",
     );
   }
-  return {
-    replicas: without(partition.replicas, addingReplicas),
-    isr,
-    addingReplicas: [],
-    removingReplicas: [],
-  };
+  return { ...back, isr: [first], leaderRecoveryState: RECOVERING };
 }

@@ -127,3 +127,26 @@ Deno.test("a move to nobody, to strangers, to one twice, or of another width, is
     "INVALID_REPLICATION_FACTOR",
   );
 });
+
+Deno.test("going back to replicas that aren't in sync loses records, and must be allowed", () => {
+  const { controller, move, shown } = world({ replicas: [1, 2] });
+  assertEquals(move([3, 1]), "NONE");
+  const only = metadataRecord("PartitionChange", {
+    partitionId: 0,
+    topicId: METADATA_TOPIC_ID,
+    isr: [3],
+    leader: 3,
+  });
+  controller.apply(only);
+  assertEquals(move(null), "INVALID_REPLICA_ASSIGNMENT");
+  controller.apply(metadataRecord("Config", {
+    resourceType: 2,
+    resourceName: "t",
+    name: "unclean.leader.election.enable",
+    value: "true",
+  }));
+  assertEquals(move(null), "NONE");
+  assertEquals(shown(), "1,2 isr 1 + - led by 1 in 2");
+  const { leaderRecoveryState } = controller.image.partition("t", 0)!;
+  assertEquals(leaderRecoveryState, 1);
+});

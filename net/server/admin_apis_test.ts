@@ -32,6 +32,7 @@ import { LIST_PARTITION_REASSIGNMENTS } from "../wire/46_list_partition_reassign
 import { OFFSET_DELETE } from "../wire/47_offset_delete.ts";
 import { DESCRIBE_QUORUM } from "../wire/55_describe_quorum.ts";
 import { DESCRIBE_PRODUCERS } from "../wire/61_describe_producers.ts";
+import { UNREGISTER_BROKER } from "../wire/64_unregister_broker.ts";
 import { LIST_CONFIG_RESOURCES } from "../wire/74_list_config_resources.ts";
 import { DESCRIBE_TOPIC_PARTITIONS } from "../wire/75_describe_topic_partitions.ts";
 
@@ -279,6 +280,24 @@ Deno.test("nothing needs an election on one node, and nothing is being reassigne
     );
     assertEquals([errorCode, found.length], [0, 0]);
   }
+});
+
+Deno.test("a broker that nobody knows can't be unregistered, and one that is needs no partition", async () => {
+  await using at = await running();
+  using client = await RawClient.connect(at.port);
+  await create(client, "t");
+  const unregister = (brokerId: number) =>
+    client.call({ api: UNREGISTER_BROKER, version: 0 }, { brokerId });
+  const { errorCode, errorMessage } = await unregister(7);
+  assertEquals(errorCode, ERRORS.BROKER_ID_NOT_REGISTERED);
+  assertEquals(errorMessage, "Broker 7 is not registered");
+  assertEquals((await unregister(1)).errorCode, 0);
+  const { topics } = await client.call(
+    { api: DESCRIBE_TOPIC_PARTITIONS, version: 0 },
+    { topics: [{ name: "t" }] },
+  );
+  const [partition] = topics[0]!.partitions;
+  assertEquals([partition!.leaderId, partition!.isrNodes], [-1, []]);
 });
 
 Deno.test("offsets of a group are deleted unless a member reads their topic", async () => {

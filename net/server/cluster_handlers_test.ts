@@ -102,15 +102,3 @@ Deno.test("a broker of another cluster, or one that leaves ZooKeeper, isn't regi
   });
   assertEquals(cluster.image.broker(2), undefined);
 });
-
-Deno.test("a broker that is unregistered is known no more", async () => {
-  const { cluster, ask } = setUp();
-  await ask(62, REGISTRATION);
-  const done = { errorCode: 0, errorMessage: null };
-  assertEquals(await ask(64, { brokerId: 2 }), done);
-  assertEquals(cluster.image.broker(2), undefined);
-  assertEquals(await ask(64, { brokerId: 2 }), {
-    errorCode: ERRORS.BROKER_ID_NOT_REGISTERED,
-    errorMessage: "Broker 2 is not registered: register it first",
-  });
-});

@@ -136,6 +136,7 @@ function adminHandlers(services: Services): HandlerEntry[] {
     alterUserScramCredentialsHandler(services),
     describeQuorumHandler(services),
     updateFeaturesHandler(services),
+    unregisterBrokerHandler(services),
   ];
 }
 
@@ -147,7 +148,6 @@ export function clusterHandlers(
     alterPartitionHandler(services),
     brokerRegistrationHandler(services),
     brokerHeartbeatHandler(services),
-    unregisterBrokerHandler(services),
     allocateProducerIdsHandler(services),
   ];
 }
