@@ -106,19 +106,25 @@ export class Metadata {
     const old = before.get(name);
     const partitions: PartitionInfo[] = [];
     for (const part of topic.partitions) {
+      // All of a topic's are listed: no list grows for the sake of a number.
+      const { partitionIndex } = part;
+      if (partitionIndex < 0 || partitionIndex >= topic.partitions.length) {
+        continue;
+      }
       const info: PartitionInfo = {
         topic: name,
-        partition: part.partitionIndex,
+        partition: partitionIndex,
         leader: part.leaderId,
         leaderEpoch: part.leaderEpoch,
         replicas: part.replicaNodes,
         isr: part.isrNodes,
       };
       const known = old?.topicId === topicId
-        ? old?.partitions[part.partitionIndex]
+        ? old?.partitions[partitionIndex]
         : undefined;
-      partitions[part.partitionIndex] =
-        known && info.leaderEpoch < known.leaderEpoch ? known : info;
+      partitions[partitionIndex] = known && info.leaderEpoch < known.leaderEpoch
+        ? known
+        : info;
     }
     if (topicId) this.#namesById.set(topicId, name);
     // A passing failure must not make a usable topic forgotten.
