@@ -460,10 +460,12 @@ export class Consumer {
       this.#joining = member.join();
       this.#joining.then(() => this.#wake?.(), () => this.#wake?.());
     }
+    const over = new AbortController();
     const settled = await Promise.race([
       this.#joining.then((joined) => ({ joined }), (error) => ({ error })),
-      this.#woken(50).then(() => undefined),
+      this.#woken(50, over.signal).then(() => undefined),
     ]);
+    over.abort();
     if (!settled) return;
     this.#joining = undefined;
     if ("error" in settled) {
@@ -476,7 +478,14 @@ export class Consumer {
   /** Takes over what the leader decided; with cooperation in two steps. */
   async #adopt(member: GroupMember, joined: Joined): Promise<void> {
     this.#protocol = joined.protocol;
-    await knowTopics(this.#cluster, joined.assigned.map(({ topic }) => topic));
+    try {
+      await knowTopics(this.#cluster, joined.assigned.map((tp) => tp.topic));
+    } catch (error) {
+      // Only another round brings what was decided once more.
+      member.needsJoin = true;
+      if (error instanceof KafkaError && isTransient(error)) return;
+      throw error;
+    }
     const names = new Set(
       joined.assigned.map((tp) => partitionName(tp.topic, tp.partition)),
     );

@@ -1,0 +1,143 @@
+/**
+ * A member of a classic group, against a scripted broker in memory: what an
+ * unlucky moment takes, another round brings.
+ *
+ * @module
+ */
+import { assertEquals } from "@std/assert";
+import { denoEnv } from "../../core/env/deno_env.ts";
+import { encodeAssignment } from "../../core/assign/protocol.ts";
+import { LIMITS } from "../../core/limits.ts";
+import type { Input, Message } from "../../core/schema/schema.ts";
+import { until } from "../../tests/fixtures.ts";
+import { FrameReader } from "../link/frame_reader.ts";
+import { memoryTransport } from "../tcp/memory_tcp.ts";
+import type { Connection } from "../tcp/transport.ts";
+import { METADATA } from "../wire/03_metadata.ts";
+import { OFFSET_FETCH } from "../wire/09_offset_fetch.ts";
+import { FIND_COORDINATOR } from "../wire/10_find_coordinator.ts";
+import { JOIN_GROUP } from "../wire/11_join_group.ts";
+import { SYNC_GROUP } from "../wire/14_sync_group.ts";
+import { API_VERSIONS } from "../wire/18_api_versions.ts";
+import type { Api } from "../wire/api.ts";
+import { decodeRequestHeader, encodeResponse } from "../wire/headers.ts";
+import { Consumer } from "./consumer.ts";
+
+const APIS: readonly Api[] = [
+  METADATA,
+  OFFSET_FETCH,
+  FIND_COORDINATOR,
+  JOIN_GROUP,
+  SYNC_GROUP,
+  API_VERSIONS,
+];
+
+/**
+ * A broker with one member besides the leader, which always gets `t-0`. It
+ * dies once at the worst moment: `t` is known to nobody but the assignment.
+ */
+class Script {
+  port = 0;
+  joins = 0;
+  #isKnown = false;
+
+  /** What to answer; undefined leaves the request unanswered, null hangs up. */
+  answer(frame: Uint8Array): Uint8Array | undefined | null {
+    const { apiKey, apiVersion: version, correlationId } = decodeRequestHeader(
+      frame,
+    );
+    const reply = <Res extends Message>(
+      api: Api<Message, Res>,
+      body: Input<Res>,
+    ) => encodeResponse({ api, version, correlationId }, body);
+    switch (apiKey) {
+      case METADATA.key: {
+        const isOver = this.joins > 0 && !this.#isKnown;
+        this.#isKnown ||= isOver;
+        return isOver ? null : reply(METADATA, this.#metadata());
+      }
+      case FIND_COORDINATOR.key:
+        return reply(FIND_COORDINATOR, {
+          coordinators: [{ key: "g", nodeId: 1, host: "localhost", port: 1 }],
+        });
+      case JOIN_GROUP.key:
+        return reply(JOIN_GROUP, {
+          generationId: ++this.joins,
+          protocolType: "consumer",
+          protocolName: "range",
+          leader: "other",
+          memberId: "m",
+        });
+      case SYNC_GROUP.key:
+        return reply(SYNC_GROUP, {
+          assignment: encodeAssignment({
+            assignedPartitions: [{ topic: "t", partitions: [0] }],
+          }),
+        });
+      case API_VERSIONS.key:
+        return reply(API_VERSIONS, {
+          apiKeys: APIS.map(({ key, versions: { min, max } }) => ({
+            apiKey: key,
+            minVersion: min,
+            maxVersion: max,
+          })),
+        });
+    }
+    return undefined;
+  }
+
+  #metadata(): Input<typeof METADATA.response> {
+    return {
+      brokers: [{ nodeId: 1, host: "localhost", port: this.port }],
+      clusterId: "c",
+      controllerId: 1,
+      topics: this.#isKnown
+        ? [{ name: "t", partitions: [{ partitionIndex: 0, leaderId: 1 }] }]
+        : [],
+    };
+  }
+}
+
+async function serve(connection: Connection, script: Script): Promise<void> {
+  const frames = new FrameReader(connection, LIMITS.frameBytesMax);
+  try {
+    for (let frame; (frame = await frames.next());) {
+      const answered = script.answer(frame);
+      if (answered === null) break;
+      if (answered) await connection.writeAll(answered);
+    }
+  } catch {
+    // The client hung up.
+  }
+  connection.close();
+}
+
+Deno.test("a member that can't look up what it was assigned joins again, and gets it", async () => {
+  const transport = memoryTransport();
+  const listener = transport.listen({ host: "localhost", port: 0 });
+  const script = new Script();
+  script.port = listener.address.port;
+  const serving = (async () => {
+    const open: Promise<void>[] = [];
+    for (let each; (each = await listener.accept());) {
+      open.push(serve(each, script));
+    }
+    await Promise.all(open);
+  })();
+  const env = denoEnv({ traceLevel: "error" });
+  const consumer = new Consumer({
+    "bootstrap.servers": `localhost:${script.port}`,
+    "group.id": "g",
+    "retry.backoff.ms": 1,
+  }, { env, transport });
+  consumer.subscribe(["t"]);
+  await until("it has its partition", async () => {
+    await consumer.poll(10);
+    return consumer.assignment().length > 0;
+  });
+  assertEquals(consumer.assignment(), [{ topic: "t", partition: 0 }]);
+  await consumer.close();
+  listener.close();
+  await serving;
+  await env.tasks.settled();
+});
