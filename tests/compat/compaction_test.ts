@@ -46,7 +46,8 @@ function startKafka(home: string, config: Readonly<Record<string, string>>) {
 }
 
 function tool(name: string, args: readonly string[]) {
-  return run(kafkaTool("folder" in jars ? jars.folder : "", name, args));
+  const command = kafkaTool("folder" in jars ? jars.folder : "", name, args);
+  return run(command, { timeoutMs: 300_000 });
 }
 
 /** Keyed lines of `bytes` each; every tenth deletes its key. */
