@@ -64,6 +64,11 @@ class IndexFile {
     return this.#isThere;
   }
 
+  /** Whether the file is all entries: another one was cut, or grew. */
+  get isWhole(): boolean {
+    return this.#fileBytes % this.#entryBytes === 0;
+  }
+
   /** Bytes of all entries. */
   get sizeInBytes(): number {
     return this.#count * this.#entryBytes;
@@ -287,14 +292,20 @@ export class OffsetIndex {
     this.file.truncate(kept + 1);
   }
 
-  /** Whether entries rise and lie within a segment of `size` bytes. */
-  isSane(size: number): boolean {
-    const { count } = this.file;
-    if (count === 0) return true;
-    const first = offsetEntryOf(this.file.entry(0)).relativeOffset;
+  /**
+   * Whether first and last entry rise and lie within a segment of `size` bytes
+   * that ends before relative offset `end`: the price of a look at each.
+   */
+  isSane({ size, end }: { size: number; end: number }): boolean {
+    const { count, isWhole } = this.file;
+    if (count === 0 || !isWhole) return isWhole;
+    const first = offsetEntryOf(this.file.entry(0));
     const last = offsetEntryOf(this.file.entry(count - 1));
-    return last.relativeOffset >= first && first >= 0 &&
-      last.position >= 0 && last.position < size;
+    const rises = last.relativeOffset > first.relativeOffset &&
+      last.position > first.position;
+    return first.relativeOffset >= 0 && first.position >= 0 &&
+      (count === 1 || rises) && last.relativeOffset < end &&
+      last.position < size;
   }
 }
 
@@ -342,6 +353,18 @@ export class TimeIndex {
       (at) => this.#read(at).relativeOffset < relativeOffset,
     );
     this.file.truncate(kept + 1);
+  }
+
+  /** Whether first and last entry rise and lie before relative offset `end`. */
+  isSane(end: number): boolean {
+    const { count, isWhole } = this.file;
+    if (count === 0 || !isWhole) return isWhole;
+    const first = this.#read(0);
+    const last = this.last();
+    const rises = last.timestamp > first.timestamp &&
+      last.relativeOffset >= first.relativeOffset;
+    return first.relativeOffset >= 0 && (count === 1 || rises) &&
+      last.relativeOffset < end;
   }
 
   #read(i: number): TimeEntry {

@@ -77,7 +77,8 @@ function* openInto(
   }
   const damaged = segments.find((segment, i) =>
     !hasIndexes(segment, {
-      isFrozen: i < segments.length - 1,
+      next: segments[i + 1]?.baseOffset,
+      wasClean: options.wasClean,
       hasAborted: aborting.has(segment.baseOffset),
     })
   );
@@ -118,18 +119,22 @@ function* openInto(
   };
 }
 
-/** Whether the segment's indexes can be used; an active one's are in memory. */
+/** Whether the segment's indexes can be used, as far as a few looks tell. */
 function hasIndexes(
-  { size, baseOffset, offsetIndex, timeIndex, txnIndex }: Segment,
-  { isFrozen, hasAborted }: {
-    readonly isFrozen: boolean;
+  segment: Segment,
+  { next, wasClean, hasAborted }: {
+    /** Where the next segment begins; undefined for the active one. */
+    readonly next: number | undefined;
+    readonly wasClean: boolean;
     readonly hasAborted: boolean;
   },
 ): boolean {
-  // Without its time index a segment would hide its records from look-ups.
-  if (isFrozen && size > 0 && !timeIndex.file.isThere) return false;
-  return offsetIndex.isSane(size) &&
-    (!hasAborted || txnIndex.isSane(baseOffset));
+  // After a kill an active one's were in memory. Without its time index any
+  // other would hide its records from look-ups.
+  const isSaved = next !== undefined || wasClean;
+  if (isSaved && isTrue(() => segment.lacksTimes(), true)) return false;
+  return segment.hasSaneIndexes(next ?? Infinity) &&
+    (!hasAborted || segment.txnIndex.isSane(segment.baseOffset));
 }
 
 /** A cut at `end` must not take along what was durable, where that is asked. */
@@ -144,10 +149,18 @@ function checkKept(options: LogOptions, end: number): void {
 
 /** Whether batches fill the segment; what a clean stop left may be damaged. */
 function endsWhole(segment: Segment): boolean {
+  return isTrue(() => {
+    const next = segment.readNextOffset();
+    return segment.holds(next - 1) && segment.hasSaneIndexes(next);
+  }, false);
+}
+
+/** What `look` says, or `otherwise` where it meets no batch. */
+function isTrue(look: () => boolean, otherwise: boolean): boolean {
   try {
-    return segment.holds(segment.readNextOffset() - 1);
+    return look();
   } catch (error) {
-    if (error instanceof KafkaError) return false;
+    if (error instanceof KafkaError) return otherwise;
     throw error;
   }
 }

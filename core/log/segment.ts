@@ -274,6 +274,21 @@ export class Segment {
     this.readNextOffset();
   }
 
+  /** Whether its indexes may be those of a segment that ends before `next`. */
+  hasSaneIndexes(next: number): boolean {
+    const end = next - this.baseOffset;
+    return this.offsetIndex.isSane({ size: this.size, end }) &&
+      this.timeIndex.isSane(end);
+  }
+
+  /** Whether a saved time index lacks what the first batch alone brings. */
+  lacksTimes(): boolean {
+    if (this.size === 0 || this.timeIndex.file.count > 0) return false;
+    if (!this.timeIndex.file.isThere) return true;
+    const { batch } = this.batchAt(0);
+    return !batch.isControl && batch.recordCount > 0 && batch.maxTimestamp >= 0;
+  }
+
   /** Forgets the indexes, to be made anew from the batches. */
   resetIndexes(): void {
     this.offsetIndex.file.truncate(0);
