@@ -149,6 +149,8 @@ export class Broker {
   #serving: (() => Serving) | undefined;
   #clusterId = "";
   #isFailed = false;
+  /** Whether nobody is left to take over when it stops. */
+  #isLast = false;
   /** Ends what a start waits for. */
   #abort: (() => void) | undefined;
   /** What the folder is closed with; a broken start is never a clean stop. */
@@ -218,8 +220,12 @@ export class Broker {
     return this.#config["node.id"];
   }
 
-  /** Stops accepting, answers what was asked, makes all durable. Idempotent. */
-  stop(): Promise<void> {
+  /**
+   * Hands over to others, unless all stop, answers what was asked, makes all
+   * durable. Idempotent.
+   */
+  stop({ isLast = false }: { readonly isLast?: boolean } = {}): Promise<void> {
+    this.#isLast = isLast;
     return this.#stopping ??= this.#release();
   }
 
@@ -521,7 +527,8 @@ export class Broker {
   ): Promise<void> {
     const isAlone = ![...image.brokers.values()]
       .some(({ id, isFenced }) => id !== this.nodeId && !isFenced);
-    if (!isAlone && !this.#isFailed) await lifecycle.leave();
+    if (isAlone || this.#isLast || this.#isFailed) return;
+    await lifecycle.leave();
   }
 
   #onChange(delta: MetadataDelta, { metadata, hosting }: Parts): void {

@@ -74,6 +74,11 @@ Deno.test("a controller's listener serves brokers, not clients", async () => {
 Deno.test("listeners and roles that don't fit together are refused", async () => {
   using folder = temporaryFolder();
   const control = three({ port: 0, control: 0 });
+  const together = {
+    "listeners": "PLAINTEXT://127.0.0.1:0,CONTROLLER://127.0.0.1:0",
+    "controller.listener.names": "CONTROLLER",
+    "controller.quorum.voters": "1@127.0.0.1:1,2@127.0.0.1:2",
+  };
   const refused: [Record<string, string>, string][] = [
     [{ "listeners": "OUTSIDE://h:1" }, "add OUTSIDE:PLAINTEXT to"],
     [{ "listeners": "SSL://h:1" }, "only PLAINTEXT"],
@@ -95,7 +100,12 @@ Deno.test("listeners and roles that don't fit together are refused", async () =>
     [{ "controller.quorum.voters": "1@h:0" }, "write ID@HOST:PORT"],
     [{ "controller.quorum.voters": "1@h:1,1@i:1" }, "named twice"],
     [{ "controller.quorum.voters": "2@h:1" }, "must be among them"],
-    [{ "controller.quorum.voters": "1@h:1,2@h:1" }, "votes alone"],
+    [{ ...together, "kf.cluster.id": "x" }, "22 characters"],
+    [together, "the same kf.cluster.id"],
+    [
+      { ...together, "listeners": "PLAINTEXT://:0,CONTROLLER://127.0.0.1:0" },
+      "say with advertised.listeners",
+    ],
     [{ "controller.quorum.voters": "1@h:1" }, "name the listener"],
   ];
   for (const [config, why] of refused) {

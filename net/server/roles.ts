@@ -58,9 +58,6 @@ export function votersOf(config: BrokerConfig): ConfiguredVoter[] {
     const why = `node ${nodeId} is a controller, so it must be among them`;
     throw refuse(key, text, why);
   }
-  if (voters.length > 1) {
-    throw refuse(key, text, "this version votes alone");
-  }
   if (config["controller.listener.names"].length === 0) {
     const why = "name the listener at which other voters reach this one";
     throw refuse("controller.listener.names", "", why);

@@ -1,0 +1,218 @@
+/**
+ * Several real nodes for tests: brokers in this process, or processes that can
+ * be killed; each votes, and is a broker. Owns their ports and folders; asserts
+ * nothing.
+ *
+ * @module
+ */
+import { uuidFromRandom } from "../../core/bytes/uuid.ts";
+import { resolveBrokerConfig } from "../../core/config/resolve.ts";
+import { denoEnv } from "../../core/env/deno_env.ts";
+import { Broker } from "../../net/server/broker.ts";
+import { denoTransport } from "../../net/tcp/deno_tcp.ts";
+import { kfCommand } from "../fixtures.ts";
+
+/** Quick to find out that somebody is gone, on a slow machine too. */
+const QUICK = {
+  "broker.heartbeat.interval.ms": "200",
+  "broker.session.timeout.ms": "4000",
+  "controller.quorum.election.timeout.ms": "500",
+  "offsets.topic.num.partitions": "3",
+  "transaction.state.log.num.partitions": "3",
+};
+
+/** How a {@linkcode Cluster} is made. */
+export interface ClusterOptions {
+  readonly nodes: number;
+  readonly config?: Readonly<Record<string, string>>;
+  /** Whether each is a process of its own, which can be killed. */
+  readonly asProcesses?: boolean;
+}
+
+/** Nodes 1, 2, … that vote together. */
+export class Cluster implements AsyncDisposable {
+  readonly nodes: readonly ClusterNode[];
+  readonly #folder = Deno.makeTempDirSync({ prefix: "kf-cluster-" });
+
+  private constructor({ nodes, config, asProcesses }: ClusterOptions) {
+    const ports = freePorts(2 * nodes);
+    const ids = Array.from({ length: nodes }, (_, i) => i + 1);
+    const voters = ids.map((id) => `${id}@127.0.0.1:${ports[nodes + id - 1]}`);
+    const clusterId = uuidFromRandom(denoEnv().random);
+    const Kind = asProcesses ? ProcessNode : InProcessNode;
+    this.nodes = ids.map((id) => {
+      const port = ports[id - 1]!;
+      return new Kind(id, port, {
+        "node.id": String(id),
+        "log.dirs": `${this.#folder}/${id}`,
+        "kf.cluster.id": clusterId,
+        "listeners": `PLAINTEXT://127.0.0.1:${port},CONTROLLER://127.0.0.1:${
+          ports[nodes + id - 1]
+        }`,
+        "controller.listener.names": "CONTROLLER",
+        "controller.quorum.voters": voters.join(),
+        ...QUICK,
+        ...config,
+      });
+    });
+  }
+
+  /** All nodes, ready. */
+  static async start(options: ClusterOptions): Promise<Cluster> {
+    const cluster = new Cluster(options);
+    try {
+      await Promise.all(cluster.nodes.map((node) => node.start()));
+    } catch (error) {
+      await cluster[Symbol.asyncDispose]();
+      throw error;
+    }
+    return cluster;
+  }
+
+  /** For `bootstrap.servers`. */
+  get addresses(): string {
+    return this.nodes.map(({ port }) => `127.0.0.1:${port}`).join();
+  }
+
+  node(id: number): ClusterNode {
+    return this.nodes[id - 1]!;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await Promise.allSettled(this.nodes.map((node) => node.end()));
+    Deno.removeSync(this.#folder, { recursive: true });
+  }
+}
+
+/** One node, running or not. */
+export abstract class ClusterNode {
+  constructor(
+    readonly id: number,
+    readonly port: number,
+    protected readonly config: Readonly<Record<string, string>>,
+  ) {}
+
+  /** What it told operators since it was made. */
+  abstract readonly told: readonly string[];
+  /** Resolves when it serves clients. */
+  abstract start(): Promise<void>;
+  /** Stops it in order. */
+  abstract stop(): Promise<void>;
+  /** Ends it without a word, where that can be done. */
+  abstract kill(): Promise<void>;
+  /** Ends it in whatever state it is. */
+  abstract end(): Promise<void>;
+}
+
+class InProcessNode extends ClusterNode {
+  override readonly told: string[] = [];
+  readonly #env = denoEnv({
+    trace: (level, event, fields) => {
+      if (level !== "debug") {
+        this.told.push(`${level} ${event} ${JSON.stringify(fields, text)}`);
+      }
+    },
+  });
+  #broker: Promise<Broker> | undefined;
+  #aborting = new AbortController();
+
+  override async start(): Promise<void> {
+    this.#aborting = new AbortController();
+    this.#broker = Broker.start({
+      env: this.#env,
+      transport: denoTransport(),
+      config: resolveBrokerConfig(new Map(Object.entries(this.config))),
+      signal: this.#aborting.signal,
+      onFatal: (error) => this.told.push(`fatal ${error}`),
+    });
+    await this.#broker;
+  }
+
+  override async stop(): Promise<void> {
+    const broker = await this.#broker;
+    this.#broker = undefined;
+    await broker?.stop();
+    await this.#env.tasks.settled();
+  }
+
+  override kill(): Promise<void> {
+    throw new Error("A broker in this process can't be killed");
+  }
+
+  override async end(): Promise<void> {
+    this.#aborting.abort();
+    await this.stop().catch(() => {});
+  }
+}
+
+const DECODER = new TextDecoder();
+
+class ProcessNode extends ClusterNode {
+  override readonly told: string[] = [];
+  #child: Deno.ChildProcess | undefined;
+  #reading: Promise<void> | undefined;
+
+  override async start(): Promise<void> {
+    const given = Object.entries(this.config)
+      .flatMap(([name, value]) => ["-X", `${name}=${value}`]);
+    const [program, ...args] = kfCommand("broker", "--http", "off", ...given);
+    const child = new Deno.Command(program!, {
+      args,
+      stdin: "null",
+      stdout: "null",
+      stderr: "piped",
+    }).spawn();
+    this.#child = child;
+    const ready = Promise.withResolvers<void>();
+    this.#reading = (async () => {
+      let rest = "";
+      for await (const chunk of child.stderr) {
+        const lines = (rest + DECODER.decode(chunk, { stream: true }))
+          .split("\n");
+        rest = lines.pop()!;
+        this.told.push(...lines);
+        if (lines.some((line) => line.includes("broker ready"))) {
+          ready.resolve();
+        }
+      }
+      ready.reject(new Error(`Node ${this.id} ended: ${this.told.join("\n")}`));
+    })();
+    await ready.promise;
+  }
+
+  override stop(): Promise<void> {
+    return this.#end("SIGTERM");
+  }
+
+  override kill(): Promise<void> {
+    return this.#end("SIGKILL");
+  }
+
+  override end(): Promise<void> {
+    return this.#end("SIGKILL");
+  }
+
+  async #end(signal: Deno.Signal): Promise<void> {
+    const child = this.#child;
+    this.#child = undefined;
+    child?.kill(signal);
+    await child?.status;
+    await this.#reading;
+  }
+}
+
+/** Ports that were free just now, all different. */
+function freePorts(count: number): number[] {
+  const listeners = Array.from(
+    { length: count },
+    () => Deno.listen({ hostname: "127.0.0.1", port: 0 }),
+  );
+  return listeners.map((listener) => {
+    listener.close();
+    return listener.addr.port;
+  });
+}
+
+function text(_key: string, value: unknown): unknown {
+  return value instanceof Error ? value.message : value;
+}

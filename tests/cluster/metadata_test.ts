@@ -1,0 +1,113 @@
+/**
+ * The metadata of several nodes: they elect a controller, register with it,
+ * pass on what is asked of them, and go on when the controller is gone.
+ *
+ * @module
+ */
+import { assert, assertEquals } from "@std/assert";
+import { type Admin, createAdmin, type NewTopic } from "../../net/client.ts";
+import { until } from "../fixtures.ts";
+import { Cluster, type ClusterNode } from "./cluster.ts";
+
+/** An admin client that knows one node to begin with. */
+function adminOf(node: ClusterNode): Admin & AsyncDisposable {
+  const admin = createAdmin({
+    "bootstrap.servers": `127.0.0.1:${node.port}`,
+    "metadata.max.age.ms": 200,
+    "reconnect.backoff.max.ms": 100,
+  });
+  return Object.assign(admin, { [Symbol.asyncDispose]: () => admin.close() });
+}
+
+async function create(admin: Admin, topic: NewTopic): Promise<void> {
+  const [created] = await admin.createTopics([topic]);
+  // It was done before, if the controller moved before it could say so.
+  const isThere = created?.error === undefined ||
+    created.error.error === "TOPIC_ALREADY_EXISTS";
+  assert(isThere, created?.error?.message);
+}
+
+async function nodesSeenBy(node: ClusterNode): Promise<number[]> {
+  await using admin = adminOf(node);
+  const { nodes } = await admin.describeCluster();
+  return nodes.map(({ nodeId }) => nodeId).sort();
+}
+
+async function leadersSeenBy(node: ClusterNode, topic: string) {
+  await using admin = adminOf(node);
+  const [described] = await admin.describeTopics([topic]);
+  return described!.partitions.map(({ leader }) => leader);
+}
+
+Deno.test("three nodes elect a controller and register, and each does for clients what it decides", async () => {
+  await using cluster = await Cluster.start({ nodes: 3 });
+  for (const node of cluster.nodes) {
+    assertEquals(await nodesSeenBy(node), [1, 2, 3]);
+    await using admin = adminOf(node);
+    const name = `t${node.id}`;
+    await create(admin, { name, partitions: 6, replicationFactor: 3 });
+    const { voters, leaderId } = await admin.describeMetadataQuorum();
+    assertEquals(voters.map(({ nodeId }) => nodeId), [1, 2, 3]);
+    assert(leaderId > 0);
+  }
+  for (const node of cluster.nodes) {
+    for (const name of ["t1", "t2", "t3"]) {
+      const leaders = await until(
+        `node ${node.id} knows ${name}`,
+        () => leadersSeenBy(node, name).catch(() => undefined),
+      );
+      assertEquals(new Set(leaders), new Set([1, 2, 3]));
+    }
+  }
+});
+
+Deno.test("a broker that stops hands over, the others go on, and it comes back to a controller that moved", async () => {
+  await using cluster = await Cluster.start({ nodes: 3 });
+  const [one, two, three] = cluster.nodes as [
+    ClusterNode,
+    ClusterNode,
+    ClusterNode,
+  ];
+  await using admin = adminOf(one);
+  await create(admin, { name: "t", partitions: 6, replicationFactor: 3 });
+  // Each in turn, so that the controller is among them.
+  for (const node of [one, two, three]) {
+    const other = node === one ? two : one;
+    await node.stop();
+    await until(
+      `node ${other.id} knows that ${node.id} leads nothing`,
+      async () => {
+        const leaders = await leadersSeenBy(other, "t").catch(() => [node.id]);
+        return leaders.every((leader) => leader > 0 && leader !== node.id);
+      },
+    );
+    await using asked = adminOf(other);
+    const name = `without-${node.id}`;
+    await create(asked, { name, partitions: 2, replicationFactor: 2 });
+    await node.start();
+    assertEquals(await nodesSeenBy(node), [1, 2, 3]);
+    assertEquals((await leadersSeenBy(node, name)).includes(node.id), false);
+    await until("all are in sync again", async () => {
+      const [described] = await asked.describeTopics(["t"]);
+      return described!.partitions.every(({ isr }) => isr.length === 3);
+    });
+  }
+});
+
+Deno.test("a node without a majority says what to look at, and serves once there is one", async () => {
+  await using cluster = await Cluster.start({ nodes: 3 });
+  const [one, two, three] = cluster.nodes as [
+    ClusterNode,
+    ClusterNode,
+    ClusterNode,
+  ];
+  await Promise.all([one, two, three].map((node) => node.stop()));
+  const starting = one.start();
+  await until(
+    "it says that it reaches no controller",
+    () => one.told.some((line) => line.includes("controller can't be reached")),
+  );
+  await two.start();
+  await starting;
+  assertEquals(await nodesSeenBy(one), [1, 2]);
+});
