@@ -60,6 +60,7 @@ class ReplicaBroker {
   readonly #env: Env = denoEnv({ traceLevel: "error" });
   readonly #folder: LogFolder;
   readonly #acceptor: Acceptor;
+  readonly stats = new BrokerStats();
   readonly #deadlines: Deadlines;
   #isUp = true;
 
@@ -74,7 +75,7 @@ class ReplicaBroker {
     this.id = id;
     const env = this.#env;
     const { image } = this;
-    const stats = new BrokerStats();
+    const { stats } = this;
     const turn = new Turn(env);
     this.#folder = LogFolder.open({ env, path, nodeId: id });
     this.hosting = new Hosting({
@@ -85,6 +86,7 @@ class ReplicaBroker {
       image,
       config: () => config,
       traffic: stats.traffic,
+      replicated: stats.replication,
     });
     this.replication = new Replication({
       env,

@@ -141,6 +141,8 @@ export class Partition {
   /** Where the log ended when this leader epoch began. */
   #epochStart = 0;
   #highWatermark: number;
+  /** As the leader told it last. */
+  #leaderHighWatermark = 0;
 
   constructor(options: PartitionOptions) {
     const { log } = options;
@@ -219,6 +221,7 @@ export class Partition {
   #takeRole({ leader, leaderEpoch, replicas, isr }: PartitionState): void {
     const { log } = this;
     this.#isLeader = leader === this.#host.nodeId;
+    this.#leaderHighWatermark = 0;
     if (!this.#isLeader) {
       this.#followers.assign([]);
       this.#inSync.commit([]);
@@ -417,7 +420,18 @@ export class Partition {
 
   /** Whether those in sync have become too few since a batch was appended. */
   get hasTooFewInSync(): boolean {
-    return this.#inSync.maximal.length < this.#minIsr();
+    return this.#inSync.maximal.length < this.minIsr;
+  }
+
+  /** How many must be in sync for acks=all. */
+  get minIsr(): number {
+    const { replicas } = this.#state;
+    return Math.min(this.#config.minInsyncReplicas, replicas.length);
+  }
+
+  /** How many committed records the leader has that this follower lacks. */
+  get lag(): number {
+    return Math.max(0, this.#leaderHighWatermark - this.log.logEndOffset);
   }
 
   /** The lowest log start of all replicas; −1 while one is not known. */
@@ -452,6 +466,7 @@ export class Partition {
    */
   followerAnswer(target: FetchTarget, answer: FollowerAnswer): FollowerStep {
     if (!this.#isAsAsked(target)) return "stale";
+    this.#leaderHighWatermark = answer.highWatermark;
     const step = takeIn(this.log, target, answer);
     // Where the logs part, the next answer may cut deeper: nothing that is
     // left is known to be what the leader has.
@@ -578,13 +593,8 @@ export class Partition {
     );
   }
 
-  #minIsr(): number {
-    const { replicas } = this.#state;
-    return Math.min(this.#config.minInsyncReplicas, replicas.length);
-  }
-
   #isUnderMinIsr(): boolean {
-    return this.#inSync.committed.length < this.#minIsr();
+    return this.#inSync.committed.length < this.minIsr;
   }
 }
 

@@ -261,6 +261,7 @@ export class Broker {
       image: metadata.image,
       config: () => this.#config,
       traffic: this.#stats.traffic,
+      replicated: this.#stats.replication,
     });
     const parts = { listeners, folder, metadata, hosting };
     const composed = this.#compose(parts);

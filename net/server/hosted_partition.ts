@@ -28,7 +28,7 @@ import type {
   ProduceOptions,
 } from "../../core/partition/partition.ts";
 import { markerBatch, type TxnMarker } from "../../core/record/control.ts";
-import type { Traffic } from "./stats.ts";
+import type { ReplicationStats, Traffic } from "./stats.ts";
 import type { Turn, TurnJob } from "./turn.ts";
 
 /** Why a wait ended. */
@@ -84,6 +84,7 @@ export interface HostedOptions {
   readonly turn: Turn;
   readonly trace: Trace;
   readonly traffic: Traffic;
+  readonly replicated: ReplicationStats;
   readonly events: ReplicationEvents;
 }
 
@@ -119,6 +120,7 @@ export class HostedPartition implements TurnJob {
   #lastStableOffset: number;
   /** What whoever waits was told of. */
   #highWatermark: number;
+  readonly #replicated: ReplicationStats;
   readonly #events: ReplicationEvents;
   /** What the controller is being asked for. */
   #proposal: IsrProposal | undefined;
@@ -127,9 +129,10 @@ export class HostedPartition implements TurnJob {
 
   constructor(
     partition: Partition,
-    { turn, trace, traffic, events }: HostedOptions,
+    { turn, trace, traffic, replicated, events }: HostedOptions,
   ) {
     this.partition = partition;
+    this.#replicated = replicated;
     this.#events = events;
     this.traffic = traffic;
     this.#turn = turn;
@@ -154,10 +157,19 @@ export class HostedPartition implements TurnJob {
 
   /** Takes over what the metadata say; another leader epoch ends all waits. */
   update(state: PartitionState): void {
+    const before = this.partition.isr;
     const change = this.partition.update(state);
     if (change === "none") return;
-    if (change !== "replicas") this.#roleChanged();
+    if (change === "replicas") this.#countIsr(before);
+    else this.#roleChanged();
     this.#touch();
+  }
+
+  /** The answer to a proposal comes before its metadata, or after them. */
+  #countIsr({ length: before }: readonly number[]): void {
+    const { length } = this.partition.isr;
+    if (length < before) this.#replicated.isrShrinks++;
+    if (length > before) this.#replicated.isrExpands++;
   }
 
   #roleChanged(): void {
@@ -200,7 +212,10 @@ export class HostedPartition implements TurnJob {
 
   /** The controller's answer to a proposal. */
   isrAnswered(proposal: IsrProposal, result: IsrResult): IsrOutcome {
+    const before = this.partition.isr;
     const outcome = this.partition.isrAnswered(proposal, result);
+    if (result.error !== "NONE") this.#replicated.failedIsrUpdates++;
+    this.#countIsr(before);
     this.#touch();
     return outcome;
   }
@@ -224,7 +239,10 @@ export class HostedPartition implements TurnJob {
     return this.#following(() => {
       const step = this.partition.followerAnswer(target, answer);
       this.partition.log.writeStaged();
-      if (step === "appended") this.#newBytes += answer.records.length;
+      if (step === "appended") {
+        this.#newBytes += answer.records.length;
+        this.#replicated.bytesIn += answer.records.length;
+      }
       return step;
     });
   }

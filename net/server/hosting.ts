@@ -22,7 +22,7 @@ import {
 import { Partition, type ReplicaHost } from "../../core/partition/partition.ts";
 import { PartitionTable } from "../../core/partition/partition_table.ts";
 import { HostedPartition, type ReplicationEvents } from "./hosted_partition.ts";
-import { Traffic } from "./stats.ts";
+import { type ReplicationStats, Traffic } from "./stats.ts";
 import type { Turn } from "./turn.ts";
 
 /** How long opening logs may keep everybody else waiting. */
@@ -46,6 +46,7 @@ export interface HostingOptions {
   readonly config: () => BrokerConfig;
   /** What is counted of all topics. */
   readonly traffic: Traffic;
+  readonly replicated: ReplicationStats;
 }
 
 /**
@@ -283,7 +284,7 @@ export class Hosting {
   }
 
   #add(topic: TopicImage, log: Log): void {
-    const { env, turn, folder } = this.#options;
+    const { env, turn, folder, replicated } = this.#options;
     const partition = new Partition({
       log,
       topicId: topic.id,
@@ -298,6 +299,7 @@ export class Hosting {
         turn,
         trace: env.trace,
         traffic,
+        replicated,
         events: {
           onProposal: (hosted) => this.#events.onProposal(hosted),
           onFollowed: (hosted) => this.#events.onFollowed(hosted),

@@ -22,6 +22,7 @@ import {
   type BrokerStats,
   type Latency,
   LATENCY_BOUNDS_MS,
+  type ReplicationStats,
   type Traffic,
 } from "./stats.ts";
 import type { Transactions } from "./transactions.ts";
@@ -111,6 +112,7 @@ export function metricsOf(broker: Measured): Metric[] {
       [{ value: state }],
     ),
     ...trafficMetrics(stats, serving),
+    ...replicationMetrics(stats.replication),
     ...requestMetrics([...stats.apis].filter(({ latency }) => latency.count)),
     summary(
       [
@@ -192,6 +194,39 @@ function trafficMetrics(
   );
 }
 
+function replicationMetrics(replication: ReplicationStats): Metric[] {
+  const count = (name: string, help: string, value: number) =>
+    counter([`kafka_server_${name}_total`, help], [{ value }]);
+  const { bytesIn, bytesOut, isrShrinks, isrExpands } = replication;
+  return [
+    count(
+      "brokertopicmetrics_replicationbytesin",
+      "Bytes of records that were taken from leaders.",
+      bytesIn,
+    ),
+    count(
+      "brokertopicmetrics_replicationbytesout",
+      "Bytes of records that followers fetched.",
+      bytesOut,
+    ),
+    count(
+      "replicamanager_isrshrinks",
+      "Followers that were let go because they lagged.",
+      isrShrinks,
+    ),
+    count(
+      "replicamanager_isrexpands",
+      "Followers that came to be in sync.",
+      isrExpands,
+    ),
+    count(
+      "replicamanager_failedisrupdates",
+      "In-sync replicas that the controller refused.",
+      replication.failedIsrUpdates,
+    ),
+  ];
+}
+
 function requestMetrics(apis: readonly ApiStats[]): Metric[] {
   const named = apis.flatMap((api) =>
     api.name === FETCH.name
@@ -268,6 +303,14 @@ function replicaMetrics({ image, nodeId, hosting }: Serving): Metric[] {
       if (isr.length < replicas.length) underReplicated++;
     }
   }
+  let below = 0;
+  let exact = 0;
+  let maxLag = 0;
+  for (const { isLeader, isr, minIsr, lag } of hosting.openPartitions()) {
+    if (!isLeader) maxLag = Math.max(maxLag, lag);
+    else if (isr.length < minIsr) below++;
+    else if (isr.length === minIsr) exact++;
+  }
   const count = (name: string, help: string, value: number) =>
     gauge([`kafka_server_replicamanager_${name}`, help], [{ value }]);
   return [
@@ -281,6 +324,23 @@ function replicaMetrics({ image, nodeId, hosting }: Serving): Metric[] {
       "underreplicatedpartitions",
       "Led partitions with fewer in-sync replicas than replicas.",
       underReplicated,
+    ),
+    count(
+      "underminisrpartitioncount",
+      "Led partitions with fewer in-sync replicas than min.insync.replicas.",
+      below,
+    ),
+    count(
+      "atminisrpartitioncount",
+      "Led partitions with just as many.",
+      exact,
+    ),
+    gauge(
+      [
+        "kafka_server_replicafetchermanager_maxlag",
+        "Committed records that the slowest partition followed here lacks.",
+      ],
+      [{ labels: { clientid: "Replica" }, value: maxLag }],
     ),
     count(
       "offlinereplicacount",

@@ -87,6 +87,11 @@ Deno.test("a follower that lags is let go, and acks=all is refused below min.ins
     ERRORS.NOT_ENOUGH_REPLICAS,
   );
   assertEquals(leader.partition.highWatermark, 2, "nothing is committed");
+  const { replication } = leader.stats;
+  assertEquals([replication.isrShrinks, replication.isrExpands], [2, 0]);
+  const given = replication.bytesOut;
+  const taken = cluster.brokers.get(2)!.stats.replication.bytesIn;
+  assert(taken > 0 && given > taken, `${given} given, ${taken} taken`);
 });
 
 Deno.test("a proposal that the controller did not take is made again", async () => {

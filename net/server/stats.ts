@@ -120,6 +120,18 @@ export class Traffic {
   }
 }
 
+/** What followers take and ISRs do. */
+export class ReplicationStats {
+  /** Taken from leaders. */
+  bytesIn = 0;
+  /** Given to followers. */
+  bytesOut = 0;
+  isrShrinks = 0;
+  isrExpands = 0;
+  /** Proposals that the controller refused. */
+  failedIsrUpdates = 0;
+}
+
 /** Requests of one API. */
 export class ApiStats {
   readonly name: string;
@@ -137,6 +149,7 @@ export class ApiStats {
 /** All that one broker counts. */
 export class BrokerStats {
   readonly traffic: Traffic = new Traffic();
+  readonly replication: ReplicationStats = new ReplicationStats();
   readonly logFlush: Latency = new Latency();
   /** How late timers come, because the event loop was busy. */
   readonly loopLag: Latency = new Latency();

@@ -84,6 +84,7 @@ class World {
             turn: new Turn(env),
             trace: env.trace,
             traffic: new BrokerStats().traffic,
+            replicated: new BrokerStats().replication,
             events: { onProposal: () => {}, onFollowed: () => {} },
           },
         ),

@@ -237,8 +237,13 @@ type MutableTopic = {
   partitions: PartitionAnswer[];
 };
 
-function responseOf(asked: Asked, reading: Reading): FetchResponse {
-  count(reading);
+function responseOf(
+  asked: Asked,
+  reading: Reading,
+  services: Services,
+): FetchResponse {
+  if (asked.replica === undefined) count(reading);
+  else services.stats.replication.bytesOut += reading.bytes;
   const { sessionId, error, results } = asked.session.finish(reading.results);
   if (error !== undefined) return { errorCode: ERRORS[error], sessionId: 0 };
   const responses: MutableTopic[] = [];
@@ -306,7 +311,7 @@ class ParkedFetch implements FetchWait {
     for (const hosted of this.#hosted) hosted.removeFetch(this);
     if (this.#asked.context.isClosed()) return;
     const reading = readAll(this.#asked, this.#services, false);
-    this.later.set(responseOf(this.#asked, reading));
+    this.later.set(responseOf(this.#asked, reading, this.#services));
   }
 }
 
@@ -338,7 +343,7 @@ export function fetchHandler(services: Services): HandlerEntry {
     const isDue = reading.isUrgent || request.maxWaitMs <= 0 ||
       session.targets.length === 0 || reading.bytes >= request.minBytes ||
       services.deadlines.count >= LIMITS.parkedRequestsMax;
-    if (isDue) return responseOf(asked, reading);
+    if (isDue) return responseOf(asked, reading, services);
     return new ParkedFetch(asked, services, reading.bytes).later;
   }
 
