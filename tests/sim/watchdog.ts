@@ -21,16 +21,16 @@ function times() {
   return { processorMs: (user + system) / 1000, wallMs: performance.now() };
 }
 
-let watched: Watched | undefined;
+let watched: Watched | null = null;
 let since = times();
 
 self.addEventListener("message", (event) => {
-  watched = (event as MessageEvent<Watched | undefined>).data;
+  watched = (event as MessageEvent<Watched | null>).data;
   since = times();
 });
 
 setInterval(() => {
-  if (watched === undefined) return;
+  if (watched === null) return;
   const { seed, defect } = watched;
   const now = times();
   const processorMs = defect === undefined ? PROCESSOR_MS_MAX : DEFECT_MS_MAX;

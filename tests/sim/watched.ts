@@ -24,5 +24,5 @@ export function watch(run: Watched): void {
 
 /** The run is over. */
 export function unwatch(): void {
-  worker?.postMessage(undefined);
+  worker?.postMessage(null);
 }
