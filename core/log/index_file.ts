@@ -113,8 +113,9 @@ class IndexFile {
   /** Writes what lies in memory only. */
   save(): void {
     if (this.#isThere && this.#saved === this.#count) return;
-    this.#write().close();
-    this.#noteSaved();
+    const file = this.#write();
+    file.close();
+    this.#noteSaved(file);
     this.#isUnsynced = true;
   }
 
@@ -127,7 +128,7 @@ class IndexFile {
       } finally {
         file.close();
       }
-      this.#noteSaved();
+      this.#noteSaved(file);
     }
     this.#memory = undefined;
   }
@@ -141,7 +142,7 @@ class IndexFile {
       } finally {
         file.close();
       }
-      this.#noteSaved();
+      this.#noteSaved(file);
     }
     this.#memory = undefined;
   }
@@ -157,11 +158,17 @@ class IndexFile {
     return this.#isThere || this.#count > 0;
   }
 
-  /** Gives the file, which is to be closed. */
+  /**
+   * Gives the file, which is to be closed. One that is made anew is put in place
+   * as a whole: half of it would pass for all of it after a crash.
+   */
   #write(): DiskFile {
+    const isAnew = this.#saved === 0;
     const from = this.#saved * this.#entryBytes;
-    const file = this.#disk.open(this.path, "create");
+    const path = isAnew ? `${this.path}.tmp` : this.path;
+    const file = this.#disk.open(path, "create");
     try {
+      if (isAnew) file.truncate(0);
       if (this.#memory !== undefined) {
         file.pwriteAll(this.#memory.subarray(from, this.sizeInBytes), from);
       }
@@ -173,7 +180,8 @@ class IndexFile {
     return file;
   }
 
-  #noteSaved(): void {
+  #noteSaved({ path }: DiskFile): void {
+    if (path !== this.path) this.#disk.rename(path, this.path);
     this.#saved = this.#count;
     this.#fileBytes = this.sizeInBytes;
     this.#isThere = true;

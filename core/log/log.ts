@@ -17,7 +17,7 @@ import { Deletions } from "./deletions.ts";
 import { Flusher } from "./flusher.ts";
 import type { LeaderEpochCache } from "./leader_epoch_cache.ts";
 import type { LogEnv, LogOptions } from "./log_options.ts";
-import { swapIn } from "./cleaner/swap.ts";
+import { swapIn, type SwapOptions } from "./cleaner/swap.ts";
 import {
   findTimestamp,
   LogReader,
@@ -455,12 +455,12 @@ export class Log {
    * Puts the cleaned files into the place of `old`, which are neighbours. When
    * the disk refuses it half-way, only a start can tell what counts.
    */
-  replaceSegments(old: readonly Segment[]): void {
+  replaceSegments(old: readonly Segment[], options: SwapOptions): void {
     const { folder } = this;
     const { baseOffset } = old[0]!;
     this.#reader.forget();
     try {
-      const files = swapIn(this.#env.disk, folder, old);
+      const files = swapIn(this.#env.disk, old, options);
       const cleaned = new Segment(this.#env.disk, { folder, baseOffset });
       const at = this.#segments.indexOf(old[0]!);
       this.#segments.splice(at, old.length, cleaned);

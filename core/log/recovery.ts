@@ -297,7 +297,7 @@ function* recover(
     else segment.truncate(position, next);
   }
   const frozen = segments.slice(first, -1);
-  for (const segment of frozen) segment.freeze();
+  freezeAll(frozen, { disk, folder: options.folder });
   // What was deleted must not come back when later records are safe.
   const isChanged = frozen.length > 0 || segments.length < count || hasAborted;
   if (isChanged) disk.syncDirectory(options.folder);
@@ -312,6 +312,16 @@ function* recover(
     cut,
   });
   return { logEndOffset: next, snapshotOffset };
+}
+
+/** Times come last: with them the segments count as whole for the next start. */
+function freezeAll(
+  segments: readonly Segment[],
+  { disk, folder }: { readonly disk: Disk; readonly folder: string },
+): void {
+  for (const segment of segments) segment.freezeOthers();
+  if (segments.length > 0) disk.syncDirectory(folder);
+  for (const segment of segments) segment.freezeTimes();
 }
 
 /**

@@ -302,10 +302,20 @@ export class Segment {
 
   /** Ends appends: final time index entry, indexes to their files. */
   freeze(): void {
-    this.timeIndex.maybeAppend(this.maxTimestamp, this.#maxTimestampOffset);
+    this.freezeOthers();
+    this.freezeTimes();
+  }
+
+  /** The same for all but times. */
+  freezeOthers(): void {
     this.offsetIndex.file.freeze();
-    this.timeIndex.file.freeze();
     this.txnIndex.freeze();
+  }
+
+  /** The rest. A frozen segment without a time index is one that a start remakes. */
+  freezeTimes(): void {
+    this.timeIndex.maybeAppend(this.maxTimestamp, this.#maxTimestampOffset);
+    this.timeIndex.file.freeze();
   }
 
   /** The same, without keeping anybody waiting for the disk. */

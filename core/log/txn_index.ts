@@ -102,7 +102,11 @@ export class TxnIndex {
 
   /** Writes what lies in memory only. */
   save(): void {
-    if (this.#isChanged) this.#write()?.close();
+    if (!this.#isChanged) return;
+    const file = this.#write();
+    file?.close();
+    this.#noteSaved(file);
+    this.#isUnsynced = true;
   }
 
   /** Saves, durably once the folder is synced. */
@@ -114,6 +118,7 @@ export class TxnIndex {
     } finally {
       file?.close();
     }
+    this.#noteSaved(file);
     this.#isUnsynced = false;
   }
 
@@ -126,6 +131,7 @@ export class TxnIndex {
     } finally {
       file?.close();
     }
+    this.#noteSaved(file);
     this.#isUnsynced = false;
   }
 
@@ -145,24 +151,26 @@ export class TxnIndex {
     return size === this.#load().length * TXN_ENTRY_BYTES;
   }
 
-  /** Gives the file, which is to be closed, if there is one. */
+  /** Gives the new file, which is to be closed, if there is to be one. */
   #write(): DiskFile | undefined {
     const bytes = encodeEntries(this.#load());
-    let file: DiskFile | undefined;
-    if (bytes.length === 0) this.#disk.unlink(this.#path);
-    else {
-      file = this.#disk.open(this.#path, "create");
-      try {
-        file.pwriteAll(bytes, 0);
-        file.truncate(bytes.length);
-      } catch (error) {
-        file.close();
-        throw error;
-      }
+    if (bytes.length === 0) return undefined;
+    const file = this.#disk.open(`${this.#path}.tmp`, "create");
+    try {
+      file.truncate(0);
+      file.pwriteAll(bytes, 0);
+    } catch (error) {
+      file.close();
+      throw error;
     }
-    this.#isChanged = false;
-    this.#isUnsynced = true;
     return file;
+  }
+
+  /** Puts the new file in place, as a whole. */
+  #noteSaved(file: DiskFile | undefined): void {
+    if (file === undefined) this.#disk.unlink(this.#path);
+    else this.#disk.rename(file.path, this.#path);
+    this.#isChanged = false;
   }
 
   /** What isn't an entry ends the file: recovery makes it anew. */

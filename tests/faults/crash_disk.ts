@@ -1,7 +1,7 @@
 /**
  * A disk in memory that crashes at a chosen step. What was not made durable
  * is lost as far as chance wills: of each file's bytes the synced ones or all,
- * of the changes to folders since their last sync the first few.
+ * of the changes to folders since their last sync the first few, or any.
  *
  * @module
  */
@@ -56,11 +56,13 @@ export class CrashDisk implements Disk {
   #changes: Change[] = [];
 
   /** What the machine finds when it comes up again. */
-  crashed(choose: Choose): CrashDisk {
+  crashed(
+    choose: Choose,
+    options: { readonly keepsOrder?: boolean } = {},
+  ): CrashDisk {
     const next = new CrashDisk();
-    const survivors = choose(this.#changes.length + 1);
     const names = new Map(this.#durable);
-    for (const { apply } of this.#changes.slice(0, survivors)) apply(names);
+    for (const { apply } of this.#survivors(choose, options)) apply(names);
     for (const [path, inode] of names) {
       const bytes = whatIsLeft(inode, choose);
       const copy = { bytes: bytes.slice(), durable: bytes.slice() };
@@ -68,6 +70,16 @@ export class CrashDisk implements Disk {
       next.#durable.set(path, copy);
     }
     return next;
+  }
+
+  /** A journal keeps the order of changes; some file systems have none. */
+  #survivors(
+    choose: Choose,
+    { keepsOrder = true }: { readonly keepsOrder?: boolean },
+  ): Change[] {
+    return keepsOrder
+      ? this.#changes.slice(0, choose(this.#changes.length + 1))
+      : this.#changes.filter(() => choose(2) === 0);
   }
 
   /** The same disk, everything as it is and durable. */

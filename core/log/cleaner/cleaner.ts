@@ -8,7 +8,7 @@
  */
 import type { Disk, Env } from "../../env/env.ts";
 import { KafkaError } from "../../errors.ts";
-import type { BatchView } from "../../record/batch.ts";
+import { BATCH_OVERHEAD, type BatchView } from "../../record/batch.ts";
 import { RecordCursor } from "../../record/record.ts";
 import type { Log } from "../log.ts";
 import { walkBatches } from "../scan.ts";
@@ -168,11 +168,15 @@ export class Cleaner {
       baseOffset: group[0]!.baseOffset,
       indexIntervalBytes: config.indexIntervalBytes,
     });
+    let lastMarkerGone = -1;
     try {
       const retentionOf = this.#retention({ nowMs, transactions });
       for (const segment of group) {
         for await (const batch of this.#batchesOf(segment, group)) {
           const kept = await this.#filter(batch, retentionOf(batch));
+          if (batch.isControl && (kept?.length ?? 0) <= BATCH_OVERHEAD) {
+            lastMarkerGone = batch.lastOffset;
+          }
           if (kept === undefined) continue;
           files.append(kept);
           this.#bytesWritten += kept.length;
@@ -185,7 +189,7 @@ export class Cleaner {
       files.discard();
       throw error;
     }
-    log.replaceSegments(group);
+    log.replaceSegments(group, { folder: log.folder, lastMarkerGone });
   }
 
   async #filter(

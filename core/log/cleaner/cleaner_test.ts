@@ -5,9 +5,14 @@
  *
  * @module
  */
-import { assertEquals } from "@std/assert";
+import { assert, assertEquals } from "@std/assert";
 import fc from "fast-check";
-import { DELETE_RETENTION_MS, STEP, World } from "./history_fixture.ts";
+import {
+  DELETE_RETENTION_MS,
+  STEP,
+  type Step,
+  World,
+} from "./history_fixture.ts";
 
 const EVERYTHING = { mapBytesMax: 1e6, all: true };
 
@@ -72,4 +77,47 @@ Deno.test("compaction leaves what a plain map of any history holds", async () =>
     ),
     { numRuns: 150 },
   );
+});
+
+/** Records with keys of their own that fill more than a segment, and stay. */
+function filling(from: number): Step[] {
+  return Array.from({ length: 6 }, (_, i) => ({
+    type: "data",
+    producer: 0,
+    codec: "none",
+    records: [{ key: from + i, value: 150 }],
+  }));
+}
+
+const IN_TRANSACTION: Step = {
+  type: "data",
+  producer: 2,
+  codec: "none",
+  records: [{ key: 1, value: 10 }],
+};
+
+Deno.test("a transaction whose marker was cleaned away is not open again for a start from before it", async () => {
+  const world = new World();
+  const end: Step = { type: "end", producer: 2, committed: false };
+  // Segments begin within the transaction, and snapshots know it as open.
+  for (const from of [10, 20]) {
+    await world.run(IN_TRANSACTION);
+    for (const step of filling(from)) await world.run(step);
+    await world.run(end);
+  }
+  for (const step of filling(30)) await world.run(step);
+  const open = world.log.logEndOffset;
+  await world.run(IN_TRANSACTION);
+  const { baseOffset: within } = world.log.segments[1]!;
+  assert(within <= 6, "the second segment begins within it");
+  for (let i = 0; i < 3; i++) {
+    await world.clean(EVERYTHING);
+    world.nowMs += DELETE_RETENTION_MS;
+  }
+  const markers = world.views().filter(({ isControl }) => isControl);
+  assertEquals(markers, [], "the markers are gone");
+  for (let point = 0; point < world.log.logEndOffset; point++) {
+    world.recover(world.disk.copy(), point);
+    assertEquals(world.lastStableOffset, open);
+  }
 });

@@ -15,12 +15,20 @@
  */
 import type { Disk } from "../../env/env.ts";
 import { walkBatches } from "../scan.ts";
+import { removeSnapshotsBefore } from "../snapshots.ts";
 import { type Segment, SEGMENT_SUFFIXES } from "../segment.ts";
 
 /** The ending of files that are being written. */
 export const CLEANED = ".cleaned";
 const SWAP = ".swap";
 const PARTS = [...SEGMENT_SUFFIXES, ".txnindex"] as const;
+
+/** Where a swap is done, and what the cleaned batches lack. */
+export interface SwapOptions {
+  readonly folder: string;
+  /** Offset of the last marker that is not among them; −1: none is missing. */
+  readonly lastMarkerGone: number;
+}
 
 /** Removes what an unfinished cleaning left at `path`. */
 export function removeCleaned(disk: Disk, path: string): void {
@@ -34,15 +42,20 @@ export function removeCleaned(disk: Disk, path: string): void {
  */
 export function swapIn(
   disk: Disk,
-  folder: string,
   old: readonly Segment[],
+  { folder, lastMarkerGone }: SwapOptions,
 ): string[] {
   const { path } = old[0]!;
+  // To an older snapshot its transaction would be open for ever.
+  removeSnapshotsBefore(disk, folder, lastMarkerGone + 1);
   disk.syncDirectory(folder);
   renameAll(disk, path, { from: CLEANED, to: SWAP });
   disk.syncDirectory(folder);
   const marked = old.flatMap((segment) => segment.markDeleted());
   for (const segment of old.slice(1)) disk.unlink(`${segment.path}.snapshot`);
+  disk.syncDirectory(folder);
+  // The log first: as long as it is a `.swap`, indexes beside it are old ones.
+  disk.rename(`${path}.log${SWAP}`, `${path}.log`);
   disk.syncDirectory(folder);
   renameAll(disk, path, { from: SWAP, to: "" });
   disk.syncDirectory(folder);
@@ -70,13 +83,14 @@ export function finishSwaps(disk: Disk, folder: string): string[] {
   remove(cleaned);
   const whole = swaps.filter((name) => offsetOf(name) < from);
   remove(replacedBy(whole, { disk, folder, names }));
-  // The log first: as long as it is a `.swap`, its indexes count as old ones.
-  whole.sort((a, b) => Number(isLog(b)) - Number(isLog(a)));
-  for (const name of whole) {
-    const path = `${folder}/${name}`;
-    disk.rename(path, path.slice(0, -SWAP.length));
+  const logs = whole.filter(isLog);
+  for (const some of [logs, whole.filter((name) => !isLog(name))]) {
+    for (const name of some) {
+      const path = `${folder}/${name}`;
+      disk.rename(path, path.slice(0, -SWAP.length));
+    }
+    disk.syncDirectory(folder);
   }
-  disk.syncDirectory(folder);
   return disk.list(folder).map(({ name }) => name);
 }
 
