@@ -68,9 +68,13 @@ export function check(history: History): Anomaly[] {
 }
 
 /** Whether everything that was ever acknowledged or read of it must stay. */
-function keepsAll({ topics, lastLossMs }: Case, topic: string): boolean {
+function keepsAll(
+  { topics, history, lastLossMs }: Case,
+  topic: string,
+): boolean {
   const promise = topics.get(topic);
   if (promise === undefined || promise.isChurned) return false;
+  if (history.damagesMs?.has(topic)) return false;
   return promise.isDurable || lastLossMs < 0;
 }
 
@@ -107,7 +111,8 @@ function checkLogs(each: Case): void {
     for (const { offset, value } of records) {
       // Without a flush policy power may take the end of any segment.
       const topic = topicOf(name);
-      const mayLack = !keepsAll(each, topic) || each.markedTopics.has(topic);
+      const mayLack = !keepsAll(each, topic) ||
+        each.markedTopics.has(topic) || each.topics.get(topic)?.isCompacted;
       if (offset < expected || offset > expected && !mayLack) {
         report("int-poll-skip", `${name}: ${offset} follows ${expected - 1}`);
       }
@@ -118,8 +123,9 @@ function checkLogs(each: Case): void {
       }
       values.set(value, offset);
     }
-    const isMarked = each.markedTopics.has(topicOf(name));
-    if (expected !== end && records.length > 0 && !isMarked) {
+    const hasGaps = each.markedTopics.has(topicOf(name)) ||
+      each.topics.get(topicOf(name))?.isCompacted;
+    if (expected !== end && records.length > 0 && !hasGaps) {
       report(
         "poll-skip",
         `${name} is read up to ${expected}, and ends at ${end}`,
@@ -192,7 +198,11 @@ function mustStay(each: Case, send: Send): boolean {
     .filter(({ change, topic }) => change === "create" && topic === send.topic)
     .reduce((latest, { endMs }) => Math.max(latest, endMs), -1);
   const isDurable = each.topics.get(send.topic)?.isDurable === true;
-  const sinceMs = Math.max(created, isDurable ? -1 : each.lastLossMs);
+  const sinceMs = Math.max(
+    created,
+    isDurable ? -1 : each.lastLossMs,
+    each.history.damagesMs?.get(send.topic) ?? -1,
+  );
   return send.invokeMs > sinceMs && !isBeingDeleted(each, send);
 }
 
@@ -208,6 +218,7 @@ function isBeingDeleted({ history }: Case, send: Send): boolean {
 function checkSends(each: Case): void {
   const { history, report } = each;
   const kept = keptValues(history);
+  const supersedes = superseding(each);
   const demand = (
     send: { readonly topic: string; readonly partition: number },
     { offset, value, how }: { offset: number; value: string; how: string },
@@ -217,6 +228,7 @@ function checkSends(each: Case): void {
       report("lost-write", `${nameOf(send)} is gone, and ${value} with it`);
       return;
     }
+    if (supersedes(nameOf(send), value, offset)) return;
     if (offset >= 0 && offset < log.start) {
       if (each.topics.get(send.topic)?.isRetained) return;
       report("lost-write", `${nameOf(send)} begins at ${log.start}: ${value}`);
@@ -247,6 +259,35 @@ function checkSends(each: Case): void {
       demand(poll, { ...seen, how: `read by ${poll.consumer}` });
     }
   }
+}
+
+/**
+ * Of a compacted topic, whether a record may be gone: it says that its key is,
+ * or a later one of its key is there, or was perhaps there to say so.
+ */
+function superseding(each: Case) {
+  const { history, topics, sends } = each;
+  const latest = new Map<string, number>();
+  const note = (name: string, key: string | undefined, offset: number) => {
+    const id = `${name} ${key}`;
+    latest.set(id, Math.max(latest.get(id) ?? -1, offset));
+  };
+  for (const [name, { records }] of history.logs) {
+    if (!topics.get(topicOf(name))?.isCompacted) continue;
+    for (const { offset, value } of records) {
+      note(name, sends.get(value)?.key, offset);
+    }
+  }
+  for (const send of history.sends) {
+    if (!send.isTombstone || send.ending === "fail") continue;
+    note(nameOf(send), send.key, send.offset < 0 ? Infinity : send.offset);
+  }
+  return (name: string, value: string, offset: number): boolean => {
+    const send = sends.get(value);
+    if (!topics.get(topicOf(name))?.isCompacted || !send) return false;
+    return send.isTombstone === true ||
+      (latest.get(`${name} ${send.key}`) ?? -1) > offset;
+  };
 }
 
 function keptValues({ logs }: History): Map<string, Set<string>> {
@@ -368,6 +409,7 @@ function checkCommits(each: Case): void {
     for (const [name, offset] of promised) {
       const topic = each.topics.get(topicOf(name));
       if (topic === undefined || topic.isChurned) continue;
+      if (history.damagesMs?.has(topic.name)) continue;
       if (!topic.isDurable && lastLossMs >= 0) continue;
       if ((found.get(name) ?? -1) >= offset) continue;
       report(
@@ -409,7 +451,8 @@ function checkTransactions(each: Case): void {
   for (const [transaction, all] of sends) {
     if (transaction === undefined) continue;
     const isWhole = all.every(({ topic }) =>
-      keepsAll(each, topic) && !each.topics.get(topic)?.isRetained
+      keepsAll(each, topic) && !each.topics.get(topic)?.isRetained &&
+      !each.topics.get(topic)?.isCompacted
     );
     if (!isWhole) continue;
     const there = all.filter((send) => kept.get(nameOf(send))?.has(send.value));

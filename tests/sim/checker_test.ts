@@ -227,3 +227,34 @@ Deno.test("an offset is of the transaction that was committed last", () => {
   assertEquals(withOffset(1), ["lost-commit"]);
   assertEquals(withOffset(3), ["G1a"]);
 });
+
+Deno.test("what is compacted away was superseded, or was a tombstone", () => {
+  const topics = [{ ...TOPIC, isCompacted: true }];
+  const keyed = (value: string, offset: number, more: Partial<Send> = {}) =>
+    send(value, offset, { key: "k", ...more });
+  const gone = { isTombstone: true };
+  const both = [keyed("a", 0), keyed("b", 1)];
+  const logs = new Map([["t-0", { start: 1, end: 2, records: seen("b", 1) }]]);
+  assertEquals(judged("", { sends: both, logs, topics }), []);
+  const older = new Map([["t-0", { start: 0, end: 2, records: seen("a") }]]);
+  assertEquals(judged("", { sends: both, logs: older, topics }), [
+    "lost-write",
+  ]);
+  const deleted = [keyed("a", 0), keyed("b", 1, gone)];
+  const empty = new Map([["t-0", { start: 2, end: 2, records: [] }]]);
+  assertEquals(judged("", { sends: deleted, logs: empty, topics }), []);
+  const aborted = [
+    keyed("a", 0),
+    keyed("b", 1, { ...gone, ending: "fail" }),
+  ];
+  assertEquals(judged("", { sends: aborted, logs: empty, topics }), [
+    "lost-write",
+  ]);
+});
+
+Deno.test("records from before their topic was damaged may be gone, later ones not", () => {
+  const sends = [send("a", 0), send("b", 0, { invokeMs: 40, endMs: 50 })];
+  const damagesMs = new Map([["t", 30]]);
+  assertEquals(judged("b", { sends, damagesMs }), []);
+  assertEquals(judged("", { sends, damagesMs }), ["unseen"]);
+});

@@ -31,7 +31,12 @@ export interface Send {
   /** How many requests its producer may have in flight. */
   readonly inFlightMax: number;
   readonly topic: string;
+  /** What tells it from all others. */
   readonly value: string;
+  /** Where only the latest of a key stays. */
+  readonly key?: string;
+  /** Whether it says that its key is gone. */
+  readonly isTombstone?: boolean;
   readonly invokeMs: number;
   /** It is sent when this is committed. */
   readonly transaction: Transaction | undefined;
@@ -93,6 +98,7 @@ export interface TopicPromise {
   readonly isDurable: boolean;
   readonly isRetained: boolean;
   readonly isChurned: boolean;
+  readonly isCompacted?: boolean;
 }
 
 /** A whole run. */
@@ -113,6 +119,8 @@ export interface History {
   endsMs: readonly number[];
   /** When power was lost. */
   powerLossesMs: readonly number[];
+  /** When bits of a topic's records last flipped on the disk. */
+  damagesMs?: ReadonlyMap<string, number>;
   /** By `topic-partition`. */
   readonly logs: Map<string, FinalLog>;
   /** Committed offsets in the end, by group, then by `topic-partition`. */

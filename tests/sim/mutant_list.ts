@@ -188,6 +188,38 @@ export const MUTANTS: readonly Mutant[] = [
     ]],
   },
   {
+    name: "a compaction drops the latest record of a key",
+    file: "core/log/cleaner/cleaner.ts",
+    edits: [[
+      "cursor.offset < this.#map.get(",
+      "cursor.offset <= this.#map.get(",
+    ]],
+  },
+  {
+    name: "records of an aborted transaction supersede others",
+    file: "core/log/cleaner/cleaner.ts",
+    edits: [[
+      "if (transactions.mayDiscard(batch) || batch.isControl) continue;",
+      "if (batch.isControl) continue;",
+    ]],
+  },
+  {
+    name: "a cleaned segment counts before what it replaces is gone",
+    file: "core/log/cleaner/swap.ts",
+    edits: [[
+      "const marked = old.flatMap((segment) => segment.markDeleted());",
+      "const marked = old.slice(0, 1).flatMap((segment) => segment.markDeleted());",
+    ]],
+  },
+  {
+    name: "a snapshot from before a marker that was cleaned away stays",
+    file: "core/log/cleaner/swap.ts",
+    edits: [[
+      "removeSnapshotsBefore(disk, folder, lastMarkerGone + 1);",
+      "",
+    ]],
+  },
+  {
     name: "what the disk refused is tried again for ever",
     file: "net/server/hosting.ts",
     edits: [["of [...this.#unopened])", "of this.#unopened)"]],

@@ -4,7 +4,7 @@
  *
  * @module
  */
-import type { Chance } from "./chance.ts";
+import { Chance } from "./chance.ts";
 import { HEALTHY } from "./disk.ts";
 import type { FaultPlan } from "./plan.ts";
 import type { Death } from "./process.ts";
@@ -22,6 +22,8 @@ export class Nemesis {
   readonly #plan: FaultPlan;
   readonly #clients: readonly Mortal[];
   readonly #chance: Chance;
+  /** For what was not always there. */
+  readonly #more: Chance;
   #isOver = false;
 
   constructor(
@@ -35,6 +37,7 @@ export class Nemesis {
     this.#plan = plan;
     this.#clients = clients;
     this.#chance = world.chance.fork();
+    this.#more = new Chance(world.chance.seed, 3);
   }
 
   /** From now on faults happen, and brokers that died come again. */
@@ -65,7 +68,11 @@ export class Nemesis {
       this.#later(1_000, () => faults.syncMs = HEALTHY.syncMs);
     });
     this.#every(plan.clockJumpMs, () => {
-      this.#world.wallSkewMs += this.#chance.int(-5_000, 5_000);
+      const { clockJumpMsMax } = plan;
+      this.#world.wallSkewMs += this.#chance.int(
+        -clockJumpMsMax,
+        clockJumpMsMax,
+      );
     });
     this.#every(plan.clientDeathMs, () => {
       if (this.#clients.length === 0) return;
@@ -132,10 +139,36 @@ export class Nemesis {
     if (connections.length > 0) this.#chance.pick(connections).reset();
   }
 
+  /** What a broker finds is not always as it was left. */
+  #rot(machine: Machine): void {
+    const { rotRate, rottingTopics, powerLossMs, syncErrorMs } = this.#plan;
+    if (this.#isOver || !this.#more.odds(rotRate)) return;
+    machine.rot({
+      chance: this.#more,
+      topics: rottingTopics,
+      // A checkpoint that claims too much was synced harms the next power loss.
+      checkpoints: powerLossMs === 0 && syncErrorMs === 0,
+    });
+  }
+
+  /** Also a start may be interrupted, again and again. */
+  #kill(machine: Machine): void {
+    const { startDeathRate, powerLossMs } = this.#plan;
+    if (this.#isOver || !this.#more.odds(startDeathRate)) return;
+    const death = powerLossMs > 0 && this.#more.odds(0.5)
+      ? "power lost"
+      : "killed";
+    machine.disk.crashIn(this.#more.int(1, 300), death);
+  }
+
   /** Starts what doesn't run, now and then. */
   #revive(machine: Machine): void {
     const look = () => {
-      if (!machine.isRunning) machine.start();
+      if (!machine.isRunning) {
+        this.#rot(machine);
+        machine.start();
+        this.#kill(machine);
+      }
       this.#world.scheduler.after(this.#chance.delayMs(100, 1_000), look);
     };
     look();

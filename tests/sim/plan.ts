@@ -21,6 +21,8 @@ export interface TopicPlan {
   readonly isRetained: boolean;
   /** Whether it is deleted and made anew now and then. */
   readonly isChurned: boolean;
+  /** Whether only the latest record of each key stays. */
+  readonly isCompacted: boolean;
 }
 
 /** One producer. */
@@ -67,7 +69,14 @@ export interface FaultPlan {
   readonly syncErrorMs: number;
   readonly slowSyncMs: number;
   readonly clockJumpMs: number;
+  readonly clockJumpMsMax: number;
   readonly clientDeathMs: number;
+  /** How often a start ends in a death, too. */
+  readonly startDeathRate: number;
+  /** How often bits flip while a broker is down. */
+  readonly rotRate: number;
+  /** Topics whose last segments may rot, too. */
+  readonly rottingTopics: readonly string[];
 }
 
 /** One run. */
@@ -94,12 +103,20 @@ const CLIENT: Texts = {
   "metadata.max.age.ms": "2000",
 };
 
-/** The plan of a run. */
-export function drawPlan(chance: Chance): Plan {
+/**
+ * The plan of a run. What was not always part of it is drawn from `more`: seeds
+ * that keep without it are the runs that they were.
+ */
+export function drawPlan(chance: Chance, more: Chance): Plan {
+  const hasMore = more.odds(0.6);
   const isAllDurable = chance.odds(0.25);
   const topics = Array.from(
     { length: chance.int(1, 3) },
     (_, i) => drawTopic(chance, { index: i, isAllDurable }),
+  ).map((topic) =>
+    hasMore && !topic.isRetained && more.odds(0.5)
+      ? compacted(topic, more)
+      : topic
   );
   const writers = Array.from(
     { length: chance.odds(0.5) ? chance.int(1, 2) : 0 },
@@ -110,6 +127,7 @@ export function drawPlan(chance: Chance): Plan {
     writers,
     brokerConfig: {
       ...drawBroker(chance),
+      ...(hasMore ? drawCleaner(more) : {}),
       ...(isAllDurable ? { "log.flush.interval.messages": "1" } : {}),
     },
     topics,
@@ -123,6 +141,7 @@ export function drawPlan(chance: Chance): Plan {
     ),
     faults: {
       ...drawFaults(chance),
+      ...(hasMore ? drawMoreFaults(more, { topics, writers }) : {}),
       // What a coordinator knows goes with the power unless it is flushed.
       ...(writers.length > 0 && !isAllDurable
         ? { powerLossMs: 0, syncErrorMs: 0 }
@@ -157,6 +176,28 @@ function drawBroker(chance: Chance): Texts {
   };
 }
 
+/** Compaction that has something to do within seconds, of commits, too. */
+function drawCleaner(chance: Chance): Texts {
+  return {
+    "log.cleaner.backoff.ms": chance.pick(["150", "600"]),
+    ...(chance.odds(0.5) ? { "log.roll.ms": "700" } : {}),
+  };
+}
+
+function compacted(topic: TopicPlan, chance: Chance): TopicPlan {
+  return {
+    ...topic,
+    isCompacted: true,
+    configs: {
+      ...topic.configs,
+      "cleanup.policy": "compact",
+      "min.cleanable.dirty.ratio": chance.pick(["0", "0.5"]),
+      "delete.retention.ms": chance.pick(["0", "400", "86400000"]),
+      "segment.ms": chance.pick(["300", "800"]),
+    },
+  };
+}
+
 function drawTopic(
   chance: Chance,
   { index, isAllDurable }: {
@@ -173,6 +214,7 @@ function drawTopic(
     isDurable,
     isRetained,
     isChurned,
+    isCompacted: false,
     configs: {
       ...(isDurable
         ? { "flush.messages": "1" }
@@ -288,10 +330,18 @@ function drawGroup(
 function drawFaults(chance: Chance): FaultPlan {
   const maybe = (p: number, ms: number) =>
     chance.odds(p) ? ms * chance.pick([0.5, 1, 2]) : 0;
+  const none = {
+    clockJumpMsMax: 5_000,
+    startDeathRate: 0,
+    rotRate: 0,
+    rottingTopics: [],
+  };
   if (chance.odds(0.05)) {
-    return Object.fromEntries(FAULTS.map((name) => [name, 0])) as never;
+    const never = FAULTS.map((name) => [name, 0]);
+    return { ...none, ...Object.fromEntries(never) } as never;
   }
   return {
+    ...none,
     killMs: maybe(0.4, 3_000),
     powerLossMs: maybe(0.4, 3_000),
     restartMs: maybe(0.3, 4_000),
@@ -303,6 +353,25 @@ function drawFaults(chance: Chance): FaultPlan {
     slowSyncMs: maybe(0.3, 3_000),
     clockJumpMs: maybe(0.2, 3_000),
     clientDeathMs: maybe(0.4, 2_500),
+  };
+}
+
+/** A log that was cut may lack the end of a transaction: not where there are any. */
+function drawMoreFaults(
+  chance: Chance,
+  { topics, writers }: {
+    readonly topics: readonly TopicPlan[];
+    readonly writers: readonly WriterPlan[];
+  },
+) {
+  const written = new Set(writers.flatMap((writer) => writer.topics));
+  return {
+    clockJumpMsMax: chance.pick([5_000, 120_000, 10_800_000]),
+    startDeathRate: chance.odds(0.4) ? 0.4 : 0,
+    rotRate: chance.odds(0.4) ? chance.pick([0.3, 1]) : 0,
+    rottingTopics: topics.filter((topic) =>
+      !written.has(topic) && chance.odds(0.4)
+    ).map(({ name }) => name),
   };
 }
 

@@ -9,7 +9,12 @@ import { KafkaError } from "../../core/errors.ts";
 import { Admin } from "../../net/client/admin.ts";
 import { Consumer } from "../../net/client/consumer.ts";
 import { Producer } from "../../net/client/producer.ts";
-import type { ClientSeams } from "../../net/client/types.ts";
+import type {
+  ClientSeams,
+  ConsumerRecord,
+  ProducerRecord,
+} from "../../net/client/types.ts";
+import type { Chance } from "./chance.ts";
 import type { Commit, Ending, History, Send, TopicChange } from "./history.ts";
 import type { GroupPlan, Plan, ProducerPlan, TopicPlan } from "./plan.ts";
 import type { SimProcess } from "./process.ts";
@@ -112,11 +117,14 @@ export class ProducerActor extends Actor {
   #send(producer: Producer, process: SimProcess): void {
     const { history, world, partitions } = this.stage;
     const { chance } = process;
-    const topic = chance.pick(this.#plan.topics).name;
+    const { name: topic, isCompacted } = chance.pick(this.#plan.topics);
     const count = partitions.get(topic) ?? 1;
-    const partition = chance.odds(0.8) ? chance.int(0, count - 1) : undefined;
+    const partition = chance.odds(0.8) || isCompacted
+      ? chance.int(0, count - 1)
+      : undefined;
     const value = `${this.name}.${this.#count++}`;
     const send: Send = {
+      ...(isCompacted ? drawKey(chance) : {}),
       producer: process.name,
       isIdempotent: this.#plan.isIdempotent,
       inFlightMax: this.#plan.inFlightMax,
@@ -133,7 +141,7 @@ export class ProducerActor extends Actor {
     producer.append({
       topic,
       ...(partition === undefined ? {} : { partition }),
-      value: padded(value, chance.int(0, this.#plan.valueBytesMax)),
+      ...contentOf(send, chance.int(0, this.#plan.valueBytesMax)),
     }, (error, metadata) => {
       if (!process.isAlive) return;
       send.endMs = world.scheduler.nowMs;
@@ -151,13 +159,39 @@ export class ProducerActor extends Actor {
   }
 }
 
+/** For a compacted topic: few keys, so that most records are superseded. */
+export function drawKey(chance: Chance): Pick<Send, "key" | "isTombstone"> {
+  return { key: `k${chance.int(0, 4)}`, isTombstone: chance.odds(0.2) };
+}
+
+const NAME = "name";
+
+/** What the record of a send holds: its value's name, and `bytes` more. */
+export function contentOf(
+  { value, key, isTombstone }: Send,
+  bytes: number,
+): Omit<ProducerRecord, "topic"> {
+  return isTombstone
+    ? { key, value: null, headers: [[NAME, value]] }
+    : { key, value: padded(value, bytes) };
+}
+
+/** The name of what was sent; a record that is not as it was names itself. */
+export function seenName({ value, headers }: Read): string {
+  const [header] = headers;
+  return value === null && header?.key === NAME
+    ? DECODER.decode(header.value ?? new Uint8Array(0))
+    : unpadded(value);
+}
+
+type Read = Pick<ConsumerRecord, "value" | "headers">;
+
 /** A value with something behind it that can be checked. */
-export function padded(value: string, bytes: number): string {
+function padded(value: string, bytes: number): string {
   return `${value}|${bytes}|${value[0]!.repeat(bytes)}`;
 }
 
-/** The value of a record; what is not as it was sent names itself. */
-export function unpadded(bytes: Uint8Array | null): string {
+function unpadded(bytes: Uint8Array | null): string {
   const text = DECODER.decode(bytes ?? new Uint8Array(0));
   const [value = "", count] = text.split("|", 2);
   return value !== "" && padded(value, Number(count)) === text
@@ -224,9 +258,9 @@ export class ConsumerActor extends Actor {
         atMs: world.scheduler.nowMs,
         assignment: assigned.get(name) ?? 0,
         highWatermark,
-        records: records.map(({ offset, value }) => ({
-          offset,
-          value: unpadded(value),
+        records: records.map((record) => ({
+          offset: record.offset,
+          value: seenName(record),
         })),
       });
       next.set(name, records.at(-1)!.offset + 1);

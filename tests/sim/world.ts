@@ -13,6 +13,7 @@ import { Chance } from "./chance.ts";
 import { SimDisk } from "./disk.ts";
 import { SimNetwork } from "./network.ts";
 import { type Death, isDeath, SimProcess } from "./process.ts";
+import { rot, type RotOptions } from "./rot.ts";
 import { Scheduler } from "./scheduler.ts";
 
 /** What a world is made of. */
@@ -57,11 +58,6 @@ export class World {
       { length: brokerCount },
       (_, i) => new Machine(this, { nodeId: i + 1, config: brokerConfig }),
     );
-  }
-
-  /** Chance for the plan of the run of `seed`, which comes before its world. */
-  static chanceOfPlan(seed: number): Chance {
-    return new Chance(seed, 1);
   }
 
   /** For `bootstrap.servers`. */
@@ -116,6 +112,8 @@ export class Machine {
   readonly endsMs: number[] = [];
   /** Times at which it lost power. */
   readonly powerLossesMs: number[] = [];
+  /** When records of a topic were last damaged here. */
+  readonly damagesMs = new Map<string, number>();
   readonly #world: World;
   readonly #nodeId: number;
   readonly #config: Readonly<Record<string, string>>;
@@ -185,6 +183,15 @@ export class Machine {
   die(death: Death): void {
     if (this.isRunning) this.#process!.die(death);
     else if (death === "power lost") this.#losePower();
+  }
+
+  /** Bits flip while no process runs. */
+  rot(options: RotOptions): void {
+    const { scheduler } = this.#world;
+    for (const topic of rot(this.disk.root, options)) {
+      this.damagesMs.set(topic, scheduler.nowMs);
+    }
+    scheduler.note(`${this.host} rots`);
   }
 
   /** Stops the broker in order; it is dead then. */

@@ -11,7 +11,7 @@ import type { ClientSeams } from "../../net/client/types.ts";
 import type { Ending, Send, Transaction } from "./history.ts";
 import type { WriterPlan } from "./plan.ts";
 import type { SimProcess } from "./process.ts";
-import { Actor, padded, type Stage } from "./workload.ts";
+import { Actor, contentOf, drawKey, type Stage } from "./workload.ts";
 
 const COMMITS_MAX = 3;
 
@@ -95,10 +95,11 @@ export class WriterActor extends Actor {
   ): Send {
     const { chance } = process;
     const { history, partitions, world } = this.stage;
-    const topic = chance.pick(this.#plan.topics).name;
+    const { name: topic, isCompacted } = chance.pick(this.#plan.topics);
     const partition = chance.int(0, (partitions.get(topic) ?? 1) - 1);
     const value = `${this.name}.${this.#count++}`;
     const send: Send = {
+      ...(isCompacted ? drawKey(chance) : {}),
       producer: process.name,
       isIdempotent: true,
       inFlightMax: 5,
@@ -113,7 +114,7 @@ export class WriterActor extends Actor {
     };
     history.sends.push(send);
     producer.append(
-      { topic, partition, value: padded(value, chance.int(0, 100)) },
+      { topic, partition, ...contentOf(send, chance.int(0, 100)) },
       (_, metadata) => {
         if (metadata !== undefined) send.offset = metadata.offset;
       },
