@@ -305,8 +305,8 @@ export const MUTANTS: readonly Mutant[] = [
     name: "the index of aborted transactions is not synced",
     file: "core/log/txn_index.ts",
     edits: [[
-      "    this.#isChanged = false;\n    this.#isUnsynced = true;\n    return file;",
-      "    this.#isChanged = false;\n    this.#isUnsynced = false;\n    return file;",
+      "this.#noteSaved(file);\n    this.#isUnsynced = true;",
+      "this.#noteSaved(file);",
     ]],
   },
   {
