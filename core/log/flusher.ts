@@ -19,7 +19,12 @@ export interface Flushable {
   onSyncFailed(error: unknown): void;
 }
 
-/** Flushes one log. */
+/**
+ * Flushes one log.
+ *
+ * 1. At most one sync is in flight: what was written after it began is not
+ *    durable when it ends.
+ */
 export class Flusher {
   readonly #log: Flushable;
   #flushedOffset: number;
@@ -42,16 +47,20 @@ export class Flusher {
   /** Resolves when everything written until now is durable. */
   flush(): Promise<void> {
     if (this.#failure !== undefined) return Promise.reject(this.#failure);
+    if (this.#next !== undefined) return this.#next;
     if (this.#running === undefined) return this.#start();
-    return this.#next ??= this.#running.then(() => {
+    // Between the end of one and the start of this, nobody starts another.
+    return this.#next = this.#running.catch(() => {}).then(() => {
       this.#next = undefined;
-      return this.#start();
+      return this.flush();
     });
   }
 
   /** Resolves when no sync is in flight: files may be closed then. */
   async idle(): Promise<void> {
-    while (this.#running !== undefined) await this.#running.catch(() => {});
+    for (let last; (last = this.#next ?? this.#running) !== undefined;) {
+      await last.catch(() => {});
+    }
   }
 
   /** The log was emptied and goes on at `offset`. */
