@@ -13,7 +13,7 @@ import {
 } from "../../tests/metadata_cluster.ts";
 import { KafkaError } from "../errors.ts";
 import { supportedFeatures } from "./features.ts";
-import type { MetadataRecord } from "./records.ts";
+import { type MetadataRecord, metadataRecord } from "./records.ts";
 
 function led(cluster: MetadataCluster): string {
   const { leader, isr, leaderEpoch, partitionEpoch } = cluster.partition();
@@ -206,4 +206,16 @@ Deno.test("a registration without directories or features that fit is refused", 
   }));
   assertEquals(attempt({ features }), "UNSUPPORTED_VERSION");
   assertEquals(cluster.image.broker(4), undefined);
+});
+
+Deno.test("a level that only a newer Kafka knows keeps no broker out", () => {
+  const cluster = new MetadataCluster();
+  cluster.controller.apply(
+    metadataRecord("FeatureLevel", {
+      name: "metadata.version",
+      featureLevel: 99,
+    }),
+  );
+  cluster.join(incarnation(2, 0), 2);
+  assertEquals(cluster.image.broker(2)!.isFenced, false);
 });

@@ -43,6 +43,14 @@ const METADATA_CHANGES = [8, 11, 13, 14, 15, 17, 23] as const;
 
 const UPGRADE_TYPE = { UPGRADE: 1, SAFE_DOWNGRADE: 2, UNSAFE_DOWNGRADE: 3 };
 
+/** Whether `level` of a feature is known here. */
+export function isSupported(feature: string, level: number): boolean {
+  const levels = Object.hasOwn(FEATURES, feature)
+    ? FEATURES[feature]
+    : undefined;
+  return levels !== undefined && level >= levels.min && level <= levels.max;
+}
+
 /** What a broker says of itself when it registers. */
 export function supportedFeatures(): {
   readonly name: string;
@@ -167,7 +175,7 @@ function unsupportedBy(
 ): string | undefined {
   const own = Object.hasOwn(FEATURES, feature) ? FEATURES[feature] : undefined;
   if (own === undefined) return "there is no such feature";
-  if (level < own.min || level > own.max) {
+  if (!isSupported(feature, level)) {
     return `the controller supports levels ${own.min} to ${own.max}`;
   }
   for (const { id, features } of image.brokers.values()) {
