@@ -9,6 +9,8 @@ import { isDumb, isTerminal, monoMs, paintErr } from "./terminal.ts";
 import { formatBytes } from "./units.ts";
 
 const REFRESH_MS = 200;
+/** What took less says nothing about a rate. */
+const RATED_MS = 1000;
 
 /** Counts records and bytes and shows them now and then. */
 export class Progress {
@@ -18,7 +20,7 @@ export class Progress {
   bytes = 0;
   readonly #isShown: boolean;
   readonly #verb: string;
-  readonly #startMs = monoMs();
+  #startMs = monoMs();
   #shownMs = -Infinity;
 
   constructor(verb: string, settings: Settings) {
@@ -32,6 +34,8 @@ export class Progress {
   tick(): void {
     if (!this.#isShown) return;
     const now = monoMs();
+    // Waiting for the first one is no part of how fast they come.
+    if (this.records === 0) this.#startMs = now;
     if (now - this.#shownMs < REFRESH_MS) return;
     this.#shownMs = now;
     paintErr(this.#line(now), { isLast: false });
@@ -44,10 +48,13 @@ export class Progress {
   }
 
   #line(nowMs: number): string {
-    const seconds = Math.max(0.001, (nowMs - this.#startMs) / 1000);
-    const rate = Math.round(this.records / seconds).toLocaleString("en-US");
-    return `${this.#verb} ${this.records.toLocaleString("en-US")} records, ${
-      formatBytes(this.bytes)
-    }, ${rate} records/s`;
+    const tookMs = nowMs - this.#startMs;
+    const rate = Math.round(this.records * 1000 / tookMs);
+    const told = `${this.#verb} ${this.records.toLocaleString("en-US")} ${
+      this.records === 1 ? "record" : "records"
+    }, ${formatBytes(this.bytes)}`;
+    return tookMs < RATED_MS
+      ? told
+      : `${told}, ${rate.toLocaleString("en-US")} records/s`;
   }
 }

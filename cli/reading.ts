@@ -12,7 +12,7 @@ import type {
   TopicPartition,
 } from "../net/client.ts";
 import { withAdmin } from "./cluster.ts";
-import { clientOptions } from "./output.ts";
+import { clientOptions, throwFailed } from "./output.ts";
 import {
   clientProperties,
   commonProperties,
@@ -64,6 +64,19 @@ export async function meetGroup(
     { ...settings, timeoutMs, properties: commonProperties(settings) },
     (admin) => admin.listGroupOffsets(group),
   );
+}
+
+/** What is read to its end has to be there: a misspelt name would be empty. */
+export async function meetTopics(
+  settings: Settings,
+  topics: readonly string[],
+): Promise<void> {
+  const { timeoutMs = MEET_MS } = settings;
+  const found = await withAdmin(
+    { ...settings, timeoutMs, properties: commonProperties(settings) },
+    (admin) => admin.describeTopics(topics),
+  );
+  throwFailed(found, "describe topic");
 }
 
 /** A poll that an interrupt ends quietly. */

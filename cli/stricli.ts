@@ -67,7 +67,9 @@ export async function dispatch(
             const family = Object.hasOwn(FAMILIES, head!) ? ` ${head}` : "";
             const why = corrections.length === 0
               ? `: see kf${family} --help`
-              : `, did you mean ${corrections.join(" or ")}?`;
+              : `, did you mean ${
+                corrections.map((name) => name.replaceAll("`", "")).join(" or ")
+              }?`;
             return `Unknown command "${input}"${why}`;
           },
         },

@@ -16,7 +16,13 @@ import { ItemsFailed } from "../failure.ts";
 import { type Held, LatestPerKey, Merge, Tail } from "../held_records.ts";
 import { say } from "../output.ts";
 import { Progress } from "../progress.ts";
-import { MEET_MS, meetGroup, openConsumer, poll } from "../reading.ts";
+import {
+  MEET_MS,
+  meetGroup,
+  meetTopics,
+  openConsumer,
+  poll,
+} from "../reading.ts";
 import type { KeepRecord } from "../selection.ts";
 import { Span } from "../span.ts";
 import {
@@ -58,6 +64,9 @@ export async function run(call: Call): Promise<void> {
   const wish = await readWish(call);
   const topics = await chooseTopics(call, wish.group);
   if (wish.group !== undefined) await meetGroup(settings, wish.group);
+  if (wish.isEndedAtEnd && Array.isArray(topics)) {
+    await meetTopics(settings, topics);
+  }
   const consumer = await openConsumer(settings, {
     "group.id": wish.group,
     "group.protocol": flags.text("group-protocol"),

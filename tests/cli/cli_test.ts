@@ -18,8 +18,8 @@ import { done, startBench } from "./command_bench.ts";
 
 Deno.test("wrong use exits 2 and says what was meant", async () => {
   const cases: [string[], RegExp][] = [
-    [["prodce"], /did you mean `produce`/],
-    [["topic", "lst"], /did you mean `list`/],
+    [["prodce"], /did you mean produce\?/],
+    [["topic", "lst"], /did you mean list\?/],
     [["consume", "t", "--grup", "g"], /did you mean --group/],
     [["--hlep"], /^kf: Unknown flag "--hlep", did you mean --help\?\n$/],
     [["--quite", "topic", "list"], /did you mean --quiet/],

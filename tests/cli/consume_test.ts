@@ -318,6 +318,27 @@ Deno.test("a reader that goes away ends every selection with 0", async () => {
   }
 });
 
+Deno.test("consume -e of a topic that is not there fails at once, and makes none", async () => {
+  await using bench = await startBench();
+  await bench.produce([{ topic: "nums", value: "1" }]);
+  for (
+    const line of ["numms -e", "nums numms -e -g g", "numms --tail 3"]
+  ) {
+    const { code, stdout, stderr } = await bench.kf(`consume ${line}`);
+    assertEquals(
+      [code, stdout, stderr],
+      [
+        1,
+        "",
+        'kf: Cannot describe topic "numms": no such topic (UNKNOWN_TOPIC_OR_PARTITION)\n',
+      ],
+      line,
+    );
+  }
+  const topics = done(await bench.kf("topic list --format tsv"));
+  assertEquals(topics.match(/^num\w*/gm), ["nums"]);
+});
+
 Deno.test({
   name: "what idles before a pipe ends soon after its last reader",
   ignore: Deno.build.os !== "linux",

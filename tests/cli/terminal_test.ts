@@ -185,6 +185,19 @@ Deno.test({
 });
 
 Deno.test({
+  name: "a rate is told only of what took a second",
+  ignore: !HAS_TERMINAL,
+  async fn() {
+    await using bench = await startBench();
+    const one = await atTerminal(bench, "echo 1 | kf produce p", []);
+    assertMatch(one.screen, /sent 1 record, 1 B(, 1 records\/s)?\n$/);
+    // Thirty gaps of 50 ms.
+    const slow = await atTerminal(bench, "kf gen g --rate 20 -n 31", []);
+    assertMatch(slow.screen, /sent 31 records, [\d.]+ k?B, \d+ records\/s\n/);
+  },
+});
+
+Deno.test({
   name: "no table is wider than the terminal, and in a pipe it is whole",
   ignore: !HAS_TERMINAL,
   async fn() {
@@ -198,7 +211,6 @@ Deno.test({
       "kf group lag g",
       "kf cluster info",
       "kf cluster quorum",
-      "kf cluster features",
       "kf logdirs t",
     ];
     await bounded(lines, async (line) => {
