@@ -7,9 +7,9 @@
  */
 import type {
   Ending,
-  FinalLog,
   History,
   Poll,
+  Seen,
   Send,
   TopicPromise,
   Transaction,
@@ -30,6 +30,8 @@ interface Case {
   readonly lastLossMs: number;
   /** Topics that hold markers and void records between the others. */
   readonly markedTopics: ReadonlySet<string>;
+  /** Of the logs in the end what nothing takes away later. */
+  readonly lasting: ReadonlyMap<string, readonly Seen[]>;
   readonly report: (name: string, what: string) => void;
 }
 
@@ -51,6 +53,7 @@ export function check(history: History): Anomaly[] {
       history.sends.filter(({ transaction }) => transaction !== undefined)
         .map(({ topic }) => topic),
     ),
+    lasting: lastingRecords(history),
     report,
   };
   checkLogs(each);
@@ -218,7 +221,7 @@ function isBeingDeleted({ history }: Case, send: Send): boolean {
 function checkSends(each: Case): void {
   const { history, report } = each;
   const kept = keptValues(history);
-  const supersedes = superseding(each);
+  const supersedes = superseding(history);
   const demand = (
     send: { readonly topic: string; readonly partition: number },
     { offset, value, how }: { offset: number; value: string; how: string },
@@ -265,8 +268,9 @@ function checkSends(each: Case): void {
  * Of a compacted topic, whether a record may be gone: it says that its key is,
  * or a later one of its key is there, or was perhaps there to say so.
  */
-function superseding(each: Case) {
-  const { history, topics, sends } = each;
+function superseding(history: History) {
+  const topics = new Map(history.topics.map((topic) => [topic.name, topic]));
+  const sends = new Map(history.sends.map((send) => [send.value, send]));
   const latest = new Map<string, number>();
   const note = (name: string, key: string | undefined, offset: number) => {
     const id = `${name} ${key}`;
@@ -288,6 +292,22 @@ function superseding(each: Case) {
     return send.isTombstone === true ||
       (latest.get(`${name} ${send.key}`) ?? -1) > offset;
   };
+}
+
+/**
+ * Of the logs as they were found in the end, the records that every reader
+ * finds: a compaction may yet take others away, before a group comes that far.
+ */
+export function lastingRecords(
+  history: History,
+): Map<string, readonly Seen[]> {
+  const mayGo = superseding(history);
+  return new Map(
+    Array.from(history.logs, ([name, { records }]) => [
+      name,
+      records.filter(({ value, offset }) => !mayGo(name, value, offset)),
+    ]),
+  );
 }
 
 function keptValues({ logs }: History): Map<string, Set<string>> {
@@ -336,7 +356,7 @@ function checkPolls(each: Case): void {
     if (to <= from) report("nonmonotonic-poll", where);
     else if (
       to > from + 1 && !each.topics.get(poll.topic)?.isRetained &&
-      isSkip(history.logs.get(nameOf(poll)), from, to)
+      isSkip(each.lasting.get(nameOf(poll)), from, to)
     ) {
       report("poll-skip", where);
     }
@@ -366,9 +386,12 @@ function checkWithinPoll(
   }
 }
 
-function isSkip(log: FinalLog | undefined, from: number, to: number): boolean {
-  return log?.records.some(({ offset }) => offset > from && offset < to) ??
-    false;
+function isSkip(
+  records: readonly Seen[] = [],
+  from: number,
+  to: number,
+): boolean {
+  return records.some(({ offset }) => offset > from && offset < to);
 }
 
 /** Each group has seen everything that is there in the end; retention may outrun it. */
@@ -382,7 +405,7 @@ function checkGroups(each: Case): void {
       for (const { value } of poll.records) values.add(value);
       seen.set(nameOf(poll), values);
     }
-    for (const [name, { records }] of history.logs) {
+    for (const [name, records] of each.lasting) {
       const topic = topicOf(name);
       if (!topics.includes(topic) || !keepsAll(each, topic)) continue;
       if (each.topics.get(topic)?.isRetained) continue;

@@ -10,7 +10,7 @@ import { Consumer } from "../../net/client/consumer.ts";
 import type { TopicPartition } from "../../core/ids.ts";
 import type { ClientConfig, ClientSeams } from "../../net/client/types.ts";
 import { Chance } from "./chance.ts";
-import { type Anomaly, check } from "./checker.ts";
+import { type Anomaly, check, lastingRecords } from "./checker.ts";
 import type { FinalLog, History, Seen } from "./history.ts";
 import { Nemesis } from "./nemesis.ts";
 import { drawPlan, type Plan } from "./plan.ts";
@@ -126,6 +126,7 @@ class Run {
   readonly #admin: AdminActor;
   /** Polls that were there when it was last looked at what groups have read. */
   #pollsLooked = -1;
+  #lastingRecords: ReadonlyMap<string, readonly Seen[]> | undefined;
 
   constructor(seed: number, stage: Stage) {
     this.#seed = seed;
@@ -237,7 +238,7 @@ class Run {
         if (poll.group !== group) continue;
         for (const { value } of poll.records) seen.add(value);
       }
-      for (const [name, { records }] of history.logs) {
+      for (const [name, records] of this.#lasting) {
         const topic = this.#stage.plan.topics.find((each) =>
           each.name === name.replace(/-\d+$/, "")
         );
@@ -249,6 +250,11 @@ class Run {
       }
     }
     return true;
+  }
+
+  /** The logs are read once: it stays as it is. */
+  get #lasting(): ReadonlyMap<string, readonly Seen[]> {
+    return this.#lastingRecords ??= lastingRecords(this.#stage.history);
   }
 
   #isDamaged(topic: string): boolean {
