@@ -46,7 +46,7 @@ const PARTITION_LIST = TOPICS.flatMap(({ name: topic, partitions }) =>
   Array.from({ length: partitions }, (_, partition) => ({ topic, partition }))
 );
 
-/** Topics without transactions: only there can a gap in the offsets be judged. */
+/** Who writes where: beside transactions too, whose gaps nobody can judge. */
 const WRITERS: readonly WriterPlan[] = [
   { topic: "durable", partitions: 2, acks: "all", idempotentInFlight: 5 },
   { topic: "durable", partitions: 2, acks: "all", idempotentInFlight: 1 },
