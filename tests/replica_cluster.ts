@@ -95,7 +95,7 @@ class ReplicaBroker {
       image,
       config: () => config,
       alterPartition: (request) => Promise.resolve(cluster.decide(request)),
-      dial: ({ port }) => this.link(port),
+      connect: (to) => this.link(cluster.portOf(to)),
     });
     this.hosting.onRolesChanged((each) => this.replication.rolesChanged(each));
     const deadlines = this.#deadlines = new Deadlines(env.clock);

@@ -151,6 +151,7 @@ const MAY: Readonly<Record<string, readonly string[]>> = {
   "net/raft": ["net/link", "net/wire", "core/raft"],
   "net/metadata": ["net/link", "net/wire", "core/metadata"],
   "net/replication": ["net/link", "net/wire", "core/partition"],
+  "net/transaction": ["net/link", "net/wire"],
   "net/server": [
     "core/assign",
     "core/coordinator",
@@ -167,6 +168,7 @@ const MAY: Readonly<Record<string, readonly string[]>> = {
     "net/metadata",
     "net/raft",
     "net/replication",
+    "net/transaction",
     "net/security",
     "net/tcp",
     "net/wire",

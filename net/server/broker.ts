@@ -17,13 +17,17 @@ import {
   withDynamicConfig,
 } from "../../core/config/resolve.ts";
 import type { Env, ProcessUsage } from "../../core/env/env.ts";
+import { KafkaError } from "../../core/errors.ts";
 import { LIMITS } from "../../core/limits.ts";
 import { LogCleaner } from "../../core/log/cleaner/log_cleaner.ts";
 import { LogFolder, LogFolderError } from "../../core/log/log_folder.ts";
 import { withOpenFilesMax } from "../../core/log/open_files.ts";
 import type { MetadataDelta } from "../../core/metadata/delta.ts";
 import { supportedFeatures } from "../../core/metadata/features.ts";
-import { RESOURCE_TYPE } from "../../core/metadata/image.ts";
+import {
+  type MetadataImage,
+  RESOURCE_TYPE,
+} from "../../core/metadata/image.ts";
 import type { Metric } from "../http/exposition.ts";
 import { brokerRoutes } from "../http/routes.ts";
 import { HttpServer } from "../http/server.ts";
@@ -37,6 +41,7 @@ import {
 import { forward } from "../metadata/forwarding.ts";
 import { createTopics } from "../metadata/topic_creation.ts";
 import type { Address, Transport } from "../tcp/transport.ts";
+import { TransactionPeers } from "../transaction/transaction_peers.ts";
 import { ALTER_PARTITION } from "../wire/56_alter_partition.ts";
 import { Background } from "./background.ts";
 import { controllerChores } from "./controller_chores.ts";
@@ -51,6 +56,7 @@ import {
   advertisedAddress,
   checkReachable,
   httpAddress,
+  interBrokerName,
   type ListenerPlan,
   listenersOf,
   registeredEndpoints,
@@ -313,6 +319,18 @@ export class Broker {
     return { channel, lifecycle, services, controllers, clients };
   }
 
+  /** A link to where another broker is now, as brokers know it. */
+  async #connect(id: number, image: MetadataImage): Promise<Link> {
+    const name = interBrokerName(this.#config);
+    const endpoint = image.broker(id)?.endPoints
+      .find((each) => each.name === name);
+    if (endpoint !== undefined) return await this.#dial(endpoint);
+    throw new KafkaError(
+      "BROKER_NOT_AVAILABLE",
+      `Cannot reach broker ${id}: it has no listener ${name}`,
+    );
+  }
+
   /** A link to another node. */
   #dial(address: Address): Promise<Link> {
     const { env, transport } = this.#options;
@@ -551,7 +569,7 @@ export class Broker {
       image,
       config: () => this.#config,
       alterPartition: (request) => channel.request(ALTER_PARTITION, request),
-      dial: (address) => this.#dial(address),
+      connect: (id) => this.#connect(id, image),
     });
     this.#undo.push(() => replication.close());
     hosting.onRolesChanged((changed) => {
@@ -600,6 +618,7 @@ export class Broker {
       deadlines,
       stats: this.#stats,
       producerIds: new ProducerIds(() => lifecycle.allocateProducerIds()),
+      txnPeers: new TransactionPeers((id) => this.#connect(id, metadata.image)),
       get groups() {
         return groups;
       },
@@ -613,6 +632,7 @@ export class Broker {
     };
     const groups = new Groups(services);
     const transactions = new Transactions(services);
+    this.#undo.push(() => services.txnPeers.close());
     return services;
   }
 

@@ -103,6 +103,14 @@ export class CoordinatorTopic {
     return leader === -1 ? undefined : leader;
   }
 
+  /** The broker that coordinates `id` as far as is known; −1: nobody. */
+  leaderOf(id: string): number {
+    const { image } = this.#services;
+    const partitions = image.topic(this.name)?.partitions ?? [];
+    if (partitions.length === 0) return -1;
+    return partitions[coordinatorPartition(id, partitions.length)]!.leader;
+  }
+
   /** The partition that `id` is coordinated in, if it is led here. */
   partitionOf(id: string): HostedPartition {
     const topic = this.#services.image.topic(this.name);

@@ -8,10 +8,8 @@
  */
 import type { BrokerConfig } from "../../core/config/resolve.ts";
 import type { Cancel, Env } from "../../core/env/env.ts";
-import { KafkaError } from "../../core/errors.ts";
 import type { MetadataImage } from "../../core/metadata/image.ts";
 import type { Link } from "../link/link.ts";
-import type { Address } from "../tcp/transport.ts";
 import {
   IsrProposer,
   type ProposerOptions,
@@ -19,7 +17,6 @@ import {
 import { ReplicaFetcher } from "../replication/replica_fetcher.ts";
 import type { HostedPartition } from "./hosted_partition.ts";
 import type { Hosting } from "./hosting.ts";
-import { interBrokerName } from "./listener.ts";
 
 /** `metadata.version` 4.1-IV1: followers say what they know is committed. */
 const HIGH_WATERMARK_LEVEL = 27;
@@ -33,7 +30,8 @@ export interface ReplicationOptions {
   readonly config: () => BrokerConfig;
   /** Asks the active controller for other ISRs. */
   readonly alterPartition: ProposerOptions["request"];
-  readonly dial: (address: Address) => Promise<Link>;
+  /** Opens a link to where broker `id` is now. */
+  readonly connect: (id: number) => Promise<Link>;
 }
 
 /**
@@ -99,14 +97,14 @@ export class Replication {
   #fetcherOf(leaderId: number): ReplicaFetcher {
     const known = this.#fetchers.get(leaderId);
     if (known !== undefined) return known;
-    const { env, nodeId, image } = this.#options;
+    const { env, nodeId, image, connect } = this.#options;
     const fetcher = new ReplicaFetcher({
       env,
       leaderId,
       nodeId,
       brokerEpoch: () => this.#brokerEpoch(),
       limits: () => this.#limits(),
-      connect: () => this.#connect(leaderId),
+      connect: () => connect(leaderId),
       fetchVersionMax: () =>
         (image.features.get("metadata.version") ?? 0) >= HIGH_WATERMARK_LEVEL
           ? 18
@@ -118,19 +116,6 @@ export class Replication {
 
   #brokerEpoch(): number {
     return this.#options.image.broker(this.#options.nodeId)?.epoch ?? -1;
-  }
-
-  /** Opens a link to where broker `id` is now, as it is known to brokers. */
-  async #connect(id: number): Promise<Link> {
-    const { image, config, dial } = this.#options;
-    const name = interBrokerName(config());
-    const endpoint = image.broker(id)?.endPoints
-      .find((each) => each.name === name);
-    if (endpoint !== undefined) return await dial(endpoint);
-    throw new KafkaError(
-      "BROKER_NOT_AVAILABLE",
-      `Cannot reach broker ${id}: it has no listener ${name}`,
-    );
   }
 
   #limits() {

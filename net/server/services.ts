@@ -21,6 +21,7 @@ import type { PartitionTable } from "../../core/partition/partition_table.ts";
 import type { TopicCreation } from "../metadata/topic_creation.ts";
 import type { Quorum } from "../raft/quorum.ts";
 import type { Address } from "../tcp/transport.ts";
+import type { TransactionPeers } from "../transaction/transaction_peers.ts";
 import type { Deadlines } from "./deadlines.ts";
 import type { FetchSessions } from "./fetch_sessions.ts";
 import type { Groups } from "./groups.ts";
@@ -48,6 +49,8 @@ export interface Services {
   readonly producerIds: ProducerIds;
   readonly groups: Groups;
   readonly transactions: Transactions;
+  /** Other brokers, as far as transactions need them. */
+  readonly txnPeers: TransactionPeers;
   readonly stats: BrokerStats;
   /** Asks the controller; resolves when its answer is committed and applied. */
   control(input: ControllerInput): Promise<ControllerReply>;

@@ -36,7 +36,7 @@ import {
 import { type Coordinator, Coordinators } from "./coordinators.ts";
 import type { HostedPartition } from "./hosted_partition.ts";
 import { type Services, transactionVersionOf } from "./services.ts";
-import { type TopicPartitionRef, writeTxnMarkers } from "./txn_markers.ts";
+import { endTransaction, type TopicPartitionRef } from "./txn_markers.ts";
 
 type Host = CoordinatorHost<
   TxnRequest,
@@ -175,7 +175,7 @@ class TransactionCoordinator implements Coordinator {
       transactionVersion,
     };
     try {
-      return await writeTxnMarkers(this.#services, marker, partitions);
+      return await endTransaction(this.#services, marker, partitions);
     } catch (error) {
       this.#services.env.trace("warn", "Markers could not be written", {
         partition: this.#hosted.index,
@@ -272,6 +272,11 @@ export class Transactions {
       readonly partitions: readonly TopicPartitionRef[];
     },
   ): Promise<readonly ErrorName[]> {
+    const { nodeId, txnPeers } = this.#services;
+    const coordinator = this.#topic.leaderOf(producer.transactionalId);
+    if (coordinator !== -1 && coordinator !== nodeId) {
+      return await txnPeers.verify(coordinator, { verifyOnly, ...producer });
+    }
     const { errors } = verifyOnly
       ? await this.ask({ type: "VerifyPartitions", ...producer })
       : await this.ask({

@@ -1,7 +1,8 @@
 /**
- * Markers that end transactions in the partitions led here: what WriteTxnMarkers
- * and the coordinator of this broker call. Owns the waiting until a marker is
- * committed; it must never decide how a transaction ends.
+ * Markers that end transactions: in the partitions led here, as WriteTxnMarkers
+ * asks, and wherever the coordinator of this broker has them led. Owns the
+ * waiting until a marker is committed; it must never decide how a transaction
+ * ends, nor pass a marker on that another broker sent.
  *
  * @module
  */
@@ -44,6 +45,35 @@ export function writeTxnMarkers(
     }
     return appendTo(found, marker, services.env.clock.wallMs());
   }));
+}
+
+/**
+ * Ends a transaction in each partition, here or at the broker that leads it;
+ * resolves with the errors in the order of the partitions.
+ */
+export async function endTransaction(
+  services: Needs & Pick<Services, "txnPeers">,
+  marker: TxnMarker,
+  partitions: readonly TopicPartitionRef[],
+): Promise<ErrorName[]> {
+  const { image, nodeId, txnPeers } = services;
+  /** Places among `partitions`, by leader. */
+  const places = new Map<number, number[]>();
+  for (const [at, { topic, partition }] of partitions.entries()) {
+    const leader = image.topic(topic)?.partitions[partition]?.leader ?? -1;
+    const known = places.get(leader);
+    if (known === undefined) places.set(leader, [at]);
+    else known.push(at);
+  }
+  const errors: ErrorName[] = [];
+  await Promise.all([...places].map(async ([leader, ats]) => {
+    const those = ats.map((at) => partitions[at]!);
+    const answers = leader === -1 || leader === nodeId
+      ? await writeTxnMarkers(services, marker, those)
+      : await txnPeers.end(leader, marker, those);
+    for (const [i, at] of ats.entries()) errors[at] = answers[i]!;
+  }));
+  return errors;
 }
 
 /** Pending offsets of the transaction count from then on, or never. */
