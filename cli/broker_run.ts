@@ -4,6 +4,7 @@
  *
  * @module
  */
+import type { RunningBroker, StartBrokerOptions } from "../net/broker.ts";
 import { say } from "./output.ts";
 import type { Flags } from "./command.ts";
 import type { Settings } from "./settings.ts";
@@ -15,9 +16,18 @@ export const HTTP_KEY = "kf.http.listener";
 /** Where HTTP is served unless somebody says otherwise. */
 export const HTTP_DEFAULT = "127.0.0.1:0";
 
+type Entry = typeof import("../net/broker.ts");
+
 /** How {@linkcode runBroker} runs a broker. */
 export interface RunBrokerOptions {
   readonly settings: Settings;
+  /** Starts it; a broker of `config` when absent. */
+  readonly start?: (
+    entry: Entry,
+    options: StartBrokerOptions,
+  ) => Promise<RunningBroker>;
+  /** What is ready then; a broker when absent. */
+  readonly what?: string;
   /** The flags that every command which runs a broker takes. */
   readonly flags: Flags;
   /** What is said when it is ready. */
@@ -29,14 +39,16 @@ export async function runBroker(
   config: ReadonlyMap<string, string>,
   options: RunBrokerOptions,
 ): Promise<void> {
-  const { settings, flags, hint } = options;
+  const { settings, flags, hint, what = "broker" } = options;
+  const start = options.start ??
+    ((entry: Entry, given: StartBrokerOptions) => entry.startBroker(given));
   const readyFd = flags.parsed(
     "ready-fd",
     (text) => parseCount(text, { name: "a file descriptor", max: 0xffff }),
   );
   // Looked at before the broker starts: a wrong number should cost nothing.
   const ready = readyFd === undefined ? undefined : openDescriptor(readyFd);
-  const { startBroker } = await import("../net/broker.ts");
+  const entry = await import("../net/broker.ts");
   warnOfOpenBind(config.get("listeners") ?? "", settings);
   warnOfOpenHttp(config.get(HTTP_KEY) ?? "off", settings);
   const interrupts = takeInterrupts();
@@ -44,19 +56,22 @@ export async function runBroker(
   interrupts.signal.addEventListener("abort", () => ended.resolve());
   // It may fail while nobody awaits it yet: while the broker starts.
   ended.promise.catch(() => {});
+  let isStarted = false;
   try {
-    const broker = await startBroker({
+    const broker = await start(entry, {
       config,
       onFatal: ended.reject,
+      signal: interrupts.signal,
       traceLevel: settings.isVerbose
         ? "debug"
         : settings.isQuiet
         ? "error"
         : "info",
     });
+    isStarted = true;
     try {
       ready?.writeLast(`READY ${broker.address}\n`);
-      say(`broker ready on ${broker.address}`, settings);
+      say(`${what} ready on ${broker.address}`, settings);
       if (broker.httpAddress !== undefined) {
         say(
           `health and metrics on http://${broker.httpAddress}`,
@@ -74,6 +89,9 @@ export async function runBroker(
     }
     say("stopping; once more to abort", settings);
     await broker.stop();
+  } catch (error) {
+    // A start that waits for other nodes is ended by a signal: as asked.
+    if (!interrupts.signal.aborted || isStarted) throw error;
   } finally {
     interrupts.release();
   }

@@ -8,6 +8,7 @@ import { resolveBrokerConfig } from "../core/config/resolve.ts";
 import { denoEnv, openFilesMax, processUsage } from "../core/env/deno_env.ts";
 import type { Trace, TraceLevel } from "../core/env/env.ts";
 import { Broker } from "./server/broker.ts";
+import { localNodes } from "./server/local_cluster.ts";
 import { denoTransport } from "./tcp/deno_tcp.ts";
 import type { Address } from "./tcp/transport.ts";
 
@@ -23,11 +24,23 @@ export interface StartBrokerOptions {
   readonly traceLevel?: TraceLevel;
   /** Told once when the broker can't go on: its disk failed. */
   readonly onFatal?: (error: unknown) => void;
+  /** Ends a start that waits for other nodes; it rejects then. */
+  readonly signal?: AbortSignal;
+}
+
+/** How {@linkcode startCluster} starts a cluster. */
+export interface StartClusterOptions extends StartBrokerOptions {
+  /** How many nodes; each is a broker and votes on the metadata. */
+  readonly nodes: number;
+  /** Node N keeps its data in the subfolder N. */
+  readonly folder: string;
+  /** The first node's port, the others' follow; 0 takes free ones. */
+  readonly port: number;
 }
 
 /** A broker that runs. */
 export interface RunningBroker {
-  /** `HOST:PORT` with the real port. */
+  /** `HOST:PORT` with the real port; of a cluster all, with commas. */
   readonly address: string;
   readonly port: number;
   /** 22 characters of url-safe base64. */
@@ -47,18 +60,7 @@ export interface RunningBroker {
 export async function startBroker(
   options: StartBrokerOptions = {},
 ): Promise<RunningBroker> {
-  const { trace, traceLevel, onFatal } = options;
-  const broker = await Broker.start({
-    env: denoEnv({
-      ...(trace ? { trace } : {}),
-      ...(traceLevel ? { traceLevel } : {}),
-    }),
-    transport: denoTransport(),
-    config: resolveBrokerConfig(options.config),
-    ...(onFatal ? { onFatal } : {}),
-    processUsage,
-    openFilesMax: openFilesMax(),
-  });
+  const broker = await start(options, { nodes: 1 });
   const { address, httpAddress } = broker;
   return {
     address: textOf(address),
@@ -68,6 +70,86 @@ export async function startBroker(
     nodeId: broker.nodeId,
     stop: () => broker.stop(),
   };
+}
+
+/**
+ * Starts several nodes in this process, which are one cluster: to try out what
+ * happens among several, not to survive anything. The answer is the first
+ * node's, with the addresses of all.
+ */
+export async function startCluster(
+  { nodes, folder, port, ...options }: StartClusterOptions,
+): Promise<RunningBroker> {
+  const configs = localNodes({
+    env: denoEnv(),
+    transport: denoTransport(),
+    nodes,
+    folder,
+    port,
+    config: options.config ?? new Map(),
+  });
+  const failing = new AbortController();
+  const signal = AbortSignal.any([
+    failing.signal,
+    ...options.signal ? [options.signal] : [],
+  ]);
+  const brokers: Broker[] = [];
+  const failures: unknown[] = [];
+  await Promise.all(configs.map(async (config) => {
+    try {
+      const own = { ...options, config, signal };
+      brokers.push(await start(own, { nodes }));
+    } catch (error) {
+      failures.push(error);
+      // The others would wait for this one for ever.
+      failing.abort();
+    }
+  }));
+  // All end at once: there is nobody to hand anything over to.
+  const stop = async () => {
+    await Promise.all(brokers.map((broker) => broker.stop({ isLast: true })));
+  };
+  if (failures.length > 0) {
+    await stop();
+    throw failures[0];
+  }
+  brokers.sort((a, b) => a.nodeId - b.nodeId);
+  const [first] = brokers as [Broker, ...Broker[]];
+  return {
+    address: brokers.map(({ address }) => textOf(address)).join(),
+    port: first.address.port,
+    httpAddress: first.httpAddress && textOf(first.httpAddress),
+    clusterId: first.clusterId,
+    nodeId: first.nodeId,
+    stop,
+  };
+}
+
+/** One of `nodes` brokers in this process. */
+function start(
+  options: StartBrokerOptions,
+  { nodes }: { readonly nodes: number },
+): Promise<Broker> {
+  const { trace, traceLevel, onFatal, signal } = options;
+  const config = resolveBrokerConfig(options.config);
+  const open = openFilesMax();
+  const env = denoEnv({
+    ...(trace ? { trace } : {}),
+    ...(traceLevel ? { traceLevel } : {}),
+  });
+  return Broker.start({
+    env: nodes === 1 ? env : {
+      ...env,
+      trace: (level, event, fields) =>
+        env.trace(level, event, { node: config["node.id"], ...fields }),
+    },
+    transport: denoTransport(),
+    config,
+    ...(onFatal ? { onFatal } : {}),
+    signal,
+    processUsage,
+    openFilesMax: open === undefined ? undefined : Math.floor(open / nodes),
+  });
 }
 
 function textOf({ host, port }: Address): string {

@@ -37,6 +37,7 @@ export async function run(call: Call): Promise<void> {
         String(parseCount(text, { name: "a node id", max: 0x7fffffff })),
     ),
   );
+  set(config, "kf.cluster.id", flags.text("cluster-id"));
   set(config, HTTP_KEY, flags.text("http"));
   for (const [name, value] of Object.entries(call.settings.givenProperties)) {
     config.set(name, value);

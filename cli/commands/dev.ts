@@ -1,12 +1,17 @@
 /**
- * `kf dev`: a broker to try things on, which leaves nothing behind.
+ * `kf dev`: a broker, or a cluster of several in this process, to try things
+ * on, which leaves nothing behind.
  *
  * @module
  */
 import { HTTP_DEFAULT, HTTP_KEY, runBroker } from "../broker_run.ts";
 import type { Call } from "../command.ts";
 import { makeTemporaryFolder, removePath } from "../terminal.ts";
+import { UsageError } from "../failure.ts";
 import { parseCount } from "../units.ts";
+
+/** More of them share one processor here to no use. */
+const NODES_MAX = 9;
 
 /** Runs `kf dev`. */
 export async function run(call: Call): Promise<void> {
@@ -17,6 +22,7 @@ export async function run(call: Call): Promise<void> {
       text === "auto" ? 0 : parseCount(text, { name: "a port", max: 65535 }),
   ) ??
     9092;
+  const nodes = flags.parsed("nodes", parseNodes) ?? 1;
   const kept = flags.text("data");
   const folder = kept ?? makeTemporaryFolder("kf-dev-");
   const config = new Map<string, string>([
@@ -25,7 +31,8 @@ export async function run(call: Call): Promise<void> {
     [HTTP_KEY, flags.text("http") ?? HTTP_DEFAULT],
     ...Object.entries(settings.givenProperties),
   ]);
-  const hint = (address: string) => {
+  const hint = (addresses: string) => {
+    const [address] = addresses.split(",");
     const to = address === "localhost:9092" ? "" : ` -b ${address}`;
     return `try:  seq 1 5 | kf produce nums${to}
       kf consume nums -e${to}
@@ -33,8 +40,23 @@ export async function run(call: Call): Promise<void> {
 ${kept === undefined ? "the data is removed at the end; " : ""}Ctrl-C ends\n`;
   };
   try {
-    await runBroker(config, { settings, flags, hint });
+    await runBroker(config, {
+      settings,
+      flags,
+      hint,
+      ...nodes === 1 ? {} : {
+        what: `${nodes} brokers`,
+        start: (entry, options) =>
+          entry.startCluster({ ...options, nodes, folder, port }),
+      },
+    });
   } finally {
     if (kept === undefined) removePath(folder);
   }
+}
+
+function parseNodes(text: string): number {
+  const nodes = parseCount(text, { name: "how many brokers", max: NODES_MAX });
+  if (nodes > 0) return nodes;
+  throw new UsageError(`Cannot start ${nodes} brokers: write 1 or more`);
 }

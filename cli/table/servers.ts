@@ -35,6 +35,12 @@ export const SERVERS: readonly CommandSpec[] = [
     summary: "start a broker to try things on, and remove it at the end",
     script: "kafka-storage.sh format, then kafka-server-start.sh",
     flags: [
+      {
+        name: "nodes",
+        short: "n",
+        value: "N",
+        brief: "so many brokers, which are one cluster (default 1)",
+      },
       { ...DATA, brief: "keep the data here instead of a temporary folder" },
       PORT,
       HTTP,
@@ -43,6 +49,10 @@ export const SERVERS: readonly CommandSpec[] = [
     examples: [
       { line: "kf dev", does: "a broker on localhost:9092" },
       { line: "kf dev --port auto", does: "on any free port" },
+      {
+        line: "kf dev -n 3 --data ./d",
+        does: "three brokers from port 9092 on, with a folder each in ./d",
+      },
     ],
     load: () => import("../commands/dev.ts"),
   },
@@ -69,6 +79,11 @@ export const SERVERS: readonly CommandSpec[] = [
         brief: "the address that clients are told to use",
       },
       { name: "node-id", value: "N", brief: "the node's id in the cluster" },
+      {
+        name: "cluster-id",
+        value: "ID",
+        brief: "the cluster that a new data folder belongs to",
+      },
       HTTP,
       READY_FD,
     ],
