@@ -1,12 +1,13 @@
 /**
  * Members of a metadata quorum for tests: each with a data folder, a
- * controllers' listener and its links to the others, on a network inside the
- * process that can be cut. No broker runs on them. Asserts nothing.
+ * controllers' listener and its links to the others; and some of them on a
+ * network inside the process that can be cut. No broker runs on them. Asserts
+ * nothing.
  *
  * @module
  */
 import { Slab } from "../core/bytes/slab.ts";
-import { METADATA_TOPIC_ID, ZERO_UUID } from "../core/bytes/uuid.ts";
+import { METADATA_TOPIC_ID, type Uuid, ZERO_UUID } from "../core/bytes/uuid.ts";
 import {
   resolveBrokerConfig,
   resolveTopicConfig,
@@ -16,6 +17,7 @@ import type { Env } from "../core/env/env.ts";
 import type { Log } from "../core/log/log.ts";
 import { LogFolder } from "../core/log/log_folder.ts";
 import { Link } from "../net/link/link.ts";
+import type { QuorumMembership } from "../net/raft/quorum.ts";
 import { Dispatch } from "../net/server/dispatch.ts";
 import { quorumHandlers } from "../net/server/handler_table.ts";
 import { apiVersionsHandler } from "../net/server/handlers/18_api_versions.ts";
@@ -26,24 +28,161 @@ import { BrokerStats } from "../net/server/stats.ts";
 import { Turn } from "../net/server/turn.ts";
 import { ReceiveMemory } from "../net/tcp/framing.ts";
 import { memoryTransport } from "../net/tcp/memory_tcp.ts";
-import type { Connection, Transport } from "../net/tcp/transport.ts";
+import type { Address, Connection, Transport } from "../net/tcp/transport.ts";
 import { until } from "./fixtures.ts";
 
 const CLUSTER_ID = "AAAAAAAAAAAAAAAAAAAACQ";
 const FIRST_PORT = 1000;
 const LISTENER = "CONTROLLER";
-const TIMEOUTS = {
+const HURRIED = {
   electionMs: 150,
   fetchMs: 500,
   backoffMaxMs: 100,
   requestMs: 600,
 };
 
+/** What one member is made of. */
+export interface MemberOptions {
+  readonly env: Env;
+  readonly transport: Transport;
+  /** Its data folder. */
+  readonly path: string;
+  readonly nodeId: number;
+  /** Where it listens. */
+  readonly address: Address;
+  readonly voters: readonly (Address & { readonly id: number })[];
+  readonly timeouts: QuorumMembership["timeouts"];
+  /** Bytes of records after which a snapshot is taken. */
+  readonly snapshotBytes: number;
+  readonly onFailed: (error: unknown) => void;
+}
+
+/** A member that was opened. */
+export interface OpenMember {
+  readonly log: Log;
+  readonly metadata: MetadataLog;
+  /** Takes part from now on. */
+  start(): Promise<void>;
+  /** Ends in order. */
+  stop(): Promise<void>;
+}
+
+/** Opens a member; nobody hears of it before it is started. */
+export function openMember(options: MemberOptions): OpenMember {
+  const { env, path, nodeId } = options;
+  const folder = LogFolder.open({ env, path, nodeId, clusterId: CLUSTER_ID });
+  const config = resolveBrokerConfig(
+    new Map([["log.dirs", path], ["node.id", String(nodeId)]]),
+  );
+  const log = folder.openLog({
+    topic: "__cluster_metadata",
+    partition: 0,
+    topicId: METADATA_TOPIC_ID,
+    config: resolveTopicConfig(
+      new Map([["cleanup.policy", "compact"]]),
+      config,
+    ),
+    keepsDurable: true,
+  });
+  const metadata = new MetadataLog({
+    env,
+    log,
+    folder: log.folder,
+    nodeId,
+    config: () => config,
+    snapshots: { maxBytes: options.snapshotBytes, intervalMs: 0 },
+    onFailed: options.onFailed,
+    membership: membershipOf(options, folder.directoryId),
+  });
+  const listeners = serve(metadata, options);
+  return {
+    log,
+    metadata,
+    async start() {
+      await metadata.start();
+      metadata.follow(() => {});
+    },
+    async stop() {
+      await metadata.close();
+      await listeners.stop("controllers", () => {});
+      listeners.close();
+      await folder.close({
+        clean: true,
+        brokerEpoch: -1,
+        highWatermarks: new Map(),
+      });
+      await env.tasks.settled();
+    },
+  };
+}
+
+function membershipOf(
+  { env, transport, voters, timeouts }: MemberOptions,
+  directoryId: Uuid,
+): QuorumMembership {
+  return {
+    clusterId: CLUSTER_ID,
+    directoryId,
+    listenerName: LISTENER,
+    voters: voters.map((voter) => ({ ...voter, directoryId: ZERO_UUID })),
+    bootstrapServers: [],
+    timeouts,
+    connect: (address) =>
+      Link.open({
+        env,
+        transport,
+        address,
+        clientId: "test",
+        isAdvertised: false,
+        connectTimeoutMs: timeouts.requestMs,
+        requestTimeoutMs: timeouts.requestMs,
+      }),
+  };
+}
+
+/** Binds the controllers' listener and answers the quorum's requests there. */
+function serve(
+  metadata: MetadataLog,
+  { env, transport, address }: MemberOptions,
+): Listeners {
+  const listeners = new Listeners({
+    env,
+    transport,
+    plans: [{
+      name: LISTENER,
+      bind: address,
+      advertised: undefined,
+      isController: true,
+    }],
+    limits: () => ({
+      connectionsMax: 100,
+      connectionsPerIpMax: 100,
+      idleMs: 600_000,
+    }),
+    connection: {
+      turn: new Turn(env),
+      clock: env.clock,
+      trace: env.trace,
+      memory: new ReceiveMemory(new Slab(), { heapBytesMax: 1 << 24 }),
+      frameBytesMax: 1 << 24,
+    },
+  });
+  const services = { quorum: metadata.quorum, image: metadata.image };
+  const dispatch: Dispatch = new Dispatch([
+    apiVersionsHandler(services as Services, () => dispatch.served()),
+    ...quorumHandlers(services),
+  ], { ...env, stats: new BrokerStats() });
+  listeners.open(
+    "controllers",
+    (listener) => dispatch.entrance({ listener, isOfBrokers: true }),
+  );
+  return listeners;
+}
+
 /** How members are made. */
 export interface MembersOptions {
   readonly voters: number;
   readonly observers?: number;
-  /** Bytes of records after which a snapshot is taken. */
   readonly snapshotBytes?: number;
 }
 
@@ -84,56 +223,53 @@ export class Members implements AsyncDisposable {
   }
 }
 
-/** One member. */
+/** One member, which may be stopped and started again. */
 export class Member {
   readonly failures: unknown[] = [];
-  metadata: MetadataLog | undefined;
   readonly #members: Members;
   readonly #path: string;
   readonly #env: Env = denoEnv({ traceLevel: "error" });
   readonly #connections = new Set<Connection>();
-  #stop: (() => Promise<void>) | undefined;
-  #log: Log | undefined;
+  #open: OpenMember | undefined;
 
   constructor(members: Members, readonly id: number, folder: string) {
     this.#members = members;
     this.#path = `${folder}/${id}`;
   }
 
-  async start(): Promise<void> {
-    const env = this.#env;
-    const folder = LogFolder.open({
-      env,
-      path: this.#path,
-      nodeId: this.id,
-      clusterId: CLUSTER_ID,
-    });
-    const metadata = this.#open(folder);
-    const listeners = this.#listen(metadata);
-    this.metadata = metadata;
-    this.#stop = async () => {
-      this.metadata = undefined;
-      await metadata.close();
-      await listeners.stop("controllers", () => {});
-      listeners.close();
-      await folder.close({
-        clean: true,
-        brokerEpoch: -1,
-        highWatermarks: new Map(),
-      });
-      await env.tasks.settled();
-    };
-    await metadata.start();
+  /** What it knows; undefined while it is stopped. */
+  get metadata(): MetadataLog | undefined {
+    return this.#open?.metadata;
   }
 
   /** Where its copy of the metadata log begins. */
   get logStartOffset(): number {
-    return this.#log?.logStartOffset ?? -1;
+    return this.#open?.log.logStartOffset ?? -1;
+  }
+
+  async start(): Promise<void> {
+    const { voters, snapshotBytes = 1e9 } = this.#members.options;
+    this.#open = openMember({
+      env: this.#env,
+      transport: this.#transport(),
+      path: this.#path,
+      nodeId: this.id,
+      address: addressOf(this.id),
+      voters: Array.from(
+        { length: voters },
+        (_, index) => ({ id: index + 1, ...addressOf(index + 1) }),
+      ),
+      timeouts: HURRIED,
+      snapshotBytes,
+      onFailed: (error) => void this.failures.push(error),
+    });
+    await this.#open.start();
   }
 
   async stop(): Promise<void> {
-    await this.#stop?.();
-    this.#stop = undefined;
+    const open = this.#open;
+    this.#open = undefined;
+    await open?.stop();
   }
 
   /** From now on nobody reaches it, and it reaches nobody. */
@@ -153,60 +289,8 @@ export class Member {
     this.#connections.clear();
   };
 
-  #open(folder: LogFolder): MetadataLog {
-    const { options, cutOff } = this.#members;
-    const env = this.#env;
-    const config = resolveBrokerConfig(
-      new Map([["log.dirs", this.#path], ["node.id", String(this.id)]]),
-    );
-    const log = folder.openLog({
-      topic: "__cluster_metadata",
-      partition: 0,
-      topicId: METADATA_TOPIC_ID,
-      config: resolveTopicConfig(
-        new Map([["cleanup.policy", "compact"]]),
-        config,
-      ),
-      keepsDurable: true,
-    });
-    this.#log = log;
-    const transport = this.#dialling(cutOff);
-    return new MetadataLog({
-      env,
-      log,
-      folder: log.folder,
-      nodeId: this.id,
-      config: () => config,
-      snapshots: { maxBytes: options.snapshotBytes ?? 1e9, intervalMs: 0 },
-      onFailed: (error) => void this.failures.push(error),
-      membership: {
-        clusterId: CLUSTER_ID,
-        directoryId: folder.directoryId,
-        listenerName: LISTENER,
-        voters: Array.from({ length: options.voters }, (_, index) => ({
-          id: index + 1,
-          directoryId: ZERO_UUID,
-          host: "node",
-          port: FIRST_PORT + index + 1,
-        })),
-        bootstrapServers: [],
-        timeouts: TIMEOUTS,
-        connect: (address) =>
-          Link.open({
-            env,
-            transport,
-            address,
-            clientId: "test",
-            isAdvertised: false,
-            connectTimeoutMs: TIMEOUTS.requestMs,
-            requestTimeoutMs: TIMEOUTS.requestMs,
-          }),
-      },
-    });
-  }
-
-  #dialling(cutOff: ReadonlySet<number>): Pick<Transport, "dial" | "listen"> {
-    const { transport } = this.#members;
+  #transport(): Transport {
+    const { transport, cutOff } = this.#members;
     return {
       ...transport,
       dial: async (address, signal) => {
@@ -219,40 +303,8 @@ export class Member {
       },
     };
   }
+}
 
-  #listen(metadata: MetadataLog): Listeners {
-    const env = this.#env;
-    const listeners = new Listeners({
-      env,
-      transport: this.#members.transport,
-      plans: [{
-        name: LISTENER,
-        bind: { host: "node", port: FIRST_PORT + this.id },
-        advertised: undefined,
-        isController: true,
-      }],
-      limits: () => ({
-        connectionsMax: 100,
-        connectionsPerIpMax: 100,
-        idleMs: 600_000,
-      }),
-      connection: {
-        turn: new Turn(env),
-        clock: env.clock,
-        trace: env.trace,
-        memory: new ReceiveMemory(new Slab(), { heapBytesMax: 1 << 24 }),
-        frameBytesMax: 1 << 24,
-      },
-    });
-    const services = { quorum: metadata.quorum, image: metadata.image };
-    const dispatch: Dispatch = new Dispatch([
-      apiVersionsHandler(services as Services, () => dispatch.served()),
-      ...quorumHandlers(services),
-    ], { ...env, stats: new BrokerStats() });
-    listeners.open(
-      "controllers",
-      (listener) => dispatch.entrance({ listener, isOfBrokers: true }),
-    );
-    return listeners;
-  }
+function addressOf(id: number): Address {
+  return { host: "node", port: FIRST_PORT + id };
 }

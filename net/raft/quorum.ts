@@ -373,6 +373,8 @@ export class Quorum {
 
   /** Takes part from now on; the only voter leads when this resolves. */
   async start(): Promise<void> {
+    // What a crash has brought back has no epochs any more.
+    this.#options.log.deleteRecordsBefore(this.#files.prune());
     this.#isRunning = true;
     this.#act(() => {});
     if (this.#isAlone) await this.settled();
@@ -580,7 +582,10 @@ export class Quorum {
     const atMs = this.#raft.nextTickMs;
     if (atMs === Infinity || (this.#timer?.atMs ?? Infinity) <= atMs) return;
     this.#timer?.cancel();
-    const cancel = clock.timer(Math.max(0, atMs - clock.monoMs()), () => {
+    // Whole milliseconds: a timer that ends a breath too early would be set
+    // again and again for a time that is as good as now.
+    const waitMs = Math.max(1, Math.ceil(atMs - clock.monoMs()));
+    const cancel = clock.timer(waitMs, () => {
       this.#timer = undefined;
       if (this.#failure === undefined) this.#quietly(() => this.#act(() => {}));
     });

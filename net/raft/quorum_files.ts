@@ -78,6 +78,7 @@ export class QuorumFiles {
 
   /** Removes old snapshots; what none that stays needs of the log ends here. */
   prune(): number {
+    if (this.#disk.stat(this.#folder) === undefined) return 0;
     for (const id of this.#snapshots.slice(0, -SNAPSHOTS_KEPT)) {
       this.#disk.unlink(`${this.#folder}/${snapshotName(id)}`);
     }
