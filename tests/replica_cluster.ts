@@ -259,7 +259,7 @@ export class ReplicaCluster implements AsyncDisposable {
           securityProtocol: 0,
         }],
         features: [],
-        rack: null,
+        rack: `rack-${id}`,
         fenced: false,
         inControlledShutdown: false,
         logDirs: [DIRECTORY],
@@ -396,7 +396,7 @@ export class ReplicaCluster implements AsyncDisposable {
   }
 
   /** What a consumer reads at a broker from the beginning. */
-  async consume(at: number): Promise<{ error: number; values: string }> {
+  async consume(at: number, rackId = "") {
     const link = await this.brokers.get(at)!.link(this.portOf(at));
     try {
       const answer = await link.request(FETCH, {
@@ -416,12 +416,14 @@ export class ReplicaCluster implements AsyncDisposable {
           }],
         }],
         forgottenTopicsData: [],
-        rackId: "",
+        rackId,
       });
-      const { errorCode, records } = answer.responses[0]!.partitions[0]!;
+      const { errorCode, records, preferredReadReplica } = answer.responses[0]!
+        .partitions[0]!;
       const text = new TextDecoder("latin1").decode(records ?? undefined);
       return {
         error: errorCode,
+        preferredReadReplica,
         values: text.match(/v\d+;/g)?.join("") ?? "",
       };
     } finally {

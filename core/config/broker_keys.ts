@@ -460,6 +460,10 @@ const REPLICA_KEYS = {
     min: 1,
     doc: "How long a follower may lag and stay in sync.",
   }),
+  "replica.selector.class": string(null, {
+    valid: ["org.apache.kafka.common.replica.RackAwareReplicaSelector"],
+    doc: "Sends consumers to a follower in their rack; unset: to the leader.",
+  }),
   "replica.socket.timeout.ms": int(30_000, {
     min: 1,
     doc: "How long a follower waits for an answer beyond the wait for bytes.",

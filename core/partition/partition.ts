@@ -368,6 +368,13 @@ export class Partition {
     if (isInSync) this.#propose([...committed, replicaId]);
   }
 
+  /** Whether a follower in sync has what is at `offset`, for readers near it. */
+  canReadAt(replicaId: number, offset: number): boolean {
+    const follower = this.#followers.get(replicaId);
+    return follower !== undefined && this.isr.includes(replicaId) &&
+      follower.logStartOffset <= offset && offset <= follower.logEndOffset;
+  }
+
   /** Proposes to do without those who lag. */
   checkLag(): void {
     const { committed, pending } = this.#inSync;

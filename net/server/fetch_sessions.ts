@@ -299,6 +299,7 @@ function isNews(session: Session, { target, answer }: FetchResult): boolean {
   const hasRecords = (answer.records?.length ?? 0) > 0;
   const isChanged = (answer.errorCode ?? 0) !== 0 ||
     answer.divergingEpoch !== undefined ||
+    (answer.preferredReadReplica ?? -1) !== -1 ||
     answer.highWatermark !== entry.highWatermark ||
     answer.logStartOffset !== entry.logStartOffset;
   if (!hasRecords && !isChanged) return false;

@@ -30,8 +30,31 @@ Deno.test("what is produced with acks=all is on every replica, and read at each"
   assertEquals(await cluster.produce(1, "v2;"), 0);
   await allHold(cluster, "v1;v2;");
   for (const id of [1, 2, 3]) {
-    assertEquals(await cluster.consume(id), { error: 0, values: "v1;v2;" });
+    const { error, values } = await cluster.consume(id);
+    assertEquals([error, values], [0, "v1;v2;"]);
   }
+});
+
+Deno.test("a consumer is sent to the follower in its rack where that is wanted", async () => {
+  const selector = "org.apache.kafka.common.replica.RackAwareReplicaSelector";
+  await using cluster = new ReplicaCluster({
+    "replica.selector.class": selector,
+  });
+  cluster.create();
+  assertEquals(await cluster.produce(1, "v1;"), 0);
+  await allHold(cluster, "v1;");
+  const ask = async (at: number, rack: string) => {
+    const { preferredReadReplica, values } = await cluster.consume(at, rack);
+    return [preferredReadReplica, values];
+  };
+  assertEquals(await ask(1, "rack-3"), [3, ""]);
+  assertEquals(await ask(3, "rack-3"), [-1, "v1;"]);
+  assertEquals(await ask(1, "rack-1"), [-1, "v1;"]);
+  assertEquals(await ask(1, "nowhere"), [-1, "v1;"]);
+  // Who isn't in sync may lag for ever.
+  cluster.change({ isr: [1, 2] });
+  cluster.brokers.get(3)!.replication.close();
+  assertEquals(await ask(1, "rack-3"), [-1, "v1;"]);
 });
 
 Deno.test("only the leader takes records, and whoever waited there is told of another one", async () => {

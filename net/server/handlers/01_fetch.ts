@@ -109,6 +109,23 @@ interface ReadLimits {
   readonly minOneBatch: boolean;
   /** Whether what a follower has by now is noted: once for each request. */
   readonly isFirst: boolean;
+  readonly services: Services;
+}
+
+/** The follower in the consumer's rack that has what is asked for; −1: none. */
+function nearestReplica(
+  { partition }: HostedPartition,
+  { fetchOffset }: FetchTarget,
+  { asked: { request: { rackId } }, services }: ReadLimits,
+): number {
+  const { config, image, nodeId } = services;
+  const isOff = rackId === "" || config["replica.selector.class"] === null;
+  if (isOff || !partition.isLeader) return -1;
+  const isNear = (id: number) => image.broker(id)?.rack === rackId;
+  if (isNear(nodeId)) return -1;
+  return partition.replicas.find((id) =>
+    isNear(id) && partition.canReadAt(id, fetchOffset)
+  ) ?? -1;
 }
 
 /** Why whoever asks may not read here. */
@@ -143,8 +160,9 @@ function tryToRead(
 function readOne(
   hosted: HostedPartition,
   target: FetchTarget,
-  { asked, bytesLeft, minOneBatch, isFirst }: ReadLimits,
+  limits: ReadLimits,
 ): PartitionAnswer {
+  const { asked, bytesLeft, minOneBatch, isFirst } = limits;
   const { partition } = hosted;
   const { replica } = asked;
   const error = refusal(hosted, target, asked);
@@ -164,6 +182,12 @@ function readOne(
   }
   if (!partition.isInRange(target.fetchOffset)) {
     return refused(target, "OFFSET_OUT_OF_RANGE");
+  }
+  const preferredReadReplica = replica === undefined
+    ? nearestReplica(hosted, target, limits)
+    : -1;
+  if (preferredReadReplica !== -1) {
+    return { ...base, preferredReadReplica, records: EMPTY };
   }
   const maxBytes = Math.min(target.partitionMaxBytes, bytesLeft);
   const isPastBound = target.fetchOffset >= partition.bound(asked.isolation);
@@ -211,10 +235,12 @@ function readAll(
         bytesLeft: asked.maxBytes - bytes,
         minOneBatch: bytes === 0,
         isFirst,
+        services,
       });
     bytes += answer.records?.length ?? 0;
     isUrgent ||= answer.errorCode !== 0 ||
       answer.divergingEpoch !== undefined ||
+      (answer.preferredReadReplica ?? -1) !== -1 ||
       // KIP-1166: a follower that knows less is told at once.
       target.highWatermark < (answer.highWatermark ?? -1);
     results.push({ target, answer });
