@@ -11,7 +11,7 @@ import type { BrokerImage } from "./image.ts";
 export interface BrokerContact {
   readonly brokerId: number;
   readonly brokerEpoch: number;
-  /** When, on the monotonic clock. */
+  /** When, on the monotonic clock; −∞ once it was let go. */
   readonly atMs: number;
   /** The last metadata offset that it has reached; −1: not told yet. */
   readonly metadataOffset: number;

@@ -154,6 +154,8 @@ export function brokerHeartbeat(
     records,
     contact: {
       ...contact,
+      // Whoever was let go may come back, as another process, at once.
+      atMs: next === "mayStop" ? -Infinity : nowMs,
       shutdownOffset: isLeaving
         ? nextOffset + records.length - 1
         : contact.shutdownOffset,

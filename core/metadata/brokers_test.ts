@@ -140,13 +140,15 @@ Deno.test("a broker that leads hands over, and stops once all have seen that", (
   assertEquals(cluster.image.broker(1)!.isFenced, true);
 });
 
-Deno.test("a broker that leads nothing, or is fenced, stops at once", () => {
+Deno.test("a broker that leads nothing, or is fenced, stops at once, and may be back at once", () => {
   const cluster = replicated();
   const stop = (id: number) =>
     cluster.heartbeat(id, { wantShutDown: true }).shouldShutDown;
   assertEquals([stop(3), stop(3)], [true, true]);
   assertEquals(cluster.records, []);
   assertEquals(led(cluster), "1 in 0, isr 1,2 in 1");
+  cluster.register(3, { incarnationId: incarnation(3, 1) });
+  assertEquals(cluster.image.broker(3)!.incarnationId, incarnation(3, 1));
 });
 
 Deno.test("the only broker stops as soon as it has seen that it leads no more", () => {
