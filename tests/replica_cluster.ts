@@ -28,6 +28,7 @@ import { ReceiveMemory } from "../net/tcp/framing.ts";
 import type { Listener } from "../net/tcp/transport.ts";
 import { PRODUCE } from "../net/wire/00_produce.ts";
 import { FETCH } from "../net/wire/01_fetch.ts";
+import { DELETE_RECORDS } from "../net/wire/21_delete_records.ts";
 import { ALTER_PARTITION } from "../net/wire/56_alter_partition.ts";
 import { Acceptor } from "../net/server/acceptor.ts";
 import type { OnFrame } from "../net/server/connection.ts";
@@ -37,6 +38,7 @@ import { FetchSessions } from "../net/server/fetch_sessions.ts";
 import { produceHandler } from "../net/server/handlers/00_produce.ts";
 import { fetchHandler } from "../net/server/handlers/01_fetch.ts";
 import { listOffsetsHandler } from "../net/server/handlers/02_list_offsets.ts";
+import { deleteRecordsHandler } from "../net/server/handlers/21_delete_records.ts";
 import { apiVersionsHandler } from "../net/server/handlers/18_api_versions.ts";
 import { Hosting } from "../net/server/hosting.ts";
 import { Replication } from "../net/server/replication.ts";
@@ -113,6 +115,7 @@ class ReplicaBroker {
       produceHandler(services, new Verification(services)),
       fetchHandler(services),
       listOffsetsHandler(services),
+      deleteRecordsHandler(services),
       apiVersionsHandler(services, () => dispatch.served()),
     ], { ...env, stats });
     const listener = denoTransport().listen({ host: "127.0.0.1", port: 0 });
@@ -390,6 +393,21 @@ export class ReplicaCluster implements AsyncDisposable {
         }],
       });
       return topic!.partitionResponses[0]!.errorCode;
+    } finally {
+      link.close();
+    }
+  }
+
+  /** Deletes records before `offset`; gives error code and low watermark. */
+  async deleteBefore(offset: number, timeoutMs: number): Promise<number[]> {
+    const link = await this.brokers.get(1)!.link(this.portOf(1));
+    try {
+      const { topics: [topic] } = await link.request(DELETE_RECORDS, {
+        timeoutMs,
+        topics: [{ name: "t", partitions: [{ partitionIndex: 0, offset }] }],
+      });
+      const { errorCode, lowWatermark } = topic!.partitions[0]!;
+      return [errorCode, lowWatermark];
     } finally {
       link.close();
     }

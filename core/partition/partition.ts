@@ -441,11 +441,12 @@ export class Partition {
     return Math.max(0, this.#leaderHighWatermark - this.log.logEndOffset);
   }
 
-  /** The lowest log start of all replicas; −1 while one is not known. */
+  /** The lowest log start of all replicas that are up; −1: one is not known. */
   get lowWatermark(): number {
     let lowest = this.log.logStartOffset;
-    for (const [, { logStartOffset }] of this.#followers) {
-      lowest = Math.min(lowest, logStartOffset);
+    for (const [id, { logStartOffset }] of this.#followers) {
+      const isUp = this.#host.isEligible(id, -1);
+      if (isUp) lowest = Math.min(lowest, logStartOffset);
     }
     return lowest;
   }

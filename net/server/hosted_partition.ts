@@ -71,6 +71,12 @@ export interface ProduceWait {
   onParked(): void;
 }
 
+/** Waits until no replica that is up holds records before `offset`. */
+export interface DeletionWait {
+  readonly offset: number;
+  onEnd(end: WaitEnd): void;
+}
+
 /** Who is told what a partition needs of other brokers. */
 export interface ReplicationEvents {
   /** The controller is to be asked for another ISR. */
@@ -104,6 +110,7 @@ export class HostedPartition implements TurnJob {
   readonly #turn: Turn;
   readonly #trace: Trace;
   readonly #fetchWaits = new Set<FetchWait>();
+  readonly #deletionWaits = new Set<DeletionWait>();
   readonly #commitListeners: ((highWatermark: number) => void)[] = [];
   readonly #failureListeners: ((error: unknown) => void)[] = [];
   #produceWaits: ProduceWait[] = [];
@@ -176,6 +183,7 @@ export class HostedPartition implements TurnJob {
     // A follower without epochs was cut: nobody lost a write by that.
     this.#expectedEnd = this.partition.log.logEndOffset;
     this.#endProduceWaits(() => "moved");
+    this.#endDeletions("moved");
     this.#wakeFetches((wait) => wait.onFailure());
     const { name, leaderEpoch } = this.partition;
     const error = new KafkaError(
@@ -203,6 +211,7 @@ export class HostedPartition implements TurnJob {
       this.#events.onProposal(this);
     }
     this.#proposal = isrProposal;
+    if (this.#deletionWaits.size > 0) this.#endDeletions("done");
     this.#touch();
   }
 
@@ -339,15 +348,35 @@ export class HostedPartition implements TurnJob {
     this.#trace("error", message);
   }
 
-  /** Records before the log's start are gone: whoever waits should look again. */
-  startMoved(): void {
-    this.#wakeFetches((wait) => wait.onFailure());
+  /**
+   * Records before the log's start are gone: whoever waits should look again,
+   * followers too. Tells `wait` when they have.
+   */
+  startMoved(wait: DeletionWait): void {
+    this.#wakeFetches((fetch) => fetch.onFailure());
+    this.#deletionWaits.add(wait);
+    this.#endDeletions("done");
+  }
+
+  /** Forgets a wait whose deadline passed. */
+  forgetDeletion(wait: DeletionWait): void {
+    this.#deletionWaits.delete(wait);
+  }
+
+  #endDeletions(end: WaitEnd): void {
+    const { lowWatermark } = this.partition;
+    for (const wait of [...this.#deletionWaits]) {
+      if (end === "done" && wait.offset > lowWatermark) continue;
+      this.#deletionWaits.delete(wait);
+      wait.onEnd(end);
+    }
   }
 
   /** It is deleted, or moved to other brokers: everyone who waits is told. */
   retire(end: "gone" | "moved" = "gone"): void {
     this.#isGone = true;
     this.#endProduceWaits(() => end);
+    this.#endDeletions(end);
     this.#wakeFetches((wait) => wait.onFailure());
     const error = new KafkaError(
       "NOT_LEADER_OR_FOLLOWER",

@@ -133,6 +133,21 @@ Deno.test("a proposal that the controller did not take is made again", async () 
   assertEquals(leader.partition.isr, [1, 2]);
 });
 
+Deno.test("records are deleted when no replica that is up holds them", async () => {
+  await using cluster = new ReplicaCluster();
+  cluster.create();
+  for (const value of ["v1;", "v2;", "v3;"]) {
+    assertEquals(await cluster.produce(1, value), 0);
+  }
+  assertEquals(await cluster.deleteBefore(1, 10_000), [0, 1]);
+  for (const { partition } of cluster.brokers.values()) {
+    assertEquals(partition.log.logStartOffset, 1);
+  }
+  cluster.brokers.get(3)!.replication.close();
+  const { REQUEST_TIMED_OUT } = ERRORS;
+  assertEquals(await cluster.deleteBefore(2, 300), [REQUEST_TIMED_OUT, -1]);
+});
+
 Deno.test("a new replica starts over where the leader's log begins", async () => {
   await using cluster = new ReplicaCluster({
     "replica.lag.time.max.ms": "300",

@@ -1,6 +1,7 @@
 /**
  * DeleteRecords: moves the start of a partition's log up to an offset that is
- * committed. Files go with retention, not here.
+ * committed, and answers when all replicas that are up have it so. Files go
+ * with retention, not here.
  *
  * @module
  */
@@ -12,11 +13,29 @@ import {
   type DeleteRecordsResponse,
 } from "../../wire/21_delete_records.ts";
 import { type HandlerEntry, handles } from "../handler.ts";
+import {
+  ERROR_OF_END,
+  type HostedPartition,
+  type WaitEnd,
+} from "../hosted_partition.ts";
 import { findLeader, isInternalTopic, type Services } from "../services.ts";
+
+type Asked = DeleteRecordsRequest["topics"][number]["partitions"][number];
+
+/** What became of one partition. */
+interface Deleted {
+  readonly partitionIndex: number;
+  readonly lowWatermark: number;
+  readonly errorCode: number;
+}
 
 /** The handler of DeleteRecords. */
 export function deleteRecordsHandler(services: Services): HandlerEntry {
-  function deleteFrom(name: string, index: number, offset: number) {
+  function deleteFrom(
+    name: string,
+    { partitionIndex: index, offset }: Asked,
+    timeoutMs: number,
+  ): Deleted | Promise<Deleted> {
     const refused = (errorCode: number) => ({
       partitionIndex: index,
       lowWatermark: -1,
@@ -29,23 +48,54 @@ export function deleteRecordsHandler(services: Services): HandlerEntry {
     const { cleanupPolicy } = found.partition.config;
     if (!cleanupPolicy.delete) return refused(ERRORS.POLICY_VIOLATION);
     try {
-      const lowWatermark = found.partition.deleteRecords(offset);
-      found.startMoved();
-      return { partitionIndex: index, lowWatermark, errorCode: 0 };
+      const start = found.partition.deleteRecords(offset);
+      return everywhere(found, { start, timeoutMs });
     } catch (error) {
       if (error instanceof KafkaError) return refused(error.code);
       throw error;
     }
   }
 
-  function handle(request: DeleteRecordsRequest): DeleteRecordsResponse {
+  /** Answers when no replica that is up holds records before `start`. */
+  function everywhere(
+    hosted: HostedPartition,
+    { start, timeoutMs }: {
+      readonly start: number;
+      readonly timeoutMs: number;
+    },
+  ): Promise<Deleted> {
+    const { promise, resolve } = Promise.withResolvers<Deleted>();
+    const partitionIndex = hosted.index;
+    const wait = {
+      offset: start,
+      onEnd: (end: WaitEnd) => {
+        services.deadlines.cancel(deadline);
+        const lowWatermark = end === "done"
+          ? hosted.partition.lowWatermark
+          : -1;
+        const errorCode = ERRORS[ERROR_OF_END[end]];
+        resolve({ partitionIndex, lowWatermark, errorCode });
+      },
+    };
+    const deadline = services.deadlines.add(timeoutMs, () => {
+      hosted.forgetDeletion(wait);
+      const errorCode = ERRORS.REQUEST_TIMED_OUT;
+      resolve({ partitionIndex, lowWatermark: -1, errorCode });
+    });
+    hosted.startMoved(wait);
+    return promise;
+  }
+
+  async function handle(
+    { topics, timeoutMs }: DeleteRecordsRequest,
+  ): Promise<DeleteRecordsResponse> {
     return {
-      topics: request.topics.map(({ name, partitions }) => ({
+      topics: await Promise.all(topics.map(async ({ name, partitions }) => ({
         name,
-        partitions: partitions.map(({ partitionIndex, offset }) =>
-          deleteFrom(name, partitionIndex, offset)
+        partitions: await Promise.all(
+          partitions.map((each) => deleteFrom(name, each, timeoutMs)),
         ),
-      })),
+      }))),
     };
   }
 
