@@ -12,6 +12,7 @@ import {
   type DeleteRecordsRequest,
   type DeleteRecordsResponse,
 } from "../../wire/21_delete_records.ts";
+import type { Deadlines } from "../deadlines.ts";
 import { type HandlerEntry, handles } from "../handler.ts";
 import {
   ERROR_OF_END,
@@ -27,6 +28,35 @@ interface Deleted {
   readonly partitionIndex: number;
   readonly lowWatermark: number;
   readonly errorCode: number;
+}
+
+/** Answers when no replica that is up holds records before `start`. */
+function everywhere(
+  hosted: HostedPartition,
+  { start, timeoutMs, deadlines }: {
+    readonly start: number;
+    readonly timeoutMs: number;
+    readonly deadlines: Deadlines;
+  },
+): Promise<Deleted> {
+  const { promise, resolve } = Promise.withResolvers<Deleted>();
+  const partitionIndex = hosted.index;
+  const wait = {
+    offset: start,
+    onEnd: (end: WaitEnd) => {
+      deadlines.cancel(deadline);
+      const lowWatermark = end === "done" ? hosted.partition.lowWatermark : -1;
+      const errorCode = ERRORS[ERROR_OF_END[end]];
+      resolve({ partitionIndex, lowWatermark, errorCode });
+    },
+  };
+  const deadline = deadlines.add(timeoutMs, () => {
+    hosted.forgetDeletion(wait);
+    const errorCode = ERRORS.REQUEST_TIMED_OUT;
+    resolve({ partitionIndex, lowWatermark: -1, errorCode });
+  });
+  hosted.startMoved(wait);
+  return promise;
 }
 
 /** The handler of DeleteRecords. */
@@ -49,41 +79,12 @@ export function deleteRecordsHandler(services: Services): HandlerEntry {
     if (!cleanupPolicy.delete) return refused(ERRORS.POLICY_VIOLATION);
     try {
       const start = found.partition.deleteRecords(offset);
-      return everywhere(found, { start, timeoutMs });
+      const { deadlines } = services;
+      return everywhere(found, { start, timeoutMs, deadlines });
     } catch (error) {
       if (error instanceof KafkaError) return refused(error.code);
       throw error;
     }
-  }
-
-  /** Answers when no replica that is up holds records before `start`. */
-  function everywhere(
-    hosted: HostedPartition,
-    { start, timeoutMs }: {
-      readonly start: number;
-      readonly timeoutMs: number;
-    },
-  ): Promise<Deleted> {
-    const { promise, resolve } = Promise.withResolvers<Deleted>();
-    const partitionIndex = hosted.index;
-    const wait = {
-      offset: start,
-      onEnd: (end: WaitEnd) => {
-        services.deadlines.cancel(deadline);
-        const lowWatermark = end === "done"
-          ? hosted.partition.lowWatermark
-          : -1;
-        const errorCode = ERRORS[ERROR_OF_END[end]];
-        resolve({ partitionIndex, lowWatermark, errorCode });
-      },
-    };
-    const deadline = services.deadlines.add(timeoutMs, () => {
-      hosted.forgetDeletion(wait);
-      const errorCode = ERRORS.REQUEST_TIMED_OUT;
-      resolve({ partitionIndex, lowWatermark: -1, errorCode });
-    });
-    hosted.startMoved(wait);
-    return promise;
   }
 
   async function handle(
