@@ -1,13 +1,13 @@
 /**
- * `kf broker`: a broker in the foreground. It says one line with its address
- * when it is ready, and stops gracefully on the first signal.
+ * `kf broker`: a broker in the foreground. It says its address when it is ready,
+ * and stops gracefully on the first signal.
  *
  * @module
  */
 import { HTTP_DEFAULT, HTTP_KEY, runBroker } from "../broker_run.ts";
 import type { Call } from "../command.ts";
 import { UsageError } from "../failure.ts";
-import { readText } from "../terminal.ts";
+import { isTerminal, readText } from "../terminal.ts";
 import { parseCount } from "../units.ts";
 
 const DATA = "./kf-data";
@@ -49,7 +49,14 @@ export async function run(call: Call): Promise<void> {
     config.set("listeners", "PLAINTEXT://localhost:9092");
   }
   if (!config.has(HTTP_KEY)) config.set(HTTP_KEY, HTTP_DEFAULT);
-  await runBroker(config, { settings: call.settings, flags });
+  const kept = config.get("log.dirs") ?? config.get("log.dir");
+  await runBroker(config, {
+    settings: call.settings,
+    flags,
+    ...(isTerminal.stderr()
+      ? { hint: () => `the data is kept in ${kept}; Ctrl-C ends\n` }
+      : {}),
+  });
 }
 
 function set(

@@ -32,8 +32,10 @@ export async function run(call: Call): Promise<void> {
     ...Object.entries(settings.givenProperties),
   ]);
   const hint = (addresses: string) => {
-    const [address] = addresses.split(",");
-    const to = address === "localhost:9092" ? "" : ` -b ${address}`;
+    const address = addresses.split(",")[0]!;
+    const isDefault = settings.brokers === "localhost:9092" &&
+      /^(localhost|127\.0\.0\.1):9092$/.test(address);
+    const to = isDefault ? "" : ` -b ${address}`;
     return `try:  seq 1 5 | kf produce nums${to}
       kf consume nums -e${to}
       kf topic describe nums${to}

@@ -87,6 +87,7 @@ const LONG: readonly (readonly [string, RegExp, number, RegExp?])[] = [
   ["kf metadata shell --data data", /\/>/, 130],
   ["kf pipe --from t --to w -- cat", /piped \d/, 0],
   ["kf dev --port auto", /Ctrl-C ends/, 0, /^kf: stopping/m],
+  ["kf broker --listen 127.0.0.1:0", /Ctrl-C ends/, 0, /kept in .\/kf-data;/],
 ];
 
 Deno.test({
