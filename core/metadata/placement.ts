@@ -29,6 +29,8 @@ interface Rack {
   load: number;
   /** Brokers that are still to lead in this round. */
   waiting: number;
+  /** Its replicas of the partition that is being placed. */
+  chosen: number;
 }
 
 interface Candidate {
@@ -55,7 +57,10 @@ export function placeReplicas(
       for (const { rack } of waiting) rack.waiting++;
     }
     // Racks take turns: next is the one with the most who wait.
-    const leader = least(waiting, ({ rack, load }) => [-rack.waiting, load]);
+    const leader = least(
+      waiting,
+      (a, b) => b.rack.waiting - a.rack.waiting || a.load - b.load,
+    );
     if (leader === undefined) break;
     waiting.splice(waiting.indexOf(leader), 1);
     leader.rack.waiting--;
@@ -67,7 +72,8 @@ export function placeReplicas(
 function candidates(brokers: Iterable<PlaceableBroker>): Candidate[] {
   const racks = new Map<string | null, Rack>();
   return Array.from(brokers, ({ id, rack: name, isFenced }) => {
-    const rack = racks.get(name) ?? { brokers: 0, load: 0, waiting: 0 };
+    const rack = racks.get(name) ??
+      { brokers: 0, load: 0, waiting: 0, chosen: 0 };
     racks.set(name, rack);
     rack.brokers++;
     return { id, rack, isFenced, load: 0 };
@@ -87,32 +93,29 @@ function placeOne(
     chosen.push(next);
     next.load++;
     next.rack.load++;
+    next.rack.chosen++;
     if (chosen.length === replicationFactor) break;
-    const others = all.filter((each) => !chosen.includes(each));
-    next = least(others, (each) => [
-      chosen.filter(({ rack }) => rack === each.rack).length,
-      Number(each.isFenced),
-      each.rack.load / each.rack.brokers,
-      each.load,
-    ]);
+    next = least(
+      all.filter((each) => !chosen.includes(each)),
+      (a, b) =>
+        a.rack.chosen - b.rack.chosen ||
+        Number(a.isFenced) - Number(b.isFenced) ||
+        a.rack.load / a.rack.brokers - b.rack.load / b.rack.brokers ||
+        a.load - b.load,
+    );
   }
+  for (const { rack } of chosen) rack.chosen = 0;
   return chosen.map(({ id }) => id);
 }
 
-/** The first one whose rank no other's is below, number by number. */
+/** The first one that no other comes before. */
 function least(
   items: readonly Candidate[],
-  rankOf: (item: Candidate) => readonly number[],
+  compare: (a: Candidate, b: Candidate) => number,
 ): Candidate | undefined {
-  let found: Candidate | undefined;
-  let lowest: readonly number[] = [];
+  let [found] = items;
   for (const item of items) {
-    const rank = rankOf(item);
-    const at = rank.findIndex((value, i) => value !== lowest[i]);
-    const isLower = at !== -1 && rank[at]! < lowest[at]!;
-    if (found !== undefined && !isLower) continue;
-    found = item;
-    lowest = rank;
+    if (compare(item, found!) < 0) found = item;
   }
   return found;
 }
