@@ -30,9 +30,13 @@ export const CLUSTER: readonly CommandSpec[] = [
         line: "kf cluster health --wait --timeout 10s",
         does: "for scripts that start a broker",
       },
+      {
+        line: "kf cluster health",
+        does: "which partitions lack leaders, or replicas",
+      },
     ],
     json:
-      '{"isReady","nodes","topics","partitions","withoutLeader","underReplicated"}',
+      '{"isReady","nodes","topics","partitions","withoutLeader","underReplicated","underMinIsr","unreplicated"}',
     load: () => import("../commands/cluster_health.ts"),
   },
   {

@@ -4,9 +4,9 @@
  *
  * @module
  */
-import { assert, assertEquals } from "@std/assert";
+import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { type Admin, createAdmin, type NewTopic } from "../../net/client.ts";
-import { until } from "../fixtures.ts";
+import { kf, until } from "../fixtures.ts";
 import { Cluster, type ClusterNode } from "./cluster.ts";
 
 /** An admin client that knows one node to begin with. */
@@ -110,4 +110,37 @@ Deno.test("a node without a majority says what to look at, and serves once there
   await two.start();
   await starting;
   assertEquals(await nodesSeenBy(one), [1, 2]);
+});
+
+Deno.test("kf cluster health tells what is short of replicas, and what was never replicated", async () => {
+  await using cluster = await Cluster.start({ nodes: 3 });
+  const one = cluster.node(1);
+  await using admin = adminOf(one);
+  const inSync = { "min.insync.replicas": "2" };
+  await create(admin, {
+    name: "two",
+    assignments: [[3, 1], [1, 2]],
+    configs: inSync,
+  });
+  await create(admin, { name: "one", assignments: [[1]], configs: inSync });
+  const health = async () => {
+    const { code, stdout, stderr } = await kf(
+      ["cluster", "health", "-b", cluster.addresses, "--format", "json"],
+    );
+    return { code, told: stderr, ...JSON.parse(stdout) };
+  };
+  const before = await health();
+  assertEquals(
+    [before.code, before.nodes, before.partitions, before.unreplicated],
+    [0, 3, 3, 1],
+  );
+  assertEquals([before.underReplicated, before.underMinIsr], [0, 0]);
+  assertStringIncludes(before.told, "1 partitions have one replica on 3");
+  await cluster.node(3).stop();
+  const after = await until("that is seen", async () => {
+    const now = await health();
+    return now.underMinIsr === 1 ? now : undefined;
+  });
+  assertEquals([after.code, after.nodes, after.underReplicated], [0, 2, 1]);
+  assertStringIncludes(after.told, "acks=all is refused");
 });
