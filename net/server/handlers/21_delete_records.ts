@@ -66,6 +66,7 @@ export function deleteRecordsHandler(services: Services): HandlerEntry {
     { partitionIndex: index, offset }: Asked,
     timeoutMs: number,
   ): Deleted | Promise<Deleted> {
+    const { deadlines } = services;
     const refused = (errorCode: number) => ({
       partitionIndex: index,
       lowWatermark: -1,
@@ -79,7 +80,6 @@ export function deleteRecordsHandler(services: Services): HandlerEntry {
     if (!cleanupPolicy.delete) return refused(ERRORS.POLICY_VIOLATION);
     try {
       const start = found.partition.deleteRecords(offset);
-      const { deadlines } = services;
       return everywhere(found, { start, timeoutMs, deadlines });
     } catch (error) {
       if (error instanceof KafkaError) return refused(error.code);
