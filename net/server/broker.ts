@@ -500,8 +500,9 @@ export class Broker {
   /** Folder and metadata log must be of the same cluster: no topic is lost. */
   #checkOneCluster(folder: LogFolder, { image }: MetadataLog): void {
     const registered = image.broker(this.nodeId)?.logDirs;
+    // A broker that was unregistered comes back as it was.
     const isOurs = registered?.includes(folder.directoryId) ??
-      !folder.holdsTopics;
+      (image.topics.size > 0 || !folder.holdsTopics);
     if (isOurs) return;
     const why = registered === undefined
       ? "it holds topics that its metadata log knows nothing of"

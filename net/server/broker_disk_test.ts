@@ -16,6 +16,7 @@ import {
   create,
   fetch,
   hurried,
+  latest,
   produce,
   records,
   start,
@@ -23,6 +24,7 @@ import {
 import { RawClient } from "../../tests/raw_client.ts";
 import { mount, onDisk } from "../../tests/small_disk.ts";
 import { METADATA } from "../wire/03_metadata.ts";
+import { UNREGISTER_BROKER } from "../wire/64_unregister_broker.ts";
 
 const MEGABYTE = "x".repeat(1_000_000);
 
@@ -295,6 +297,26 @@ Deno.test("a folder put together from two clusters is refused, and nothing of it
   assertEquals((await fetch(client, { topic: "a" })).highWatermark, 1);
   client.close();
   await broker.stop();
+});
+
+Deno.test("a broker that was unregistered while it ran opens its folder again", async () => {
+  using folder = temporaryFolder();
+  const broker = await start(folder.path);
+  {
+    using client = await RawClient.connect(broker.address.port);
+    await create(client, "t");
+    await produce(client, buildBatch(records("x")), { topic: "t" });
+    const { errorCode } = await client.call(latest(UNREGISTER_BROKER), {
+      brokerId: broker.nodeId,
+    });
+    assertEquals(errorCode, 0);
+  }
+  await broker.stop();
+  const again = await start(folder.path);
+  using client = await RawClient.connect(again.address.port);
+  assertEquals((await fetch(client, { topic: "t" })).highWatermark, 1);
+  client.close();
+  await again.stop();
 });
 
 Deno.test("metadata with a record that isn't known are refused, and nothing is written", async () => {
