@@ -8,6 +8,7 @@
 import { run } from "../fixtures.ts";
 
 const POM = new URL("./pom.xml", import.meta.url).pathname;
+/** The same as in `quorum_members.ts`, which votes with it. */
 const CLUSTER_ID = "AAAAAAAAAAAAAAAAAAAABA";
 const READY_MS_MAX = 90_000;
 const STOP_MS_MAX = 60_000;
