@@ -27,10 +27,13 @@ async function create(admin: Admin, topic: NewTopic): Promise<void> {
   assert(isThere, created?.error?.message);
 }
 
-async function nodesSeenBy(node: ClusterNode): Promise<number[]> {
+/** Resolves when that is what the node tells: the news spreads. */
+async function sees(node: ClusterNode, ids: readonly number[]): Promise<void> {
   await using admin = adminOf(node);
-  const { nodes } = await admin.describeCluster();
-  return nodes.map(({ nodeId }) => nodeId).sort();
+  await until(`node ${node.id} tells of nodes ${ids}`, async () => {
+    const { nodes } = await admin.describeCluster();
+    return nodes.map(({ nodeId }) => nodeId).sort().join() === ids.join();
+  });
 }
 
 async function leadersSeenBy(node: ClusterNode, topic: string) {
@@ -42,7 +45,7 @@ async function leadersSeenBy(node: ClusterNode, topic: string) {
 Deno.test("three nodes elect a controller and register, and each does for clients what it decides", async () => {
   await using cluster = await Cluster.start({ nodes: 3 });
   for (const node of cluster.nodes) {
-    assertEquals(await nodesSeenBy(node), [1, 2, 3]);
+    await sees(node, [1, 2, 3]);
     await using admin = adminOf(node);
     const name = `t${node.id}`;
     await create(admin, { name, partitions: 6, replicationFactor: 3 });
@@ -85,7 +88,7 @@ Deno.test("a broker that stops hands over, the others go on, and it comes back t
     const name = `without-${node.id}`;
     await create(asked, { name, partitions: 2, replicationFactor: 2 });
     await node.start();
-    assertEquals(await nodesSeenBy(node), [1, 2, 3]);
+    await sees(node, [1, 2, 3]);
     assertEquals((await leadersSeenBy(node, name)).includes(node.id), false);
     await until("all are in sync again", async () => {
       const [described] = await asked.describeTopics(["t"]);
@@ -109,7 +112,7 @@ Deno.test("a node without a majority says what to look at, and serves once there
   );
   await two.start();
   await starting;
-  assertEquals(await nodesSeenBy(one), [1, 2]);
+  await sees(one, [1, 2]);
 });
 
 Deno.test("kf cluster health tells what is short of replicas, and what was never replicated", async () => {
