@@ -15,32 +15,39 @@ const jars = await apacheKafkaJars();
 const isMissing = "reason" in jars;
 if (isMissing) console.warn(`Apache Kafka is not there: ${jars.reason}`);
 
+const host = "127.0.0.1";
+
+/** Node 2; both must vote, and it stands long before Apache Kafka would. */
+function kfVoter(
+  path: string,
+  { port, kafkaPort }: { readonly port: number; readonly kafkaPort: number },
+) {
+  return openMember({
+    env: denoEnv({ traceLevel: "error" }),
+    transport: denoTransport(),
+    path,
+    nodeId: 2,
+    address: { host, port },
+    voters: [{ id: 1, host, port: kafkaPort }, { id: 2, host, port }],
+    timeouts: {
+      electionMs: 300,
+      fetchMs: 2000,
+      backoffMaxMs: 1000,
+      requestMs: 2000,
+    },
+    snapshotBytes: 300,
+    onFailed: (error) => console.error(error),
+  });
+}
+
 Deno.test({
   name: "kf leads Apache Kafka's controller, steps down for it, and follows it",
   ignore: isMissing,
   fn: async () => {
     const { folder: libs } = jars as { folder: string };
-    const host = "127.0.0.1";
     const [port, kafkaPort] = [freePort(), freePort()];
     const path = Deno.makeTempDirSync({ prefix: "kf-test-quorum-" });
-    // Both must vote; kf stands long before Apache Kafka would.
-    const kf = () =>
-      openMember({
-        env: denoEnv({ traceLevel: "error" }),
-        transport: denoTransport(),
-        path,
-        nodeId: 2,
-        address: { host, port },
-        voters: [{ id: 1, host, port: kafkaPort }, { id: 2, host, port }],
-        timeouts: {
-          electionMs: 300,
-          fetchMs: 2000,
-          backoffMaxMs: 1000,
-          requestMs: 2000,
-        },
-        snapshotBytes: 300,
-        onFailed: (error) => console.error(error),
-      });
+    const kf = () => kfVoter(path, { port, kafkaPort });
     const first = kf();
     await first.start();
     await using _kafka = await startApacheKafka(libs, {
