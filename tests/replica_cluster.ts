@@ -110,6 +110,10 @@ class ReplicaBroker {
       sessions: new FetchSessions({ random: env.random, slots: 10 }),
       deadlines,
       stats,
+      endpointOf: (to: number) => ({
+        host: "127.0.0.1",
+        port: cluster.portOf(to),
+      }),
     } as unknown as Services;
     const dispatch: Dispatch = new Dispatch([
       produceHandler(services, new Verification(services)),
@@ -221,6 +225,8 @@ export class ReplicaCluster implements AsyncDisposable {
   #epoch = 100;
   /** Whether proposals are refused as by a controller that can't be reached. */
   isDeaf = false;
+  /** Leader, its epoch and its port as the last refusal named them. */
+  hint: number[] | undefined;
 
   constructor(properties: Record<string, string> = {}) {
     this.#config = resolveBrokerConfig(
@@ -375,24 +381,34 @@ export class ReplicaCluster implements AsyncDisposable {
   ): Promise<number> {
     const link = await this.brokers.get(to)!.link(this.portOf(to));
     try {
-      const { responses: [topic] } = await link.request(PRODUCE, {
-        transactionalId: null,
-        acks,
-        timeoutMs,
-        topicData: [{
-          topicId: TOPIC_ID,
-          name: "t",
-          partitionData: [{
-            index: 0,
-            records: buildBatch([{
-              timestamp: 1,
-              key: null,
-              value: new TextEncoder().encode(value),
-            }]),
+      const { responses: [topic], nodeEndpoints } = await link.request(
+        PRODUCE,
+        {
+          transactionalId: null,
+          acks,
+          timeoutMs,
+          topicData: [{
+            topicId: TOPIC_ID,
+            name: "t",
+            partitionData: [{
+              index: 0,
+              records: buildBatch([{
+                timestamp: 1,
+                key: null,
+                value: new TextEncoder().encode(value),
+              }]),
+            }],
           }],
-        }],
-      });
-      return topic!.partitionResponses[0]!.errorCode;
+        },
+      );
+      const { errorCode, currentLeader } = topic!.partitionResponses[0]!;
+      const [endpoint] = nodeEndpoints;
+      this.hint = endpoint && [
+        currentLeader.leaderId,
+        currentLeader.leaderEpoch,
+        endpoint.port,
+      ];
+      return errorCode;
     } finally {
       link.close();
     }

@@ -62,6 +62,7 @@ Deno.test("only the leader takes records, and whoever waited there is told of an
   cluster.create();
   const { NOT_LEADER_OR_FOLLOWER } = ERRORS;
   assertEquals(await cluster.produce(2, "v1;"), NOT_LEADER_OR_FOLLOWER);
+  assertEquals(cluster.hint, [1, 0, cluster.portOf(1)]);
   // Nobody fetches any more: what is produced waits.
   for (const id of [2, 3]) cluster.brokers.get(id)!.replication.close();
   const waiting = cluster.produce(1, "v1;");
@@ -71,6 +72,7 @@ Deno.test("only the leader takes records, and whoever waited there is told of an
   );
   cluster.change({ leader: 2, isr: [2, 3] });
   assertEquals(await waiting, NOT_LEADER_OR_FOLLOWER);
+  assertEquals(cluster.hint, [2, 1, cluster.portOf(2)]);
 });
 
 Deno.test("a leader that comes back is cut where its log and the new leader's part", async () => {

@@ -29,6 +29,7 @@ import {
   type ProduceWait,
   type WaitEnd,
 } from "../hosted_partition.ts";
+import { hintLeaders } from "../leader_hints.ts";
 import { findLeader, isInternalTopic, type Services } from "../services.ts";
 import {
   type Admission,
@@ -48,6 +49,8 @@ type PartitionData = TopicData["partitionData"][number];
 /** A client that may write internal topics: Kafka's own tools. */
 const ADMIN_CLIENT_ID = "__admin_client";
 
+/** First version whose clients are told of other leaders (KIP-951). */
+const HINTS_VERSION = 10;
 /** First version whose clients know TRANSACTION_ABORTABLE. */
 const ABORTABLE_VERSION = 11;
 /** First version whose clients leave it to us to add partitions (KIP-890). */
@@ -65,12 +68,22 @@ class Waiting {
   readonly deadlines: Deadlines;
   readonly timeoutMs: number;
   readonly needsCommit: boolean;
+  /** Whether another broker came to lead one of them. */
+  hasMoved = false;
   readonly #later = new Later<ProduceResponse>();
+  readonly #hinted: (response: ProduceResponse) => ProduceResponse;
   #response: ProduceResponse | undefined;
   #left = 0;
 
-  constructor({ acks, timeoutMs }: ProduceRequest, { deadlines }: Services) {
+  constructor(
+    { acks, timeoutMs }: ProduceRequest,
+    { deadlines, hinted }: {
+      readonly deadlines: Deadlines;
+      readonly hinted: (response: ProduceResponse) => ProduceResponse;
+    },
+  ) {
     this.deadlines = deadlines;
+    this.#hinted = hinted;
     this.timeoutMs = timeoutMs;
     this.needsCommit = acks === -1;
   }
@@ -92,9 +105,9 @@ class Waiting {
   }
 
   #answerIfDone(): void {
-    if (this.#left === 0 && this.#response !== undefined) {
-      this.#later.set(this.#response);
-    }
+    const response = this.#response;
+    if (this.#left > 0 || response === undefined) return;
+    this.#later.set(this.hasMoved ? this.#hinted(response) : response);
   }
 }
 
@@ -127,6 +140,7 @@ class Appended implements ProduceWait {
   }
 
   onEnd(how: WaitEnd): void {
+    if (how === "moved") this.#waiting.hasMoved = true;
     this.#end(ERROR_OF_END[how]);
   }
 
@@ -333,7 +347,10 @@ class Producing {
       logStartOffset: hosted.partition.log.logStartOffset,
     };
     if (this.#request.acks !== 0) {
-      this.#waiting ??= new Waiting(this.#request, this.#services);
+      this.#waiting ??= new Waiting(this.#request, {
+        deadlines: this.#services.deadlines,
+        hinted: (response) => this.#hinted(response),
+      });
       const { lastOffset } = produced;
       new Appended({ hosted, lastOffset, answer }, this.#waiting);
     }
@@ -353,8 +370,26 @@ class Producing {
       }
       return NO_RESPONSE;
     }
-    const response: ProduceResponse = { responses };
+    const response: ProduceResponse = this.#problem === undefined
+      ? { responses }
+      : this.#hinted({ responses });
     return this.#waiting?.finish(response) ?? response;
+  }
+
+  /** With the leaders of what is led elsewhere. */
+  #hinted(response: ProduceResponse): ProduceResponse {
+    if (this.#context.apiVersion < HINTS_VERSION) return response;
+    const answers = response.responses!.flatMap((
+      { name = "", topicId = ZERO_UUID, partitionResponses = [] },
+    ) =>
+      partitionResponses.map((answer) => ({
+        topic: { name, topicId },
+        index: answer.index!,
+        answer: answer as Mutable<PartitionAnswer>,
+      }))
+    );
+    const nodeEndpoints = hintLeaders(answers, this.#services, this.#context);
+    return nodeEndpoints.length > 0 ? { ...response, nodeEndpoints } : response;
   }
 }
 

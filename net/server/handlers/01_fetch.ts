@@ -31,10 +31,13 @@ import type {
   HostedPartition,
   Progress,
 } from "../hosted_partition.ts";
+import { hintLeaders } from "../leader_hints.ts";
 import { findPartition, type Services } from "../services.ts";
 import type { Traffic } from "../stats.ts";
 
 const EMPTY = new Uint8Array(0);
+/** First version whose readers are told of other leaders (KIP-951). */
+const HINTS_VERSION = 16;
 /** First version whose followers say what they know is committed. */
 const HIGH_WATERMARK_VERSION = 18;
 /** First version whose consumers may read from a follower (KIP-392). */
@@ -257,6 +260,8 @@ function count({ results, traffic }: Reading): void {
   }
 }
 
+type Mutable<T> = { -readonly [Key in keyof T]: T[Key] };
+
 type MutableTopic = {
   topic: string;
   topicId: string;
@@ -279,7 +284,16 @@ function responseOf(
       last.partitions.push(answer);
     } else responses.push({ topic, topicId, partitions: [answer] });
   }
-  return { errorCode: 0, sessionId, responses };
+  const isHinted = reading.isUrgent && asked.replica === undefined &&
+    asked.context.apiVersion >= HINTS_VERSION;
+  if (!isHinted) return { errorCode: 0, sessionId, responses };
+  const answers = results.map(({ target, answer }) => ({
+    topic: { name: target.topic, topicId: target.topicId },
+    index: target.partition,
+    answer: answer as Mutable<PartitionAnswer>,
+  }));
+  const nodeEndpoints = hintLeaders(answers, services, asked.context);
+  return { errorCode: 0, sessionId, responses, nodeEndpoints };
 }
 
 /**
