@@ -17,7 +17,10 @@ export function chooseReplicas(
   wanted: { readonly partitions: number; readonly replicationFactor: number },
 ): number[][] {
   const brokers = [...image.brokers.values()];
-  const usable = brokers.filter((broker) => !broker.isInControlledShutdown);
+  // One that has left is as any other that is away: it may come back.
+  const usable = brokers.filter(({ isFenced, isInControlledShutdown }) =>
+    isFenced || !isInControlledShutdown
+  );
   if (wanted.replicationFactor > usable.length) {
     throw new KafkaError(
       "INVALID_REPLICATION_FACTOR",

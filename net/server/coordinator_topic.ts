@@ -82,6 +82,8 @@ export class CoordinatorTopic {
   readonly #services: Needs;
   readonly name: string;
   #creating: Promise<void> | undefined;
+  /** Why operators were told that it could not be created. */
+  #toldWhy: string | null | undefined;
 
   constructor(services: Needs, name: string) {
     this.#services = services;
@@ -131,7 +133,10 @@ export class CoordinatorTopic {
     const topic = internalTopic(this.name, config)!;
     const [created] = await createTopics([topic]);
     const { error, message } = created!;
-    if (error !== "NONE" && error !== "TOPIC_ALREADY_EXISTS") {
+    const isRefused = error !== "NONE" && error !== "TOPIC_ALREADY_EXISTS";
+    // Clients ask again and again: one line says it.
+    if (isRefused && message !== this.#toldWhy) {
+      this.#toldWhy = message;
       env.trace("warn", `${this.name} could not be created`, {
         error,
         message,
