@@ -141,7 +141,7 @@ for (
         ? "NoSpace"
         : undefined,
     "an index of the old one": (call, path) =>
-      call === "write" && /\/t-0\/\d+\.timeindex$/.test(path)
+      call === "write" && /\/t-0\/\d+\.timeindex(\.tmp)?$/.test(path)
         ? "NoSpace"
         : undefined,
     "the snapshot": (call, path) =>
