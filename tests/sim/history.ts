@@ -110,6 +110,8 @@ export interface History {
   readonly committedReaders: ReadonlySet<string>;
   /** Whether commits and transactions survive the loss of power, too. */
   readonly isAllDurable: boolean;
+  /** Whether leaders may change. */
+  readonly isCluster?: boolean;
   readonly transactions: Transaction[];
   readonly sends: Send[];
   readonly polls: Poll[];

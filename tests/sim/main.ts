@@ -7,11 +7,12 @@
 import { type Outcome, simulate } from "./simulation.ts";
 
 const USAGE =
-  `deno task sim [--seed N] [--seeds COUNT] [--from N] [--first] [--trace]
+  `deno task sim [--seed N] [--seeds COUNT] [--from N] [--first] [--cluster] [--trace]
 
   --seed N       run one seed
   --seeds COUNT  run that many, from --from on or from a number made of the time
   --first        stop at the first seed that fails
+  --cluster      three nodes, not one
   --trace        print every event of the run`;
 
 function numberOf(name: string): number | undefined {
@@ -42,14 +43,15 @@ async function main(): Promise<void> {
   const count = one === undefined ? numberOf("--seeds") ?? 100 : 1;
   const from = one ?? numberOf("--from") ?? Date.now() % 1_000_000_000;
   const isTraced = Deno.args.includes("--trace");
+  const isCluster = Deno.args.includes("--cluster");
   const failed: number[] = [];
   const begin = performance.now();
   for (let seed = from; seed < from + count; seed++) {
     const beginMs = performance.now();
-    const outcome = await simulate(
-      seed,
-      isTraced ? (line) => console.log(line) : undefined,
-    );
+    const outcome = await simulate(seed, {
+      isCluster,
+      onNote: isTraced ? (line) => console.log(line) : undefined,
+    });
     if (outcome.anomalies.length > 0) failed.push(seed);
     if (outcome.anomalies.length > 0 || count === 1) {
       tell(outcome, performance.now() - beginMs);

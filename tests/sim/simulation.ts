@@ -10,6 +10,7 @@ import { Consumer } from "../../net/client/consumer.ts";
 import type { TopicPartition } from "../../core/ids.ts";
 import type { ClientConfig, ClientSeams } from "../../net/client/types.ts";
 import { Chance } from "./chance.ts";
+import { drawClusterPlan, NODES } from "./cluster_plan.ts";
 import { type Anomaly, check, lastingRecords } from "./checker.ts";
 import type { FinalLog, History, Seen } from "./history.ts";
 import { Nemesis } from "./nemesis.ts";
@@ -55,13 +56,21 @@ function onRejection(event: PromiseRejectionEvent): void {
   current?.defect(`unhandled rejection: ${reason?.stack ?? reason}`);
 }
 
-/** Runs `seed`; `onNote` reads along. */
+/** How a seed is run. */
+export interface SimulateOptions {
+  /** Three nodes, not one. */
+  readonly isCluster?: boolean;
+  /** Reads along. */
+  readonly onNote?: ((line: string) => void) | undefined;
+}
+
+/** Runs `seed`. */
 export async function simulate(
   seed: number,
-  onNote?: (line: string) => void,
+  options: SimulateOptions = {},
 ): Promise<Outcome> {
   watch({ seed });
-  const stage = planned(seed, onNote);
+  const stage = planned(seed, options);
   current = stage.world;
   // Adding it again does nothing; it stays, for what comes late.
   globalThis.addEventListener("unhandledrejection", onRejection);
@@ -73,12 +82,13 @@ export async function simulate(
 
 function planned(
   seed: number,
-  onNote: ((line: string) => void) | undefined,
+  { isCluster = false, onNote }: SimulateOptions,
 ): Stage {
-  const plan = drawPlan(new Chance(seed, 1), new Chance(seed, MORE));
+  const draw = isCluster ? drawClusterPlan : drawPlan;
+  const plan = draw(new Chance(seed, 1), new Chance(seed, MORE));
   const world = new World({
     seed,
-    brokerCount: 1,
+    brokerCount: isCluster ? NODES : 1,
     brokerConfig: plan.brokerConfig,
     onNote,
     onDefect: (defect) => watch({ seed, defect }),
@@ -87,13 +97,16 @@ function planned(
   return {
     world,
     plan,
-    history: emptyHistory(plan),
+    history: emptyHistory(plan, { isCluster }),
     partitions: new Map(),
     isPeace: false,
   };
 }
 
-function emptyHistory({ topics, groups, isAllDurable }: Plan): History {
+function emptyHistory(
+  { topics, groups, isAllDurable }: Plan,
+  { isCluster }: { readonly isCluster: boolean },
+): History {
   return {
     topics,
     groups: new Map(
@@ -105,6 +118,7 @@ function emptyHistory({ topics, groups, isAllDurable }: Plan): History {
       ).map(({ id }) => id),
     ),
     isAllDurable,
+    isCluster,
     transactions: [],
     sends: [],
     polls: [],

@@ -29,6 +29,7 @@ export interface WorldOptions {
 }
 
 const PORT = 9092;
+const CONTROLLER_PORT = 9093;
 
 /** One run's world. */
 export class World {
@@ -56,7 +57,11 @@ export class World {
     this.network = new SimNetwork(this.scheduler, this.chance.fork());
     this.machines = Array.from(
       { length: brokerCount },
-      (_, i) => new Machine(this, { nodeId: i + 1, config: brokerConfig }),
+      (_, i) =>
+        new Machine(this, {
+          nodeId: i + 1,
+          config: { ...brokerConfig, ...nodeConfig(i + 1, brokerCount) },
+        }),
     );
   }
 
@@ -97,6 +102,20 @@ export class World {
       () => this.defects.length > 0 || isOver(),
     );
   }
+}
+
+/** Where a node listens; of several, each votes, too. */
+function nodeConfig(nodeId: number, count: number): Record<string, string> {
+  const listeners = `PLAINTEXT://n${nodeId}:${PORT}`;
+  if (count === 1) return { listeners };
+  const ids = Array.from({ length: count }, (_, i) => i + 1);
+  return {
+    "listeners": `${listeners},CONTROLLER://n${nodeId}:${CONTROLLER_PORT}`,
+    "controller.listener.names": "CONTROLLER",
+    "controller.quorum.voters": ids
+      .map((id) => `${id}@n${id}:${CONTROLLER_PORT}`).join(),
+    "kf.cluster.id": "AAAAAAAAAAAAAAAAAAAAAQ",
+  };
 }
 
 /**
@@ -154,7 +173,6 @@ export class Machine {
       config: resolveBrokerConfig(
         new Map([
           ["node.id", String(this.#nodeId)],
-          ["listeners", `PLAINTEXT://${this.host}:${PORT}`],
           ["log.dirs", "/data/kf"],
           ...Object.entries(this.#config),
         ]),

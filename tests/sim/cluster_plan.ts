@@ -1,0 +1,86 @@
+/**
+ * What a run of three nodes does: the plan of a run of one, with everything
+ * replicated instead of flushed. Decides only; it must never touch a world.
+ *
+ * @module
+ */
+import type { Chance } from "./chance.ts";
+import {
+  drawPlan,
+  NO_FAULTS,
+  type Plan,
+  type Texts,
+  type TopicPlan,
+} from "./plan.ts";
+
+/** How many nodes vote, and hold each partition. */
+export const NODES = 3;
+
+const REPLICATED: Texts = {
+  "default.replication.factor": String(NODES),
+  "min.insync.replicas": "2",
+  "offsets.topic.replication.factor": String(NODES),
+  "transaction.state.log.replication.factor": String(NODES),
+  "transaction.state.log.min.isr": "2",
+};
+
+/** Of topics and brokers: here the others keep what power takes. */
+const FLUSHES = [
+  "flush.messages",
+  "flush.ms",
+  "log.flush.interval.messages",
+];
+
+/** The plan of a run of three nodes. */
+export function drawClusterPlan(chance: Chance, more: Chance): Plan {
+  const plan = drawPlan(chance, more);
+  const topics = new Map(
+    plan.topics.map((topic) => [topic.name, replicated(topic)]),
+  );
+  const among = <T extends { readonly topics: readonly TopicPlan[] }>(
+    each: T,
+  ): T => ({
+    ...each,
+    topics: each.topics.map(({ name }) => topics.get(name)!),
+  });
+  return {
+    ...plan,
+    isAllDurable: true,
+    topics: [...topics.values()],
+    producers: plan.producers.map((producer) => ({
+      ...among(producer),
+      configs: { ...producer.configs, acks: "all" },
+    })),
+    writers: plan.writers.map(among),
+    groups: plan.groups.map(among),
+    brokerConfig: {
+      ...unflushed(plan.brokerConfig),
+      ...REPLICATED,
+      ...drawQuorum(more),
+    },
+    faults: NO_FAULTS,
+  };
+}
+
+/** How soon somebody is missed. */
+function drawQuorum(chance: Chance): Texts {
+  return {
+    "broker.heartbeat.interval.ms": "200",
+    "broker.session.timeout.ms": chance.pick(["1000", "3000"]),
+    "controller.quorum.election.timeout.ms": "300",
+    "controller.quorum.fetch.timeout.ms": chance.pick(["500", "2000"]),
+    "replica.lag.time.max.ms": chance.pick(["800", "3000"]),
+    "replica.fetch.wait.max.ms": chance.pick(["100", "500"]),
+    "replica.fetch.backoff.ms": "100",
+  };
+}
+
+function replicated(topic: TopicPlan): TopicPlan {
+  return { ...topic, isDurable: true, configs: unflushed(topic.configs) };
+}
+
+function unflushed(configs: Texts): Texts {
+  return Object.fromEntries(
+    Object.entries(configs).filter(([name]) => !FLUSHES.includes(name)),
+  );
+}

@@ -1,0 +1,27 @@
+/**
+ * Three simulated nodes as a test: some seeds that nobody has seen, and that a
+ * seed is the same run every time. It must never hide which seed failed.
+ *
+ * @module
+ */
+import { assertEquals } from "@std/assert";
+import { simulate } from "./simulation.ts";
+
+const FRESH = Number(Deno.env.get("KF_SIM_SEEDS") ?? 3);
+
+Deno.test("seeds of three nodes run without an anomaly", async () => {
+  const from = Date.now() % 1_000_000_000;
+  const failed: string[] = [];
+  for (let seed = from; seed < from + FRESH; seed++) {
+    const { anomalies } = await simulate(seed, { isCluster: true });
+    for (const { name, what } of anomalies) {
+      failed.push(`deno task sim --cluster --seed ${seed}: ${name}: ${what}`);
+    }
+  }
+  assertEquals(failed, []);
+});
+
+Deno.test("a seed of three nodes is the same run each time", async () => {
+  const first = await simulate(2, { isCluster: true });
+  assertEquals(await simulate(2, { isCluster: true }), first);
+});
