@@ -211,7 +211,8 @@ export class Sender {
         queue.topic,
         queue.partition,
       );
-      if (!info || info.leader < 0) {
+      // A leader that is no broker of the cluster yet is nobody to ask.
+      if (!info || !this.#cluster.metadata.brokers.has(info.leader)) {
         this.#options.refresh();
         continue;
       }

@@ -7,6 +7,7 @@
 import type { Chance } from "./chance.ts";
 import {
   drawPlan,
+  type FaultPlan,
   NO_FAULTS,
   type Plan,
   type Texts,
@@ -58,7 +59,7 @@ export function drawClusterPlan(chance: Chance, more: Chance): Plan {
       ...REPLICATED,
       ...drawQuorum(more),
     },
-    faults: NO_FAULTS,
+    faults: drawClusterFaults(more),
   };
 }
 
@@ -68,10 +69,31 @@ function drawQuorum(chance: Chance): Texts {
     "broker.heartbeat.interval.ms": "200",
     "broker.session.timeout.ms": chance.pick(["1000", "3000"]),
     "controller.quorum.election.timeout.ms": "300",
-    "controller.quorum.fetch.timeout.ms": chance.pick(["500", "2000"]),
+    "controller.quorum.fetch.timeout.ms": chance.pick(["1000", "2000"]),
     "replica.lag.time.max.ms": chance.pick(["800", "3000"]),
     "replica.fetch.wait.max.ms": chance.pick(["100", "500"]),
     "replica.fetch.backoff.ms": "100",
+  };
+}
+
+/** Machines and what is between them; disks are sound. */
+function drawClusterFaults(chance: Chance): FaultPlan {
+  const maybe = (p: number, ms: number) =>
+    chance.odds(p) ? ms * chance.pick([0.5, 1, 2]) : 0;
+  if (chance.odds(0.05)) return NO_FAULTS;
+  return {
+    ...NO_FAULTS,
+    killMs: maybe(0.5, 1_500),
+    powerLossMs: maybe(0.5, 1_500),
+    restartMs: maybe(0.4, 3_000),
+    clogMs: maybe(0.3, 2_000),
+    cutMs: maybe(0.5, 1_500),
+    slowLinkMs: maybe(0.3, 2_000),
+    resetMs: maybe(0.4, 800),
+    slowSyncMs: maybe(0.3, 3_000),
+    clockJumpMs: maybe(0.2, 3_000),
+    clientDeathMs: maybe(0.3, 2_500),
+    startDeathRate: chance.odds(0.3) ? 0.4 : 0,
   };
 }
 

@@ -44,12 +44,11 @@ export class Nemesis {
   start(): void {
     const plan = this.#plan;
     this.#every(plan.killMs, (machine) => this.#die(machine, "killed"));
-    this.#every(
-      plan.powerLossMs,
-      (machine) => this.#die(machine, "power lost"),
-    );
+    this.#every(plan.powerLossMs, () => this.#die(this.#weak, "power lost"));
     this.#every(plan.restartMs, (machine) => this.#restart(machine));
     this.#every(plan.clogMs, (machine) => this.#clog(machine));
+    this.#every(plan.cutMs, (machine) => this.#cut(machine));
+    this.#every(plan.slowLinkMs, (machine) => this.#slow(machine));
     this.#every(plan.resetMs, () => this.#reset());
     this.#every(plan.fullDiskMs, ({ disk: { faults } }) => {
       faults.isFull = true;
@@ -115,12 +114,55 @@ export class Nemesis {
 
   /** At once, or in the middle of one of its next calls of the disk. */
   #die(machine: Machine, death: Death): void {
+    if (!this.#areOthersUp(machine)) return;
     if (this.#chance.odds(0.3)) machine.die(death);
     else machine.disk.crashIn(this.#chance.int(1, 60), death);
   }
 
   #restart(machine: Machine): void {
-    if (machine.isUp) machine.stop();
+    if (machine.isUp && this.#areOthersUp(machine)) machine.stop();
+  }
+
+  /** Of several machines a minority is down. */
+  #areOthersUp(machine: Machine): boolean {
+    return this.#world.machines.every((each) => each === machine || each.isUp);
+  }
+
+  /** What no disk was asked to keep is lost by one machine only. */
+  get #weak(): Machine {
+    return this.#world.machines[0]!;
+  }
+
+  /** Others of the cluster, all or one; the ways there and back, or one. */
+  #ways(machine: Machine): (readonly [from: string, to: string])[] {
+    const others = this.#world.machines.filter((each) => each !== machine);
+    const chosen = this.#chance.odds(0.5)
+      ? others
+      : [this.#chance.pick(others)];
+    const direction = this.#chance.pick(["there", "back", "both", "both"]);
+    return chosen.flatMap(({ host }) => [
+      ...direction === "back" ? [] : [[machine.host, host] as const],
+      ...direction === "there" ? [] : [[host, machine.host] as const],
+    ]);
+  }
+
+  #cut(machine: Machine): void {
+    const ms = this.#chance.delayMs(1_000, 8_000);
+    for (const [from, to] of this.#ways(machine)) {
+      this.#world.network.clog(from, to, ms);
+      this.#world.scheduler.note(`${from} → ${to} is cut for ${ms} ms`);
+    }
+  }
+
+  #slow(machine: Machine): void {
+    const latency = [this.#chance.pick([5, 50, 300]), 2_000] as const;
+    for (const [from, to] of this.#ways(machine)) {
+      this.#world.network.slow(from, to, latency);
+      this.#later(
+        1_500,
+        () => this.#world.network.slow(from, to, this.#world.network.latencyMs),
+      );
+    }
   }
 
   #clog(machine: Machine): void {
@@ -155,9 +197,11 @@ export class Nemesis {
   #kill(machine: Machine): void {
     const { startDeathRate, powerLossMs } = this.#plan;
     if (this.#isOver || !this.#more.odds(startDeathRate)) return;
-    const death = powerLossMs > 0 && this.#more.odds(0.5)
-      ? "power lost"
-      : "killed";
+    if (!this.#areOthersUp(machine)) return;
+    const death =
+      powerLossMs > 0 && machine === this.#weak && this.#more.odds(0.5)
+        ? "power lost"
+        : "killed";
     machine.disk.crashIn(this.#more.int(1, 300), death);
   }
 

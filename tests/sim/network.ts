@@ -32,6 +32,7 @@ export class SimNetwork {
   readonly #listeners = new Map<string, SimListener>();
   readonly #hosts = new Map<string, SimProcess>();
   readonly #clogs = new Map<string, number>();
+  readonly #slow = new Map<string, Latency>();
   #nextPort = 40_000;
 
   constructor(scheduler: Scheduler, chance: Chance) {
@@ -54,9 +55,15 @@ export class SimNetwork {
     this.#clogs.set(`${from} ${to}`, this.scheduler.nowMs + ms);
   }
 
+  /** From now on bytes from one host to the other take this long. */
+  slow(from: string, to: string, latencyMs: Latency): void {
+    this.#slow.set(`${from} ${to}`, latencyMs);
+  }
+
   /** Everything flows again. */
   heal(): void {
     this.#clogs.clear();
+    this.#slow.clear();
   }
 
   /** Whether a process runs there. */
@@ -67,7 +74,7 @@ export class SimNetwork {
   /** When the next bytes from one host to the other may arrive. */
   arrivalMs(from: string, to: string): number {
     const now = this.scheduler.nowMs;
-    const [usual, worst] = this.latencyMs;
+    const [usual, worst] = this.#slow.get(`${from} ${to}`) ?? this.latencyMs;
     const clear = Math.max(now, this.#clogs.get(`${from} ${to}`) ?? 0);
     return clear + this.chance.delayMs(usual, worst);
   }

@@ -63,6 +63,9 @@ export interface FaultPlan {
   readonly powerLossMs: number;
   readonly restartMs: number;
   readonly clogMs: number;
+  /** A machine, or the way to one other, is cut off from the others. */
+  readonly cutMs: number;
+  readonly slowLinkMs: number;
   readonly resetMs: number;
   readonly fullDiskMs: number;
   readonly diskErrorMs: number;
@@ -100,6 +103,8 @@ export const NO_FAULTS: FaultPlan = {
   powerLossMs: 0,
   restartMs: 0,
   clogMs: 0,
+  cutMs: 0,
+  slowLinkMs: 0,
   resetMs: 0,
   fullDiskMs: 0,
   diskErrorMs: 0,

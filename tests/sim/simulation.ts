@@ -212,6 +212,7 @@ class Run {
     }
     const areSent = () => this.#senders.every(({ isOver }) => isOver);
     if (!await this.#settles("producers have ended", areSent)) return;
+    if (this.#stage.history.isCluster && !await this.#areInSync()) return;
     const reader = new FinalReader(this.#stage);
     if (!await this.#settles("the logs are read", () => reader.isDone)) return;
     const areRead = () => this.#haveGroupsRead();
@@ -222,6 +223,11 @@ class Run {
     if (!await this.#settles("consumers have ended", areOver)) return;
     const offsets = new OffsetsReader(this.#stage);
     await this.#settles("commits are read", () => offsets.isDone);
+  }
+
+  #areInSync(): Promise<boolean> {
+    const replicas = new ReplicasReader(this.#stage);
+    return this.#settles("all replicas are in sync", () => replicas.isDone);
   }
 
   get #actors() {
@@ -377,6 +383,46 @@ class FinalReader {
         `logs end at ${text(ends)}, stable to ${text(stable)}`,
       );
       await seams.env.clock.sleep(500);
+    }
+  }
+}
+
+/** Waits until every replica of a cluster is in sync again. */
+class ReplicasReader {
+  readonly #stage: Stage;
+  #isDone = false;
+
+  constructor(stage: Stage) {
+    this.#stage = stage;
+    this.#read();
+  }
+
+  get isDone(): boolean {
+    return this.#isDone;
+  }
+
+  async #read(): Promise<void> {
+    const { world } = this.#stage;
+    const { process, seams } = world.spawnClient("operator");
+    const config = { ...FINAL, "bootstrap.servers": world.addresses };
+    const admin = new Admin(config, seams);
+    const areInSync = async () => {
+      const names = (await admin.listTopics()).map(({ name }) => name);
+      const topics = await admin.describeTopics(names);
+      return topics.every(({ partitions }) =>
+        partitions.every(({ replicas, isr }) => isr.length === replicas.length)
+      );
+    };
+    try {
+      while (!await areInSync()) await process.sleep(200);
+      await admin.close();
+      this.#isDone = true;
+    } catch (error) {
+      world.defect(
+        `${process.name} failed: ${
+          error instanceof Error ? error.stack : error
+        }`,
+      );
     }
   }
 }
