@@ -105,7 +105,11 @@ export class Producer {
       timeoutMs: this.#values["max.block.ms"],
       maxAgeMs: this.#values["metadata.max.age.ms"],
       onReady: (record, callback) => this.#place(record, callback),
-      onChange: () => this.#sender.wake(),
+      onChange: () => {
+        this.#sender.wake();
+        // What failed waiting leaves room, and nothing to send.
+        this.#giveRoom();
+      },
       onThrow: (error) => this.#traceThrow(error),
     });
     const transactionalId = this.#values["transactional.id"];

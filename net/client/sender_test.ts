@@ -253,3 +253,21 @@ Deno.test("a lost sequence begins anew under the next epoch", async () => {
   assertEquals(await told(peer, "ab"), ["a:20", "b:21"]);
   assertEquals(texts(peer.got).slice(-2), ["1/0 a", "1/1 b"]);
 });
+
+Deno.test("there is room again once a topic did not come up in time", async () => {
+  await using peer = scripted(({ sequence }) => sequence);
+  const env = denoEnv({ traceLevel: "error" });
+  const producer = new Producer({
+    "bootstrap.servers": `localhost:${peer.port}`,
+    "max.block.ms": 50,
+    "retry.backoff.ms": 1,
+  }, { env, transport: peer.transport });
+  const value = "v".repeat(10_000);
+  let room = producer.ready();
+  for (; room === undefined; room = producer.ready()) {
+    producer.append({ topic: "missing", value });
+  }
+  await room;
+  await producer.close();
+  await env.tasks.settled();
+});

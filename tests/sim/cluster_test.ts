@@ -1,18 +1,26 @@
 /**
- * Three simulated nodes as a test: some seeds that nobody has seen, and that a
- * seed is the same run every time. It must never hide which seed failed.
+ * Three simulated nodes as a test: seeds that once failed, some that nobody has
+ * seen, and that a seed is the same run every time. It must never hide which seed failed.
  *
  * @module
  */
 import { assertEquals } from "@std/assert";
 import { simulate } from "./simulation.ts";
 
+const KEPT = [
+  // Records that had waited in vain for their topic left a producer no room.
+  20025,
+  // A broker forwarded a deletion again, and hit the topic that came after.
+  20034,
+];
+
 const FRESH = Number(Deno.env.get("KF_SIM_SEEDS") ?? 3);
 
 Deno.test("seeds of three nodes run without an anomaly", async () => {
   const from = Date.now() % 1_000_000_000;
+  const fresh = Array.from({ length: FRESH }, (_, i) => from + i);
   const failed: string[] = [];
-  for (let seed = from; seed < from + FRESH; seed++) {
+  for (const seed of [...KEPT, ...fresh]) {
     const { anomalies } = await simulate(seed, { isCluster: true });
     for (const { name, what } of anomalies) {
       failed.push(`deno task sim --cluster --seed ${seed}: ${name}: ${what}`);

@@ -394,10 +394,13 @@ export class AdminActor extends Actor {
       world.scheduler.note(`${wanted.change} ${wanted.topic}: ${error.error}`);
     }
     noted.endMs = world.scheduler.nowMs;
-    if (noted.ending === "ok" && wanted.change !== "delete") {
+    const { ending } = noted;
+    if (ending === "ok" && wanted.change !== "delete") {
       partitions.set(wanted.topic, wanted.partitions);
     }
-    return noted.ending;
+    // A broker that got no answer forwards it again: perhaps too late.
+    if (history.isCluster && wanted.change === "delete") noted.ending = "info";
+    return ending;
   }
 }
 
