@@ -157,7 +157,7 @@ export class Broker {
   #isFailed = false;
   /** Whether nobody is left to take over when it stops. */
   #isLast = false;
-  /** Ends what a start waits for. */
+  /** Ends what waits for the controller. */
   #abort: (() => void) | undefined;
   /** What the folder is closed with; a broken start is never a clean stop. */
   #lastState: () => LastState = () => ({
@@ -740,6 +740,8 @@ export class Broker {
       `Cannot go on as broker ${this.nodeId}: its metadata log failed: ${why}`,
       { cause },
     );
+    // Nobody here gets to a controller any more: who waits need not.
+    this.#abort?.();
     this.#options.onFatal?.(error);
   }
 }
