@@ -404,8 +404,12 @@ export class Log {
     this.#staging.clear();
     this.#reader.forget();
     const gone = this.#segments.splice(0);
+    // The new one may have the name of one that goes.
+    const { disk } = this.#env;
+    const isLater = ({ baseOffset }: Segment) => baseOffset >= offset;
+    removeSegments(disk, this.folder, gone.filter(isLater));
     this.#startSegment(offset);
-    removeSegments(this.#env.disk, this.folder, gone);
+    removeSegments(disk, this.folder, gone.filter((each) => !isLater(each)));
     this.#closeWhenSynced(gone);
     this.#epochs.clear();
     this.#producers.clear();

@@ -139,6 +139,16 @@ Deno.test("a batch that the cut goes through is gone whole", async () => {
   assertEquals([...batchesOf(bytes)].at(-1)!.nextOffset, 4);
 });
 
+Deno.test("a log that starts over where its last segment begins has a file", () => {
+  const disk = new CrashDisk();
+  const { log } = open(disk);
+  append(log, 0);
+  log.truncateFullyAndStartAt(2);
+  log.truncateFullyAndStartAt(2);
+  append(log, 1);
+  assertEquals(open(disk).log.logEndOffset, 4);
+});
+
 Deno.test("a sync that was in flight at a cut tells nothing of what came after", async () => {
   const disk = new CrashDisk();
   const { log } = await begin(disk);

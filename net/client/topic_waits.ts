@@ -163,6 +163,8 @@ export class TopicWaits {
   #judge(failure: KafkaError | undefined): void {
     const nowMs = this.#cluster.env.clock.monoMs();
     for (const [name, wait] of [...this.#waits]) {
+      // What one topic's records were told may have ended all waiting.
+      if (this.#waits.get(name) !== wait) continue;
       const topic = this.#cluster.metadata.topics.get(name);
       if (!failure && topic && topic.partitions.length > 0) {
         this.#release(name, topic);

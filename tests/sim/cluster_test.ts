@@ -12,6 +12,10 @@ const KEPT = [
   20025,
   // A broker forwarded a deletion again, and hit the topic that came after.
   20034,
+  // A metadata log that started over where it stood lost its file, and all in it.
+  40174,
+  // A record's end, told while topics were waited for, ended other waits.
+  40257,
 ];
 
 const FRESH = Number(Deno.env.get("KF_SIM_SEEDS") ?? 3);
