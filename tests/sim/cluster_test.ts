@@ -14,6 +14,8 @@ const KEPT = [
   20034,
   // A metadata log that started over where it stood lost its file, and all in it.
   40174,
+  // One batch was given up, and others that were in flight came under a new epoch.
+  40176,
   // A record's end, told while topics were waited for, ended other waits.
   40257,
 ];
