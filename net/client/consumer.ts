@@ -710,9 +710,8 @@ export class Consumer {
       });
       this.#cluster.recovered("Cannot get metadata");
       this.#noteTopicErrors();
-      if (before !== undefined && before !== this.#shape() && this.#member) {
-        this.#member.topicsChanged();
-      }
+      const isChanged = before !== undefined && before !== this.#shape();
+      if (isChanged || this.#member?.isOutgrown) this.#member?.topicsChanged();
     } catch (error) {
       if (!(error instanceof KafkaError) || this.#isClosed) return;
       this.#cluster.failing("Cannot get metadata", error);

@@ -135,6 +135,11 @@ export class ConsumerGroupMember {
     this.#coordinator.noteError(error);
   }
 
+  /** The coordinator assigns, by what it knows. */
+  get isOutgrown(): boolean {
+    return false;
+  }
+
   /** What this member wants, or which topics there are, may have changed. */
   topicsChanged(): void {
     this.#membership.subscribe(this.#options.subscription());

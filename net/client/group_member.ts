@@ -64,6 +64,8 @@ export class GroupMember {
   /** Monotonic time of the last poll. */
   polledMs = 0;
   readonly #cluster: Cluster;
+  /** Partitions of the topics that it assigned as the group's leader. */
+  #counts: ReadonlyMap<string, number> = new Map();
   readonly #options: GroupMemberOptions;
   #memberId = "";
   #generationId = -1;
@@ -127,6 +129,14 @@ export class GroupMember {
     this.needsJoin = true;
   }
 
+  /** Whether the topics have other counts now than this leader assigned by. */
+  get isOutgrown(): boolean {
+    const { topics } = this.#cluster.metadata;
+    return [...this.#counts].some(([name, count]) =>
+      topics.has(name) && topics.get(name)!.partitions.length !== count
+    );
+  }
+
   /** The consumer let go of everything that was lost. */
   abandoned(): void {
     this.hasLost = false;
@@ -134,6 +144,7 @@ export class GroupMember {
 
   /** Joins and syncs until it has an assignment; throws what can't be mended. */
   async join(): Promise<Joined> {
+    this.#counts = new Map();
     for (let failures = 0;; failures++) {
       try {
         return await this.#joinOnce();
@@ -240,12 +251,14 @@ export class GroupMember {
     const { metadata } = this.#cluster;
     return await assignAll(protocol, join.members, async (topics) => {
       await this.#cluster.refresh(topics);
-      return new Map(
+      const counts = new Map(
         topics.map((topic) => [
           topic,
           metadata.topics.get(topic)?.partitions.length ?? 0,
         ]),
       );
+      this.#counts = counts;
+      return counts;
     });
   }
 

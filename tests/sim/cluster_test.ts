@@ -16,6 +16,8 @@ const KEPT = [
   40174,
   // One batch was given up, and others that were in flight came under a new epoch.
   40176,
+  // A leader of a group assigned by a stale count, and never noticed.
+  40006,
   // A record's end, told while topics were waited for, ended other waits.
   40257,
 ];
