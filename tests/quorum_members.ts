@@ -6,6 +6,7 @@
  *
  * @module
  */
+import { newestSnapshot } from "../core/raft/snapshot_files.ts";
 import { Slab } from "../core/bytes/slab.ts";
 import { METADATA_TOPIC_ID, type Uuid, ZERO_UUID } from "../core/bytes/uuid.ts";
 import {
@@ -75,6 +76,7 @@ export function openMember(options: MemberOptions): OpenMember {
   const config = resolveBrokerConfig(
     new Map([["log.dirs", path], ["node.id", String(nodeId)]]),
   );
+  const own = `${folder.path}/__cluster_metadata-0`;
   const log = folder.openLog({
     topic: "__cluster_metadata",
     partition: 0,
@@ -83,7 +85,7 @@ export function openMember(options: MemberOptions): OpenMember {
       new Map([["cleanup.policy", "compact"]]),
       config,
     ),
-    keepsDurable: true,
+    keptElsewhere: () => newestSnapshot(env.disk, own)?.id.endOffset ?? 0,
   });
   const metadata = new MetadataLog({
     env,

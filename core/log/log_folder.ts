@@ -60,8 +60,11 @@ export interface LogPlace {
   readonly partition: number;
   readonly topicId: Uuid;
   readonly config: LogConfig;
-  /** Whether damage to what was durable is refused instead of cut off. */
-  readonly keepsDurable?: boolean;
+  /**
+   * Damage to what was durable is refused instead of cut off, unless all before
+   * the offset that this tells is kept elsewhere, too.
+   */
+  readonly keptElsewhere?: () => number;
 }
 
 /**
@@ -215,7 +218,7 @@ export class LogFolder {
 
   /** Makes the folder ready for the partition's log. */
   #prepare(place: LogPlace): LogOptions {
-    const { topic, partition, topicId, config, keepsDurable } = place;
+    const { topic, partition, topicId, config, keptElsewhere } = place;
     const name = partitionName(topic, partition);
     this.#unmark();
     const folder = `${this.path}/${name}`;
@@ -240,7 +243,7 @@ export class LogFolder {
       cleanedOffset: isKnown ? this.#cleanedOffsets.get(name) : undefined,
       // Without its id nothing tells what was made of the folder: it is scanned.
       wasClean: isNew || this.wasClean && isKnown,
-      keepsDurable,
+      keptElsewhere,
       onSynced: this.#onSynced,
       onRecovered: (recovered) => this.#recovered.push(recovered),
       onCut: () => this.#checkpointCut(),

@@ -32,8 +32,11 @@ export interface LogOptions {
   readonly cleanedOffset?: number | undefined;
   /** Whether the last stop was clean: then nothing is scanned. */
   readonly wasClean: boolean;
-  /** Whether to refuse a log that ends below its recovery point. */
-  readonly keepsDurable?: boolean | undefined;
+  /**
+   * Refuses a log that ends below its recovery point, unless all before the
+   * offset that this tells is kept elsewhere, too.
+   */
+  readonly keptElsewhere?: (() => number) | undefined;
   /** Told how long a sync took. */
   readonly onSynced?: ((ms: number) => void) | undefined;
   /** Told what a scan found. */

@@ -139,8 +139,9 @@ function hasIndexes(
 
 /** A cut at `end` must not take along what was durable, where that is asked. */
 function checkKept(options: LogOptions, end: number): void {
-  const { folder, keepsDurable = false, recoveryPoint } = options;
-  if (!keepsDurable || end >= recoveryPoint) return;
+  const { folder, keptElsewhere, recoveryPoint } = options;
+  if (keptElsewhere === undefined || end >= recoveryPoint) return;
+  if (keptElsewhere() >= recoveryPoint) return;
   throw new KafkaError(
     "KAFKA_STORAGE_ERROR",
     `Cannot open "${folder}": it is damaged or cut at offset ${end}, and was on the disk up to ${recoveryPoint}; put it back from a copy, or delete recovery-point-offset-checkpoint to go on without the rest`,

@@ -54,6 +54,8 @@ export interface PeersOptions {
   readonly voters: readonly Voter[];
   readonly bootstrapServers: readonly Address[];
   readonly requestMs: number;
+  /** How long a leader may hold a fetch back. */
+  readonly fetchWaitMs: number;
   readonly connect: (address: Address) => Promise<Link>;
 }
 
@@ -68,7 +70,6 @@ interface Endpoint {
   readonly port: number;
 }
 
-const FETCH_WAIT_MS = 500;
 const FETCH_BYTES_MAX = 8 * 1024 * 1024;
 /** The first version of Vote that has pre-votes. */
 const PRE_VOTE_VERSION = 2;
@@ -236,7 +237,8 @@ export class Peers {
 
   async #fetch(link: Link, message: RaftMessageOf<"fetch">): Promise<Answered> {
     const { epoch, offset, lastFetchedEpoch, highWatermark } = message;
-    const { nodeId, clusterId, directoryId, requestMs } = this.#options;
+    const { nodeId, clusterId, directoryId, requestMs, fetchWaitMs } =
+      this.#options;
     const hasState = (link.version(FETCH) ?? 0) >= REPLICA_STATE_VERSION;
     const replica = hasState
       ? { replicaState: { replicaId: nodeId, replicaEpoch: -1 } }
@@ -244,7 +246,7 @@ export class Peers {
     const answered = await link.request(FETCH, {
       clusterId,
       ...replica,
-      maxWaitMs: FETCH_WAIT_MS,
+      maxWaitMs: fetchWaitMs,
       minBytes: 0,
       maxBytes: FETCH_BYTES_MAX,
       sessionId: 0,

@@ -125,6 +125,7 @@ export interface QuorumOptions extends QuorumMembership {
   readonly onFailed: (error: unknown) => void;
 }
 
+const FETCH_WAIT_MS_MAX = 500;
 const READ_BYTES = 1024 * 1024;
 
 /**
@@ -173,6 +174,8 @@ export class Quorum {
     this.#peers = new Peers({
       ...options,
       requestMs: options.timeouts.requestMs,
+      // Whoever waited for as long as its timer runs would stand each time.
+      fetchWaitMs: Math.min(FETCH_WAIT_MS_MAX, options.timeouts.fetchMs >> 1),
     });
     this.#raft = new Raft({
       nodeId,

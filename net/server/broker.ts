@@ -24,6 +24,7 @@ import { LogFolder, LogFolderError } from "../../core/log/log_folder.ts";
 import { withOpenFilesMax } from "../../core/log/open_files.ts";
 import type { MetadataDelta } from "../../core/metadata/delta.ts";
 import { supportedFeatures } from "../../core/metadata/features.ts";
+import { newestSnapshot } from "../../core/raft/snapshot_files.ts";
 import {
   type MetadataImage,
   RESOURCE_TYPE,
@@ -475,12 +476,14 @@ export class Broker {
 
   #openMetadata(folder: LogFolder): MetadataLog {
     const { config, env, transport } = this.#options;
+    const own = `${folder.path}/__cluster_metadata-0`;
     const log = folder.openLog({
       topic: "__cluster_metadata",
       partition: 0,
       topicId: METADATA_TOPIC_ID,
       config: resolveTopicConfig(METADATA_LOG_CONFIG, config),
-      keepsDurable: true,
+      // A snapshot was fetched, and a crash came before the log began anew.
+      keptElsewhere: () => newestSnapshot(env.disk, own)?.id.endOffset ?? 0,
     });
     return new MetadataLog({
       env,

@@ -18,6 +18,8 @@ const KEPT = [
   40176,
   // A leader of a group assigned by a stale count, and never noticed.
   40006,
+  // A kill between a fetched snapshot and the log that begins anew behind it.
+  40196,
   // A record's end, told while topics were waited for, ended other waits.
   40257,
 ];
