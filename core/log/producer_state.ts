@@ -374,10 +374,18 @@ export class ProducerStates {
     }
   }
 
-  /** Forgets transactions whose markers lie at `offset` or after it. */
-  forgetCompletedFrom(offset: number): void {
-    this.#completed = this.#completed
-      .filter(({ lastOffset }) => lastOffset < offset);
+  /**
+   * Becomes what `rebuilt`, of the records from `from` on, is; no verification
+   * goes on. Undefined: of all records.
+   */
+  replaceWith(rebuilt: ProducerStates, from: number | undefined): void {
+    this.#entries = rebuilt.#entries;
+    this.#open = rebuilt.#open;
+    const earlier = this.#completed.filter(({ lastOffset }) =>
+      from !== undefined && lastOffset < from
+    );
+    this.#completed = [...earlier, ...rebuilt.#completed];
+    this.#guards.clear();
   }
 
   /** Forgets producers that were silent for `expirationMs`. */

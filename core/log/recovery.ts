@@ -194,12 +194,12 @@ export function rebuildProducers(
   },
 ): number {
   const start = segments[0]!.baseOffset;
+  // What can't be read must not take along which transactions are open.
+  const rebuilt = new ProducerStates();
   const from = snapshots.findLast((offset) =>
     offset >= start && offset <= end &&
-    producers.load(disk.readFile(snapshotPath(folder, offset)))
+    rebuilt.load(disk.readFile(snapshotPath(folder, offset)))
   );
-  if (from === undefined) producers.clear();
-  else producers.forgetCompletedFrom(from);
   for (const [i, segment] of segments.entries()) {
     if (segment.baseOffset >= end) break;
     if ((segments[i + 1]?.baseOffset ?? end) <= (from ?? start)) continue;
@@ -210,9 +210,10 @@ export function rebuildProducers(
       const marker = batch.isControl
         ? markerOf(segment.wholeBatch(located))
         : undefined;
-      producers.update(batch, marker);
+      rebuilt.update(batch, marker);
     }
   }
+  producers.replaceWith(rebuilt, from);
   return from ?? start;
 }
 

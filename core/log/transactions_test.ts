@@ -366,10 +366,11 @@ async function withLog(
   }
 }
 
-/** A disk on which writes fail when they are told to. */
+/** A disk on which writes, and reads too, fail when they are told to. */
 class FailingDisk {
   readonly disk: Disk;
   isFailing = false;
+  readsLeft = Infinity;
 
   constructor(real: Disk) {
     this.disk = {
@@ -381,7 +382,9 @@ class FailingDisk {
   #wrap(file: DiskFile): DiskFile {
     return new Proxy(file, {
       get: (target, name) => {
-        if (name === "pwriteAll" && this.isFailing) {
+        const fails = name === "pwriteAll" && this.isFailing ||
+          name === "pread" && this.readsLeft-- <= 0;
+        if (fails) {
           return () => {
             throw new Error("no space left");
           };
@@ -538,6 +541,24 @@ Deno.test("a failed write takes back what it said of transactions", () =>
     appendBatch(log, markerBatch(7, 0, { kind: "abort" }));
     assertEquals(log.abortedTransactions(0, 100).length, 2);
   }));
+
+Deno.test("a log that can't take a write back nor be read forgets no open transaction", async () => {
+  for (let readsLeft = 0; readsLeft < 3; readsLeft++) {
+    await withLog((log, disk) => {
+      appendBatch(log, transactional(0), { guard: UNVERIFIED });
+      log.writeStaged();
+      log.committed(1);
+      assertEquals(log.lastStableOffset(1), 0);
+      appendBatch(log, markerBatch(7, 0, { kind: "commit" }));
+      disk.isFailing = true;
+      disk.readsLeft = readsLeft;
+      assertThrows(() => log.writeStaged());
+      disk.isFailing = false;
+      disk.readsLeft = Infinity;
+      assertEquals(log.lastStableOffset(1), 0, `after ${readsLeft} reads`);
+    });
+  }
+});
 
 Deno.test("a .txnindex that is damaged is made anew", async () => {
   const path = Deno.makeTempDirSync({ prefix: "kf-txn-" });
