@@ -28,12 +28,15 @@ export interface ProducerIdentity {
  *
  * 1. `#waiting` begins with batches sent before (retries), by ordinal.
  * 2. A retry is only taken while no older batch is in flight.
- * 3. After a gap nothing is taken until all in flight came back; then sequences
- *    begin at 0 under a newer epoch.
+ * 3. After a gap nothing is taken until all in flight came back. What was sent
+ *    goes again as it was, for the broker may have it; when none is left, or it
+ *    is refused, sequences begin at 0 under a newer epoch.
  */
 export class PartitionQueue {
   /** Whether a batch was lost, so that the sequences no longer fit. */
   hasGap = false;
+  /** Whether the broker has refused what came behind the gap. */
+  #isRefused = false;
   readonly #waiting: ProducerBatch[] = [];
   readonly #inFlight: ProducerBatch[] = [];
   #identity: ProducerIdentity | undefined;
@@ -134,7 +137,29 @@ export class PartitionQueue {
 
   /** Whether the queue needs an identity newer than the one it used. */
   isStale(identity: ProducerIdentity): boolean {
-    return this.hasGap && this.#identity === identity;
+    return this.#identity === identity && this.#isOver(this.#waiting[0]);
+  }
+
+  /** Whether the sequences end before `next`. */
+  #isOver(next: ProducerBatch | undefined): boolean {
+    return this.hasGap &&
+      (this.#isRefused || !(next && next.baseSequence >= 0));
+  }
+
+  /** The broker lacks what came before `batch`: it has nothing behind either. */
+  refused(batch: ProducerBatch): void {
+    const isBehind = this.hasGap
+      ? this.all().every(({ ordinal }) =>
+        ordinal < 0 || ordinal >= batch.ordinal
+      )
+      : this.isNext(batch);
+    if (isBehind) this.breakOff();
+  }
+
+  /** The broker takes no more of these sequences. */
+  breakOff(): void {
+    this.hasGap = true;
+    this.#isRefused = true;
   }
 
   /** Whether `batch` carries the sequence that the broker must expect next. */
@@ -206,6 +231,7 @@ export class PartitionQueue {
     invariant(this.size === 0, "a queue is renewed between transactions");
     this.#identity = undefined;
     this.hasGap = false;
+    this.#isRefused = false;
   }
 
   /** Everything not settled, oldest first. */
@@ -214,7 +240,7 @@ export class PartitionQueue {
   }
 
   #stamp(batch: ProducerBatch, identity: ProducerIdentity): void {
-    if (!this.#identity || this.hasGap) {
+    if (!this.#identity || this.#isOver(batch)) {
       invariant(
         this.#inFlight.length === 0,
         "a new epoch finds nothing in flight",
@@ -222,6 +248,7 @@ export class PartitionQueue {
       invariant(this.#identity !== identity, "a gap needs a newer epoch");
       this.#identity = identity;
       this.hasGap = false;
+      this.#isRefused = false;
       this.#nextSequence = 0;
       this.#ackedSequence = -1;
       // Older stamps are void: they are sent again under the new epoch.

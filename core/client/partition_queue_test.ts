@@ -101,11 +101,29 @@ Deno.test("a given-up batch makes the rest begin anew under a newer epoch", () =
   assertEquals(queue.hasGap, true);
   assertEquals(queue.readyAtMs(READY), Infinity, "b is still in flight");
   queue.retry(b, 0);
+  assertEquals(queue.isStale(ID), false, "the broker may have b");
+  assertEquals(stampOf(queue.take(ID)), [0, 1]);
+  queue.refused(b);
+  queue.retry(b, 0);
   assertEquals(queue.isStale(ID), true);
   assertEquals(queue.isStale(NEWER_ID), false);
   assertEquals(stampOf(queue.take(NEWER_ID)), [1, 0]);
   assertEquals(stampOf(queue.take(NEWER_ID)), [1, 1]);
   assertEquals(queue.hasGap, false);
+});
+
+Deno.test("what was sent behind a given-up batch keeps its sequence until that is settled", () => {
+  const queue = queueOf("a", "b", "c", "d");
+  const [a, b, c] = [queue.take(ID), queue.take(ID), queue.take(ID)];
+  for (const batch of [a, b, c]) queue.retry(batch!, 0);
+  queue.drop(a!);
+  assertEquals(stampOf(queue.take(ID)), [0, 1]);
+  queue.acknowledge(b!);
+  assertEquals(stampOf(queue.take(ID)), [0, 2]);
+  assertEquals(queue.readyAtMs(READY), Infinity, "one at a time");
+  queue.acknowledge(c!);
+  assertEquals(queue.isStale(ID), true, "d has never been sent");
+  assertEquals(stampOf(queue.take(NEWER_ID)), [1, 0]);
 });
 
 Deno.test("no more than inFlightMax batches are taken", () => {

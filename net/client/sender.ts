@@ -434,15 +434,15 @@ export class Sender {
     }
     if (error === "OUT_OF_ORDER_SEQUENCE_NUMBER") {
       // An older batch failed in between: it goes first.
-      if (!queue.hasGap && queue.isNext(batch)) queue.hasGap = true;
+      queue.refused(batch);
       return true;
     }
     if (error === "UNKNOWN_PRODUCER_ID") {
-      queue.hasGap = true;
+      queue.breakOff();
       return true;
     }
     if (error === "INVALID_PRODUCER_EPOCH") {
-      queue.hasGap = true;
+      queue.breakOff();
       this.#identity = undefined;
       return true;
     }

@@ -238,8 +238,12 @@ Deno.test("a batch that is too large is sent as two, in order", async () => {
 });
 
 Deno.test("a single record that is too large fails by name", async () => {
-  await using peer = scripted(({ values, sequence }) =>
-    values.includes("x") ? "MESSAGE_TOO_LARGE" : sequence
+  await using peer = scripted(({ values, epoch, sequence }) =>
+    values.includes("x")
+      ? "MESSAGE_TOO_LARGE"
+      : epoch === 0 && sequence > 0
+      ? "OUT_OF_ORDER_SEQUENCE_NUMBER"
+      : sequence
   );
   const results = await told(peer, "axb", { "batch.size": 16384 });
   assertEquals(results, ["a:0", "x:MESSAGE_TOO_LARGE", "b:0"]);

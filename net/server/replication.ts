@@ -39,6 +39,7 @@ export interface ReplicationOptions {
  *
  * Invariants:
  * 1. A partition is followed by one fetcher at most: that of its leader.
+ * 2. Nothing is followed after `close()`: metadata go on to come while logs close.
  */
 export class Replication {
   readonly #options: ReplicationOptions;
@@ -47,6 +48,7 @@ export class Replication {
   /** The leader from whom each partition is fetched. */
   readonly #leaders = new Map<HostedPartition, number>();
   #cancelCheck: Cancel | undefined;
+  #isClosed = false;
 
   constructor(options: ReplicationOptions) {
     const { env, nodeId, alterPartition, hosting } = options;
@@ -74,6 +76,7 @@ export class Replication {
 
   /** Ends all fetchers. */
   close(): void {
+    this.#isClosed = true;
     this.#cancelCheck?.();
     this.#proposer.close();
     for (const fetcher of this.#fetchers.values()) fetcher.close();
@@ -81,6 +84,7 @@ export class Replication {
 
   /** Another broker may lead these, or they are no longer here. */
   rolesChanged(changed: Iterable<HostedPartition>): void {
+    if (this.#isClosed) return;
     for (const hosted of changed) {
       const known = this.#leaders.get(hosted);
       const leader = hosted.followedLeader;

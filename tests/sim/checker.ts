@@ -100,17 +100,14 @@ function topicOf(name: string): string {
 /**
  * A log itself: offsets rise without gaps, no value of an idempotent producer
  * twice. A snapshot of producers knows the last batch of each alone, as Kafka's
- * does: of several in flight a broker that ended may take older ones twice. So
- * may any when one of them was given up: the others go again under a new epoch
- * (KIP-360).
+ * does: of several in flight a broker that ended may take older ones twice.
  */
 function checkLogs(each: Case): void {
   const { history, sends, report } = each;
   const mayRepeat = (send: Send | undefined) =>
     send === undefined || !send.isIdempotent ||
     send.inFlightMax > 1 &&
-      (history.endsMs.some((ms) => ms > send.invokeMs && ms <= send.endMs) ||
-        isRenumbered(send, history));
+      history.endsMs.some((ms) => ms > send.invokeMs && ms <= send.endMs);
   for (const [name, { start, end, records }] of history.logs) {
     let expected = start;
     const values = new Map<string, number>();
@@ -138,15 +135,6 @@ function checkLogs(each: Case): void {
       );
     }
   }
-}
-
-/** Whether its producer gave up another one of its partition meanwhile. */
-function isRenumbered(send: Send, { sends }: History): boolean {
-  return sends.some(({ producer, topic, partition, ending, endMs }) =>
-    producer === send.producer && topic === send.topic &&
-    partition === send.partition && ending !== "ok" &&
-    endMs > send.invokeMs && endMs <= send.endMs
-  );
 }
 
 /** What is read was sent, and was not refused. */

@@ -22,6 +22,10 @@ const KEPT = [
   40196,
   // A record's end, told while topics were waited for, ended other waits.
   40257,
+  // Metadata that came while a node stopped had it follow into closed logs.
+  210073,
+  // Retention went on between two reads of the log that is judged.
+  210106,
 ];
 
 const FRESH = Number(Deno.env.get("KF_SIM_SEEDS") ?? 3);

@@ -348,9 +348,13 @@ class FinalReader {
         records.set(name, seen);
       }
     }
-    for (const { topic, partition, offset: end } of ends) {
+    // Retention may have gone on meanwhile, between two reads of one log.
+    const starts = await consumer.beginningOffsets(partitions);
+    for (const [i, { topic, partition, offset: end }] of ends.entries()) {
       const name = `${topic}-${partition}`;
-      const seen = records.get(name) ?? [];
+      const first = starts[i]!.offset;
+      const seen = (records.get(name) ?? [])
+        .filter(({ offset }) => offset >= first);
       const start = seen[0]?.offset ?? end;
       const log: FinalLog = { start, end, records: seen };
       history.logs.set(name, log);
