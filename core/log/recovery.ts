@@ -219,19 +219,22 @@ export function rebuildProducers(
 
 /** Removes what a crash left half done; gives the offsets of what is there. */
 function tidyFiles(disk: Disk, folder: string) {
-  const baseOffsets: number[] = [];
   /** Base offsets of segments that hold markers of aborted transactions. */
   const aborting = new Set<number>();
   const names = finishSwaps(disk, folder);
+  const logs = new Set(
+    names.filter((name) => /^\d{20}\.log$/.test(name))
+      .map((name) => Number(name.slice(0, 20))),
+  );
   for (const name of names) {
-    if (/\.(deleted|tmp)$/.test(name)) disk.unlink(`${folder}/${name}`);
-    else if (/^\d{20}\.log$/.test(name)) {
-      baseOffsets.push(Number(name.slice(0, 20)));
-    } else if (/^\d{20}\.txnindex$/.test(name)) {
-      aborting.add(Number(name.slice(0, 20)));
-    }
+    const [, base, kind] = /^(\d{20})\.(.*index)$/.exec(name) ?? [];
+    // A segment's log goes first: a crash left the rest of it.
+    const isOrphan = base !== undefined && !logs.has(Number(base));
+    if (isOrphan || /\.(deleted|tmp)$/.test(name)) {
+      disk.unlink(`${folder}/${name}`);
+    } else if (kind === "txnindex") aborting.add(Number(base));
   }
-  baseOffsets.sort((a, b) => a - b);
+  const baseOffsets = [...logs].sort((one, other) => one - other);
   return { baseOffsets, snapshots: snapshotOffsets(names), aborting };
 }
 

@@ -314,6 +314,24 @@ Deno.test("checkpoints written in the background are all there after a stop", ()
     assertEquals(names.filter((name) => name.endsWith(".tmp")), []);
   }));
 
+Deno.test("an index whose log a crash had already renamed is gone after the next start", () =>
+  withFolder(async (path) => {
+    const { folder, log } = open(path);
+    for (let n = 0; n < RECORDS; n++) append(log, n);
+    await close(folder, true);
+    const [first] = filesOf(path, ".log");
+    const orphans = ["index", "timeindex", "txnindex"].map((kind) =>
+      first!.replace(/\d{20}\.log$/, `00000000000000777777.${kind}`)
+    );
+    for (const orphan of orphans) Deno.writeTextFileSync(orphan, "");
+    await close(open(path).folder, true);
+    for (const kind of ["index", "timeindex", "txnindex"]) {
+      const left = filesOf(path, `.${kind}`);
+      assertEquals(left.filter((name) => orphans.includes(name)), []);
+    }
+    assertEquals(filesOf(path, ".log")[0], first);
+  }));
+
 Deno.test("an index that recovery cut has its entries and no others after a clean stop", () =>
   withFolder(async (path) => {
     const { folder, log } = open(path);
