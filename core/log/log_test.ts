@@ -117,6 +117,34 @@ Deno.test("retention by time deletes whole segments, the active one after a roll
     assertEquals(append(log, 10_000), 10);
   }));
 
+Deno.test("a time index that is damaged makes no young segment old", async () => {
+  const config = { segmentBytes: 500, retentionMs: 1000 };
+  await withLog(config, async (log, folder) => {
+    for (let i = 0; i < 10; i++) append(log, 5000 + i);
+    await log.close({ clean: true });
+    for (const { name } of Deno.readDirSync(folder)) {
+      if (!name.endsWith(".timeindex")) continue;
+      const path = `${folder}/${name}`;
+      const bytes = Deno.readFileSync(path);
+      // The first bytes of each time: 4096 ms less make a whole retention.
+      for (let at = 6; at < bytes.length; at += 12) bytes[at]! &= 0x0f;
+      Deno.writeFileSync(path, bytes);
+    }
+    const again = Log.open({
+      ...PLACE,
+      env: ENV,
+      folder,
+      config: { ...CONFIG, ...config },
+      wasClean: true,
+    });
+    again.applyRetention({ nowMs: 5500, highWatermark: again.logEndOffset });
+    assertEquals(again.logStartOffset, 0);
+    again.applyRetention({ nowMs: 7000, highWatermark: again.logEndOffset });
+    assert(again.logStartOffset > 0);
+    await again.close({ clean: true });
+  });
+});
+
 Deno.test("retention never passes the high watermark", () =>
   withLog({ segmentBytes: 500, retentionMs: 1000 }, (log) => {
     for (let i = 0; i < 10; i++) append(log, i);

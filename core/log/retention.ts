@@ -43,7 +43,7 @@ export function deletableSegments(
   ) {
     const segment = segments[count]!;
     const isTooOld = retentionMs >= 0 && retentionMs !== Infinity &&
-      nowMs - ageFrom(segment) > retentionMs;
+      isOlderThan(segment, nowMs - retentionMs);
     const isTooMuch = retentionBytes >= 0 &&
       size - segment.size >= retentionBytes;
     if (!isTooOld && !isTooMuch) break;
@@ -61,6 +61,13 @@ export function isActiveTooOld(
   const { cleanupPolicy, retentionMs } = config;
   return cleanupPolicy.delete && size > 0 && retentionMs >= 0 &&
     maxTimestamp >= 0 && nowMs - maxTimestamp > retentionMs;
+}
+
+/** Damage to a time index must not take young records along: the last say it, too. */
+function isOlderThan(segment: Segment, timeMs: number): boolean {
+  if (ageFrom(segment) >= timeMs) return false;
+  segment.readNextOffset();
+  return ageFrom(segment) < timeMs;
 }
 
 function ageFrom(segment: Segment): number {
