@@ -100,7 +100,7 @@ export class LogFolder {
   readonly #named: Set<string>;
   /** Changes when what a checkpoint says of a log is no longer so. */
   #strikes = 0;
-  #isMarkedClean: boolean;
+  #isUnmarked = false;
   /** Checkpoints that are to be written in the background. */
   readonly #due = new Set<Checkpoint>();
   #checkpointing: Promise<void> | undefined;
@@ -150,7 +150,6 @@ export class LogFolder {
     this.directoryId = directoryId;
     const clean = readText(disk, `${path}/${CLEAN}`);
     this.wasClean = clean !== undefined;
-    this.#isMarkedClean = this.wasClean;
     this.previousBrokerEpoch = parseCleanStop(clean ?? "") ?? -1;
     this.#recoveryPoints = readOffsets(disk, `${path}/${RECOVERY}`);
     this.#startOffsets = readOffsets(disk, `${path}/${START}`);
@@ -401,12 +400,17 @@ export class LogFolder {
       .map(({ name }) => name);
   }
 
-  /** From the first open log on, a crash leaves an unclean folder. */
+  /**
+   * From the first open log on, a crash leaves an unclean folder. After a crash
+   * a partition's folder may be in the page cache alone: all that is made durable
+   * in it would go with it.
+   */
   #unmark(): void {
-    if (!this.#isMarkedClean) return;
-    this.#isMarkedClean = false;
-    this.#env.disk.unlink(`${this.path}/${CLEAN}`);
-    this.#env.disk.syncDirectory(this.path);
+    if (this.#isUnmarked) return;
+    this.#isUnmarked = true;
+    const { disk } = this.#env;
+    if (this.wasClean) disk.unlink(`${this.path}/${CLEAN}`);
+    if (!this.isNew) disk.syncDirectory(this.path);
   }
 
   /**
