@@ -79,8 +79,9 @@ export function parseCount(
   const { name, min = 0, max = Number.MAX_SAFE_INTEGER } = options;
   const value = /^-?\d+$/.test(text) ? Number(text) : NaN;
   if (Number.isSafeInteger(value) && value >= min && value <= max) return value;
+  const upTo = options.max === undefined ? "" : ` to ${max}`;
   throw new UsageError(
-    `Cannot read "${text}" as ${name}: a whole number from ${min} is needed`,
+    `Cannot read "${text}" as ${name}: a whole number from ${min}${upTo} is needed`,
   );
 }
 

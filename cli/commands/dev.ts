@@ -7,7 +7,6 @@
 import { HTTP_DEFAULT, HTTP_KEY, runBroker } from "../broker_run.ts";
 import type { Call } from "../command.ts";
 import { makeTemporaryFolder, removePath } from "../terminal.ts";
-import { UsageError } from "../failure.ts";
 import { parseCount } from "../units.ts";
 
 /** More of them share one processor here to no use. */
@@ -58,7 +57,5 @@ ${kept === undefined ? "the data is removed at the end; " : ""}Ctrl-C ends\n`;
 }
 
 function parseNodes(text: string): number {
-  const nodes = parseCount(text, { name: "how many brokers", max: NODES_MAX });
-  if (nodes > 0) return nodes;
-  throw new UsageError(`Cannot start ${nodes} brokers: write 1 or more`);
+  return parseCount(text, { name: "how many brokers", min: 1, max: NODES_MAX });
 }

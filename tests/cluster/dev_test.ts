@@ -83,6 +83,14 @@ Deno.test("kf dev -n 3 is a cluster of three, and the same one when it comes bac
   assertMatch(fewer.stderr, /Cannot run 2 nodes in .*: it holds the data of 3/);
 });
 
+Deno.test("kf dev says how many brokers it starts, and how few", async () => {
+  for (const count of ["0", "10", "x"]) {
+    const { code, stderr } = await kf(["dev", "-n", count]);
+    assertEquals(code, 2);
+    assertMatch(stderr, /a whole number from 1 to 9 is needed/);
+  }
+});
+
 Deno.test("kf broker without its quorum ends at once when it is told to", async () => {
   using folder = temporaryFolder();
   const [program, ...args] = kfCommand(
