@@ -6,6 +6,7 @@
  * @module
  */
 import { run } from "../fixtures.ts";
+import { makeOnce } from "./made_once.ts";
 
 const POM = new URL("./pom.xml", import.meta.url).pathname;
 /** The same as in `quorum_members.ts`, which votes with it. */
@@ -34,7 +35,17 @@ export async function apacheKafkaJars(): Promise<
   const given = Deno.env.get("KF_TEST_KAFKA_LIBS");
   if (given) return { folder: given };
   const folder = "/tmp/kf-test-apache-kafka";
-  const fetched = await run([
+  try {
+    const wanted = Deno.readTextFileSync(POM);
+    await makeOnce(folder, wanted, () => fetchJars(folder));
+  } catch (error) {
+    return { reason: (error as Error).message };
+  }
+  return { folder };
+}
+
+async function fetchJars(folder: string): Promise<void> {
+  const { code, stdout } = await run([
     "mvn",
     "-q",
     "-B",
@@ -43,10 +54,7 @@ export async function apacheKafkaJars(): Promise<
     "dependency:copy-dependencies",
     `-DoutputDirectory=${folder}`,
   ], { timeoutMs: 600_000 });
-  if (fetched.code !== 0) {
-    return { reason: `mvn failed: ${fetched.stdout.slice(-400)}` };
-  }
-  return { folder };
+  if (code !== 0) throw new Error(`mvn failed: ${stdout.slice(-400)}`);
 }
 
 /** The command line of one of Kafka's tools, by the name of its class. */

@@ -5,6 +5,7 @@
  * @module
  */
 import { run } from "../fixtures.ts";
+import { makeOnce } from "./made_once.ts";
 import type { Client } from "./capabilities.ts";
 import { programClient } from "./program.ts";
 
@@ -22,8 +23,11 @@ async function install(): Promise<{ missing?: string }> {
   ]);
   if (found.code !== 0) return { missing: "Python 3 or pip is not installed" };
   const wanted = Deno.readTextFileSync(REQUIREMENTS);
-  const made = await run(["cat", `${FOLDER}/made`]);
-  if (made.stdout === wanted) return {};
+  await makeOnce(FOLDER, wanted, makeEnvironment);
+  return {};
+}
+
+async function makeEnvironment(): Promise<void> {
   for (
     const command of [
       ["python3", "-m", "venv", "--clear", FOLDER],
@@ -33,8 +37,6 @@ async function install(): Promise<{ missing?: string }> {
     const { code, stderr } = await run(command, { timeoutMs: 600_000 });
     if (code !== 0) throw new Error(`${command.join(" ")}: ${stderr}`);
   }
-  Deno.writeTextFileSync(`${FOLDER}/made`, wanted);
-  return {};
 }
 
 /** A client by its package's name; the version is the one that is required. */
