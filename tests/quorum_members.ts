@@ -53,6 +53,7 @@ export interface MemberOptions {
   /** Where it listens. */
   readonly address: Address;
   readonly voters: readonly (Address & { readonly id: number })[];
+  readonly bootstrapServers?: readonly Address[];
   readonly timeouts: QuorumMembership["timeouts"];
   /** Bytes of records after which a snapshot is taken. */
   readonly snapshotBytes: number;
@@ -120,7 +121,7 @@ export function openMember(options: MemberOptions): OpenMember {
 }
 
 function membershipOf(
-  { env, transport, voters, timeouts }: MemberOptions,
+  { env, transport, voters, bootstrapServers = [], timeouts }: MemberOptions,
   directoryId: Uuid,
 ): QuorumMembership {
   return {
@@ -128,7 +129,7 @@ function membershipOf(
     directoryId,
     listenerName: LISTENER,
     voters: voters.map((voter) => ({ ...voter, directoryId: ZERO_UUID })),
-    bootstrapServers: [],
+    bootstrapServers,
     timeouts,
     connect: (address) =>
       Link.open({
@@ -186,6 +187,8 @@ function serve(
 export interface MembersOptions {
   readonly voters: number;
   readonly observers?: number;
+  /** Whether observers are told one bootstrap server instead of who votes. */
+  readonly isBootstrapped?: boolean;
   readonly snapshotBytes?: number;
 }
 
@@ -251,7 +254,9 @@ export class Member {
   }
 
   async start(): Promise<void> {
-    const { voters, snapshotBytes = 1e9 } = this.#members.options;
+    const { voters, isBootstrapped, snapshotBytes = 1e9 } =
+      this.#members.options;
+    const isTold = this.id <= voters || !isBootstrapped;
     this.#open = openMember({
       env: this.#env,
       transport: this.#transport(),
@@ -259,9 +264,10 @@ export class Member {
       nodeId: this.id,
       address: addressOf(this.id),
       voters: Array.from(
-        { length: voters },
+        { length: isTold ? voters : 0 },
         (_, index) => ({ id: index + 1, ...addressOf(index + 1) }),
       ),
+      bootstrapServers: isTold ? [] : [addressOf(1)],
       timeouts: HURRIED,
       snapshotBytes,
       onFailed: (error) => void this.failures.push(error),

@@ -23,6 +23,11 @@ export const CLUSTER_KEYS = {
     doc: "Listeners at which the quorum and the brokers reach this node's " +
       "controller. Not needed on a node that is alone.",
   }),
+  "controller.quorum.bootstrap.servers": list([], {
+    doc:
+      "Controllers' listeners, HOST:PORT, at which a node that is not told " +
+      "who votes asks for the controller.",
+  }),
   "controller.quorum.election.backoff.max.ms": int(1000, {
     min: 0,
     doc: "How long the voter that is least in favour waits to stand once a " +

@@ -11,9 +11,12 @@ import type { LogFolder } from "../../core/log/log_folder.ts";
 import { Link } from "../link/link.ts";
 import type { QuorumMembership } from "../raft/quorum.ts";
 import type { Transport } from "../tcp/transport.ts";
-import { votersOf } from "./roles.ts";
+import { bootstrapServersOf, votersOf } from "./roles.ts";
 
-/** The part of this node; without configured voters it votes alone. */
+/**
+ * The part of this node: without configured voters it votes alone, or asks the
+ * bootstrap servers who leads and follows.
+ */
 export function membershipOf({ config, env, folder, transport }: {
   readonly config: BrokerConfig;
   readonly env: Env;
@@ -24,16 +27,17 @@ export function membershipOf({ config, env, folder, transport }: {
   const nodeId = config["node.id"];
   const requestMs = config["controller.quorum.request.timeout.ms"];
   const configured = votersOf(config);
-  const alone = { id: nodeId, host: "", port: 0 };
+  const bootstrapServers = bootstrapServersOf(config);
+  const isAlone = configured.length + bootstrapServers.length === 0;
   // Voters have directories from kraft.version 1 on (KIP-853).
-  const voters = (configured.length > 0 ? configured : [alone])
+  const voters = (isAlone ? [{ id: nodeId, host: "", port: 0 }] : configured)
     .map((voter) => ({ ...voter, directoryId: ZERO_UUID }));
   return {
     clusterId,
     directoryId,
     listenerName: config["controller.listener.names"][0] ?? "",
     voters,
-    bootstrapServers: [],
+    bootstrapServers,
     timeouts: {
       electionMs: config["controller.quorum.election.timeout.ms"],
       fetchMs: config["controller.quorum.fetch.timeout.ms"],

@@ -156,3 +156,30 @@ Deno.test("who missed what is in a snapshot only takes that in", async () => {
   await late.start();
   await know([late], [...names, "z"]);
 });
+
+Deno.test("an observer finds each leader through its bootstrap server, and takes in a snapshot", async () => {
+  await using members = await Members.start({
+    voters: 3,
+    observers: 1,
+    isBootstrapped: true,
+    snapshotBytes: 200,
+  });
+  const late = members.all[3]!;
+  await changeAnywhere(members, "a");
+  await know(members.all, ["a"]);
+  await late.stop();
+  const first = await members.leader();
+  await first.stop();
+  const names = ["a"];
+  for (let i = 0; i < 12; i++) {
+    names.push(`user-${i}`);
+    await changeAnywhere(members, names.at(-1)!);
+  }
+  await first.start();
+  await late.start();
+  await know(members.all, names);
+  const { quorum } = late.metadata!;
+  assertEquals(quorum.isActive, false);
+  assertEquals(quorum.voters, []);
+  assert(late.logStartOffset > 0, "it took in a snapshot");
+});

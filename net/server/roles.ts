@@ -65,6 +65,21 @@ export function votersOf(config: BrokerConfig): ConfiguredVoter[] {
   return voters;
 }
 
+/** Where the quorum is looked for. Throws `INVALID_CONFIG`. */
+export function bootstrapServersOf(
+  config: BrokerConfig,
+): { readonly host: string; readonly port: number }[] {
+  const key = "controller.quorum.bootstrap.servers";
+  return config[key].map((text) => {
+    const match = /^(?:\[([^\]]+)\]|([^:\[\]]+)):(\d{1,5})$/.exec(text);
+    const port = Number(match?.[3]);
+    if (match === null || port === 0 || port > 65535) {
+      throw refuse(key, text, "write HOST:PORT");
+    }
+    return { host: match[1] ?? match[2]!, port };
+  });
+}
+
 /**
  * The cluster that a new data folder joins; undefined: one of its own. Nodes
  * that vote together can't each make one up.
