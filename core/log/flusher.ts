@@ -33,6 +33,8 @@ export class Flusher {
   #running: Promise<void> | undefined;
   #next: Promise<void> | undefined;
   #failure: unknown;
+  /** Whether files changed otherwise than by what is written behind the offset. */
+  #isOwed = false;
 
   constructor(log: Flushable, flushedOffset: number) {
     this.#log = log;
@@ -42,6 +44,11 @@ export class Flusher {
   /** Everything below is durable. */
   get flushedOffset(): number {
     return this.#flushedOffset;
+  }
+
+  /** The next flush has files to sync, whatever was written. */
+  owe(): void {
+    this.#isOwed = true;
   }
 
   /** Resolves when everything written until now is durable. */
@@ -77,7 +84,10 @@ export class Flusher {
 
   #start(): Promise<void> {
     this.#target = this.#log.writtenOffset;
-    if (this.#target <= this.#flushedOffset) return Promise.resolve();
+    if (this.#target <= this.#flushedOffset && !this.#isOwed) {
+      return Promise.resolve();
+    }
+    this.#isOwed = false;
     this.#running = this.#sync().finally(() => {
       this.#running = undefined;
     });

@@ -593,6 +593,8 @@ export class Log {
     try {
       const active = this.#active;
       active.truncate(active.size, this.#writtenOffset);
+      // Power must not bring the torn tail back, with other segments behind it.
+      this.#flusher.owe();
       this.#rebuildProducers(this.#writtenOffset);
     } catch (second) {
       this.#takeOffline("append to", second);
@@ -716,7 +718,9 @@ export class Log {
       filesToSync: (flushedOffset: number): DiskFile[] => {
         sinceMs = clock.monoMs();
         this.#epochs.save();
-        return this.#segments.slice(this.#segmentIndexOf(flushedOffset))
+        // One that ends there may have been cut, or lost a write, behind it.
+        const from = this.#segmentIndexOf(Math.max(0, flushedOffset - 1));
+        return this.#segments.slice(from)
           .map((segment) => segment.writer);
       },
       onFlushed: () => {

@@ -212,6 +212,9 @@ export class LogFolder {
 
   #opened(log: Log): Log {
     this.#logs.set(log.name, log);
+    // A start cut it: what comes in its place is not on the disk yet.
+    const known = this.#recoveryPoints.get(log.name) ?? 0;
+    if (log.logEndOffset < known) this.#checkpointCut();
     return log;
   }
 
@@ -278,6 +281,11 @@ export class LogFolder {
       if (isClaimed(match[1]!, Number(match[2]))) continue;
       this.#clear(name, this.#topicIdIn(name));
     }
+    for (const name of this.#named) {
+      if (this.#logs.has(name)) continue;
+      const isGone = this.#env.disk.stat(`${this.path}/${name}`) === undefined;
+      if (isGone) this.#forget(name);
+    }
   }
 
   /** Writes recovery points, log starts, high watermarks and what was cleaned. */
@@ -342,8 +350,12 @@ export class LogFolder {
     which: readonly Checkpoint[],
   ): Map<string, string> {
     const contents = new Map<string, string>();
-    const add = (name: string, offsetOf: (log: Log) => number | undefined) => {
-      const entries: CheckpointEntry[] = [];
+    const add = (
+      name: string,
+      known: ReadonlyMap<string, number>,
+      offsetOf: (log: Log) => number | undefined,
+    ) => {
+      const entries = this.#unopened(known);
       for (const log of this.#logs.values()) {
         const { topic, partition } = log;
         const offset = offsetOf(log);
@@ -354,17 +366,37 @@ export class LogFolder {
       const content = offsetsText(entries);
       if (this.#written.get(name) !== content) contents.set(name, content);
     };
-    if (which.includes("recovery")) add(RECOVERY, (log) => log.flushedOffset);
+    if (which.includes("recovery")) {
+      add(RECOVERY, this.#recoveryPoints, (log) => log.flushedOffset);
+    }
     if (which.includes("start")) {
-      add(START, ({ logStartOffset }) => logStartOffset || undefined);
+      add(
+        START,
+        this.#startOffsets,
+        ({ logStartOffset }) => logStartOffset || undefined,
+      );
     }
     if (which.includes("replication")) {
-      add(REPLICATION, ({ name }) => highWatermarks.get(name));
+      const ofLog = ({ name }: Log) => highWatermarks.get(name);
+      add(REPLICATION, this.#highWatermarks, ofLog);
     }
     if (which.includes("cleaner")) {
-      add(CLEANER, ({ cleanedOffset }) => cleanedOffset);
+      const ofLog = ({ cleanedOffset }: Log) => cleanedOffset;
+      add(CLEANER, this.#cleanedOffsets, ofLog);
     }
     return contents;
+  }
+
+  /** What is known of partitions that are yet to be opened, or that can't be. */
+  #unopened(known: ReadonlyMap<string, number>): CheckpointEntry[] {
+    const entries: CheckpointEntry[] = [];
+    for (const [name, offset] of known) {
+      if (this.#logs.has(name)) continue;
+      const at = name.lastIndexOf("-");
+      const topic = name.slice(0, at);
+      entries.push({ topic, partition: Number(name.slice(at + 1)), offset });
+    }
+    return entries;
   }
 
   /** Closes every log; a clean close needs no scan at the next start. */
@@ -434,14 +466,15 @@ export class LogFolder {
       replaceFile(disk, { folder: this.path, name, content });
       this.#written.delete(name);
     }
-    for (
-      const offsets of [
-        this.#recoveryPoints,
-        this.#startOffsets,
-        this.#highWatermarks,
-        this.#cleanedOffsets,
-      ]
-    ) offsets.delete(own);
+    this.#forget(own);
+  }
+
+  /** A partition that was here at the start is here no more. */
+  #forget(name: string): void {
+    this.#recoveryPoints.delete(name);
+    this.#startOffsets.delete(name);
+    this.#highWatermarks.delete(name);
+    this.#cleanedOffsets.delete(name);
   }
 
   /** A partition's folder with its topic id, before any record. */
@@ -493,6 +526,7 @@ export class LogFolder {
     // The longest topic name leaves no room for the suffix.
     const kept = name.slice(0, FILE_NAME_BYTES_MAX - suffix.length);
     const gone = `${this.path}/${kept}${suffix}`;
+    this.#forget(name);
     disk.rename(`${this.path}/${name}`, gone);
     disk.syncDirectory(this.path);
     return gone;

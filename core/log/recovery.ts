@@ -299,7 +299,7 @@ function* recover(
     const bytes = size - position + drop(disk, segments, i + 1);
     cut = { ...at, offset: next, position, why: scan.why, bytes };
     if (isGone) drop(disk, segments, i);
-    else segment.truncate(position, next);
+    else cutDurably(segment, { position, nextOffset: next });
   }
   const frozen = segments.slice(first, -1);
   freezeAll(frozen, { disk, folder: options.folder });
@@ -317,6 +317,21 @@ function* recover(
     cut,
   });
   return { logEndOffset: next, snapshotOffset };
+}
+
+/**
+ * What was cut may have been durable: power must not bring it back into a
+ * segment that no start scans any more.
+ */
+function cutDurably(
+  segment: Segment,
+  { position, nextOffset }: {
+    readonly position: number;
+    readonly nextOffset: number;
+  },
+): void {
+  segment.truncate(position, nextOffset);
+  segment.writer.syncDataSync();
 }
 
 /** Times come last: with them the segments count as whole for the next start. */

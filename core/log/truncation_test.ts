@@ -11,12 +11,13 @@ import {
   CrashDisk,
 } from "../../tests/faults/crash_disk.ts";
 import { resolveBrokerConfig, resolveTopicConfig } from "../config/resolve.ts";
-import type { Env } from "../env/env.ts";
+import { DiskError, type DiskFile, type Env } from "../env/env.ts";
 import { KafkaError } from "../errors.ts";
 import { batchesOf } from "../record/batch.ts";
 import { buildBatch } from "../record/builder.ts";
 import type { Log } from "./log.ts";
-import { LogFolder } from "./log_folder.ts";
+import { readText } from "./checkpoint.ts";
+import { LogFolder, type LogPlace } from "./log_folder.ts";
 
 const CONFIG = {
   ...resolveTopicConfig(new Map(), resolveBrokerConfig()),
@@ -44,14 +45,14 @@ function envOn(disk: CrashDisk): Env {
   } as unknown as Env;
 }
 
+function placeOf(partition: number): LogPlace {
+  const topicId = "Gmd94rMBRdCEC5P7ytJnvA";
+  return { topic: "t", partition, topicId, config: CONFIG };
+}
+
 function open(disk: CrashDisk): { folder: LogFolder; log: Log } {
   const folder = LogFolder.open({ env: envOn(disk), path: "/d", nodeId: 1 });
-  const log = folder.openLog({
-    topic: "t",
-    partition: 0,
-    topicId: "Gmd94rMBRdCEC5P7ytJnvA",
-    config: CONFIG,
-  });
+  const log = folder.openLog(placeOf(0));
   return { folder, log };
 }
 
@@ -233,4 +234,113 @@ Deno.test("a crash at any step of a cut leaves the old log, or a part of the new
     let isOver = false;
     for (let step = 1; !isOver; step++) isOver = await crashAt(step, choose);
   }
+});
+
+/** Power takes all that was not synced. */
+const NOTHING_MORE: Choose = () => 0;
+
+/** Appends over a roll, safely, and loses power; what is there then. */
+async function goOnAndLosePower(
+  disk: CrashDisk,
+  { folder, log }: { folder: LogFolder; log: Log },
+): Promise<number[]> {
+  const { length: count } = log.segments;
+  while (log.segments.length === count) append(log, 1, 10);
+  await log.flush();
+  folder.checkpoint(new Map());
+  const after = disk.crashed(NOTHING_MORE);
+  const left = open(after);
+  assertEquals(left.log.logEndOffset, log.logEndOffset);
+  return epochsIn(left.log);
+}
+
+Deno.test("what a start cuts off doesn't come back when power fails later", async () => {
+  for (let batches = 0; batches < 6; batches++) {
+    const disk = new CrashDisk();
+    const { folder, log } = await begin(disk);
+    for (let i = 0; i < batches; i++) append(log, 1);
+    await log.flush();
+    folder.checkpoint(new Map());
+    const { path, size } = log.segments.at(-1)!;
+    disk.open(`${path}.log`, "write")
+      .pwriteAll(new Uint8Array(100).fill(7), size);
+    const killed = disk.copy();
+    const epochs = await goOnAndLosePower(killed, open(killed));
+    assertEquals(new Set(epochs), new Set([1]), `${batches} batches more`);
+  }
+});
+
+/** A disk that is full in the middle of a write. */
+class TearingDisk extends CrashDisk {
+  tears = false;
+
+  override open(path: string, mode: "read" | "write" | "create"): DiskFile {
+    const file = super.open(path, mode);
+    return {
+      ...file,
+      pwriteAll: (bytes, position) => {
+        if (!this.tears || !path.endsWith(".log")) {
+          return file.pwriteAll(bytes, position);
+        }
+        file.pwriteAll(bytes.subarray(0, 70), position);
+        throw new DiskError("NoSpace", "full");
+      },
+    };
+  }
+}
+
+Deno.test("half of a write that was refused doesn't come back when power fails later", async () => {
+  for (let batches = 0; batches < 6; batches++) {
+    const disk = new TearingDisk();
+    const opened = await begin(disk);
+    const { log } = opened;
+    for (let i = 0; i < batches; i++) append(log, 1);
+    await log.flush();
+    disk.tears = true;
+    assertThrows(() => append(log, 1, 1), KafkaError, "full");
+    disk.tears = false;
+    // The torn bytes reach the medium, their cut does not.
+    const { path, size } = log.segments.at(-1)!;
+    const file = disk.open(`${path}.log`, "write");
+    file.pwriteAll(new Uint8Array(70).fill(7), size);
+    file.syncDataSync();
+    file.truncate(size);
+    const epochs = await goOnAndLosePower(disk, opened);
+    assertEquals(new Set(epochs), new Set([1]), `${batches} batches more`);
+  }
+});
+
+Deno.test("a start that cuts what was durable says so in the checkpoint before it goes on", async () => {
+  const disk = new CrashDisk();
+  const { log } = await begin(disk);
+  const { path } = log.segments.at(-1)!;
+  disk.open(`${path}.log`, "write").pwriteAll(Uint8Array.of(9), 30);
+  const copy = disk.copy();
+  const end = open(copy).log.logEndOffset;
+  assert(end < 24, `${end}`);
+  const name = "/d/recovery-point-offset-checkpoint";
+  assertEquals(readText(copy, name), `0\n1\nt 0 ${end}\n`);
+});
+
+Deno.test("checkpoints keep what they say of partitions that are not opened yet", async () => {
+  const disk = new CrashDisk();
+  const { folder, log } = await begin(disk);
+  log.deleteRecordsBefore(4);
+  folder.checkpoint(new Map([["t-0", 20]]));
+  const copy = disk.copy();
+  const next = LogFolder.open({
+    env: envOn(copy),
+    path: "/d",
+    nodeId: 1,
+  });
+  next.openLog(placeOf(1));
+  next.checkpoint(new Map());
+  const third = LogFolder.open({
+    env: envOn(copy.copy()),
+    path: "/d",
+    nodeId: 1,
+  });
+  assertEquals(third.highWatermark("t", 0), 20);
+  const { logStartOffset, flushedOffset } = third.openLog(placeOf(0));
+  assertEquals([logStartOffset, flushedOffset], [4, 24]);
 });
