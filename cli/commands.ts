@@ -9,6 +9,7 @@ import { CLUSTER } from "./table/cluster.ts";
 import { FILES } from "./table/files.ts";
 import { GROUPS } from "./table/groups.ts";
 import { LOCAL, PROFILES } from "./table/local.ts";
+import { MOVES } from "./table/moves.ts";
 import { PIPES } from "./table/pipes.ts";
 import { CONSUME, PRODUCE } from "./table/records.ts";
 import { SERVERS } from "./table/servers.ts";
@@ -71,6 +72,7 @@ export const COMMANDS: readonly CommandSpec[] = [
   ...GROUPS,
   ...TRANSACTIONS,
   ...CLUSTER,
+  ...MOVES,
   ...FILES,
   ...AS_FILE,
   ...TOOLS,
@@ -85,6 +87,7 @@ export const FAMILIES: Readonly<Record<string, string>> = {
   txn: family("txn", "transactions"),
   profile: family("profile", "named settings"),
   cluster: family("cluster", "the cluster"),
+  leader: family("leader", "leaders of partitions"),
   dlq: family("dlq", "dead letters"),
   bench: family("bench", "throughput and latency"),
   verify: family("verify", "what was promised, proved"),

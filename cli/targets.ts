@@ -9,7 +9,7 @@ import type { Admin, ListedOffset, TopicPartition } from "../net/client.ts";
 import { UsageError } from "./failure.ts";
 import { say, throwFailed } from "./output.ts";
 import type { Settings } from "./settings.ts";
-import { parseStart, type Start } from "./units.ts";
+import { parseStart, type Start, type TopicPartitions } from "./units.ts";
 
 /** A place in every partition: an end of the log, an offset or a time. */
 export type Target = Exclude<Start, { readonly kind: "beforeEnd" }>;
@@ -105,10 +105,7 @@ function byPartition(listed: readonly ListedOffset[]): Map<string, number> {
 /** A topic's partitions, or those of them that were named. */
 export async function partitionsOf(
   admin: Admin,
-  wanted: readonly {
-    readonly topic: string;
-    readonly partitions: readonly number[] | undefined;
-  }[],
+  wanted: readonly TopicPartitions[],
 ): Promise<TopicPartition[]> {
   const topics = await admin.describeTopics(wanted.map(({ topic }) => topic));
   throwFailed(topics, "describe topic");

@@ -147,6 +147,21 @@ export function parsePartitions(text: string): number[] {
   return [...found];
 }
 
+/** A topic, and which of its partitions: all when undefined. */
+export interface TopicPartitions {
+  readonly topic: string;
+  readonly partitions: readonly number[] | undefined;
+}
+
+/** `TOPIC` or `TOPIC:PARTITIONS`; no topic's name holds a colon. */
+export function parseTopicPartitions(text: string): TopicPartitions {
+  const at = text.indexOf(":");
+  return at < 0 ? { topic: text, partitions: undefined } : {
+    topic: text.slice(0, at),
+    partitions: parsePartitions(text.slice(at + 1)),
+  };
+}
+
 /** `TOPIC:P`. */
 export function parseTopicPartition(
   text: string,

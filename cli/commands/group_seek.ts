@@ -19,7 +19,7 @@ import {
   partitionsOf,
   type Target,
 } from "../targets.ts";
-import { parsePartitions } from "../units.ts";
+import { parseTopicPartitions, type TopicPartitions } from "../units.ts";
 
 /** Runs `kf group seek`. */
 export async function run(call: Call): Promise<void> {
@@ -29,7 +29,7 @@ export async function run(call: Call): Promise<void> {
   if (target === undefined) {
     throw new UsageError("Cannot seek without --to: where shall the group go?");
   }
-  const topics = flags.all("topic").map(parseTopic);
+  const topics = flags.all("topic").map(parseTopicPartitions);
   const question = `Move what group "${group}" has committed?`;
   const isDry = flags.has("dry-run");
   if (!isDry) requireAnswer(call, question);
@@ -66,20 +66,6 @@ export async function run(call: Call): Promise<void> {
   });
 }
 
-interface Wanted {
-  readonly topic: string;
-  readonly partitions: number[] | undefined;
-}
-
-/** `TOPIC` or `TOPIC:PARTITIONS`; no topic's name holds a colon. */
-function parseTopic(text: string): Wanted {
-  const at = text.indexOf(":");
-  return at < 0 ? { topic: text, partitions: undefined } : {
-    topic: text.slice(0, at),
-    partitions: parsePartitions(text.slice(at + 1)),
-  };
-}
-
 /** Members would go on where they are, and commit over what was set. */
 async function refuseMembers(admin: Admin, group: string): Promise<void> {
   const [described] = await admin.describeGroups([group]);
@@ -98,7 +84,7 @@ async function plan(
   admin: Admin,
   { group, topics, target }: {
     readonly group: string;
-    readonly topics: readonly Wanted[];
+    readonly topics: readonly TopicPartitions[];
     readonly target: Target;
   },
 ): Promise<Move[]> {

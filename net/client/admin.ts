@@ -2,9 +2,9 @@
  * The admin client: one method per question or change. Owns the translation
  * between the wire's shapes and the public ones; the requests that concern
  * groups are `admin_groups.ts`, those about transactions
- * `admin_transactions.ts`, those about what lies beneath the topics
- * `admin_cluster.ts`. It must never lose one item's answer because
- * another failed.
+ * `admin_transactions.ts`, those about where partitions are
+ * `admin_partitions.ts`, those about what lies beneath the topics
+ * `admin_cluster.ts`. It must never lose one item's answer because another failed.
  *
  * @module
  */
@@ -22,6 +22,7 @@ import { DESCRIBE_CLUSTER } from "../wire/60_describe_cluster.ts";
 import { APIS } from "../wire/api_keys.ts";
 import { AdminCluster } from "./admin_cluster.ts";
 import { AdminGroups } from "./admin_groups.ts";
+import { AdminPartitions } from "./admin_partitions.ts";
 import { AdminTransactions } from "./admin_transactions.ts";
 import type {
   BrokerVersions,
@@ -29,6 +30,7 @@ import type {
   ConfigResource,
   CreatedTopic,
   DeletedRecords,
+  ElectionType,
   FeatureChange,
   FeatureDescription,
   GroupDescription,
@@ -40,7 +42,9 @@ import type {
   NewTopic,
   OffsetSpec,
   Outcome,
+  PartitionMove,
   PartitionOutcome,
+  PartitionReassignment,
   ProducerDescription,
   QuorumDescription,
   ResourceChange,
@@ -115,6 +119,7 @@ export class Admin {
   readonly #cluster: Cluster;
   readonly #groups: AdminGroups;
   readonly #transactions: AdminTransactions;
+  readonly #partitions: AdminPartitions;
   readonly #beneath: AdminCluster;
 
   /** Use `createAdmin()`. Throws `INVALID_CONFIG` on unknown or bad keys. */
@@ -124,10 +129,12 @@ export class Admin {
     const retrying = <T>(attempt: () => Promise<T>) => this.#retrying(attempt);
     this.#groups = new AdminGroups(this.#cluster, retrying);
     this.#transactions = new AdminTransactions(this.#cluster, retrying);
-    this.#beneath = new AdminCluster(this.#cluster, {
-      retrying,
-      change: (attempt) => this.#change(attempt),
+    const change = <T>(attempt: () => Promise<T>) => this.#change(attempt);
+    this.#partitions = new AdminPartitions(this.#cluster, {
+      change,
+      timeoutMs: this.#values["request.timeout.ms"],
     });
+    this.#beneath = new AdminCluster(this.#cluster, { retrying, change });
   }
 
   /** Creates topics; `validateOnly` only checks whether it would work. */
@@ -453,6 +460,28 @@ export class Admin {
    */
   abortTransaction(hanging: HangingTransaction): Promise<void> {
     return this.#transactions.abortHanging(hanging);
+  }
+
+  /** Elects leaders of partitions. */
+  electLeaders(
+    type: ElectionType,
+    partitions: readonly TopicPartition[],
+  ): Promise<PartitionOutcome[]> {
+    return this.#partitions.electLeaders(type, partitions);
+  }
+
+  /** Begins to move partitions to other replicas, or calls moves off. */
+  alterPartitionReassignments(
+    moves: readonly PartitionMove[],
+  ): Promise<PartitionOutcome[]> {
+    return this.#partitions.move(moves);
+  }
+
+  /** Those of `partitions`, or of all, that are being moved. */
+  listPartitionReassignments(
+    partitions?: readonly TopicPartition[],
+  ): Promise<PartitionReassignment[]> {
+    return this.#partitions.moving(partitions);
   }
 
   /** Brokers, controller and id of the cluster. */

@@ -124,6 +124,25 @@ export interface PartitionOutcome extends TopicPartition {
   readonly error?: KafkaError;
 }
 
+/** Who may lead: the first replica if it is in sync, or any that is alive. */
+export type ElectionType = "preferred" | "unclean";
+
+/** Where a partition's replicas are to be. */
+export interface PartitionMove extends TopicPartition {
+  /** Node ids, preferred leader first; `null` calls a move off. */
+  readonly replicas: readonly number[] | null;
+}
+
+/** A partition whose replicas are being moved. */
+export interface PartitionReassignment extends TopicPartition {
+  /** Node ids, those that come and those that go included. */
+  readonly replicas: readonly number[];
+  /** Node ids that have yet to be in sync. */
+  readonly addingReplicas: readonly number[];
+  /** Node ids that go when those are. */
+  readonly removingReplicas: readonly number[];
+}
+
 /** Where a partition begins after records were deleted. */
 export interface DeletedRecords extends PartitionOutcome {
   /** The new first offset; -1 on error. */

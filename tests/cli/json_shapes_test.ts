@@ -142,6 +142,7 @@ const LINES: readonly (readonly [path: string, rest: string])[] = [
   ["metadata find", "made --data DATA"],
   ["metadata shell", "--data DATA"],
   ["logdirs", "made"],
+  ["leader elect", "made:0"],
   ["group describe", "readers"],
   ["group delete", "readers -y"],
   ["topic delete", "made -y"],
