@@ -50,8 +50,11 @@ export async function run(call: Call): Promise<void> {
   }
   if (!config.has(HTTP_KEY)) config.set(HTTP_KEY, HTTP_DEFAULT);
   const kept = config.get("log.dirs") ?? config.get("log.dir");
+  const roles = config.get("process.roles")?.split(",") ?? ["broker"];
+  const isBroker = roles.some((role) => role.trim() === "broker");
   await runBroker(config, {
     settings: call.settings,
+    what: isBroker ? "broker" : "controller",
     flags,
     ...(isTerminal.stderr()
       ? { hint: () => `the data is kept in ${kept}; Ctrl-C ends\n` }

@@ -21,12 +21,12 @@ export const CLUSTER_KEYS = {
   }),
   "controller.listener.names": list([], {
     doc: "Listeners at which the quorum and the brokers reach this node's " +
-      "controller. Not needed on a node that is alone.",
+      "controller; on a node without one, what the controllers call theirs. " +
+      "Not needed on a node that is alone.",
   }),
   "controller.quorum.bootstrap.servers": list([], {
-    doc:
-      "Controllers' listeners, HOST:PORT, at which a node that is not told " +
-      "who votes asks for the controller.",
+    doc: "Controllers' listeners, HOST:PORT, of whom a node that isn't told " +
+      "who votes asks who leads.",
   }),
   "controller.quorum.election.backoff.max.ms": int(1000, {
     min: 0,
@@ -69,7 +69,8 @@ export const CLUSTER_KEYS = {
   }),
   "process.roles": list(ROLES, {
     valid: ROLES,
-    doc: "What this node does; both. Kafka has no default.",
+    doc: "What this node does: it is a broker, votes on the metadata as a " +
+      "controller, or both. Kafka has no default.",
   }),
   "unclean.leader.election.interval.ms": long(300000, {
     min: 1,

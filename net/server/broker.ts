@@ -1,30 +1,24 @@
 /**
- * One broker, composed from Env and Transport: the command line and tests
- * start the same thing. Owns the order of starting and stopping; a start that
- * fails gives back everything that it took.
+ * One node, composed from Env and Transport: the command line and tests start
+ * the same thing, a broker, a controller, or both in one. Owns the order of
+ * starting and stopping; a start that fails gives back everything that it took.
  *
  * @module
  */
-import {
-  METADATA_TOPIC_ID,
-  type Uuid,
-  uuidFromRandom,
-} from "../../core/bytes/uuid.ts";
+import { type Uuid, uuidFromRandom } from "../../core/bytes/uuid.ts";
 import { Slab } from "../../core/bytes/slab.ts";
 import {
   type BrokerConfig,
-  resolveTopicConfig,
   withDynamicConfig,
 } from "../../core/config/resolve.ts";
 import type { Env, ProcessUsage } from "../../core/env/env.ts";
 import { KafkaError } from "../../core/errors.ts";
 import { LIMITS } from "../../core/limits.ts";
 import { LogCleaner } from "../../core/log/cleaner/log_cleaner.ts";
-import { LogFolder, LogFolderError } from "../../core/log/log_folder.ts";
+import type { LogFolder } from "../../core/log/log_folder.ts";
 import { withOpenFilesMax } from "../../core/log/open_files.ts";
 import type { MetadataDelta } from "../../core/metadata/delta.ts";
 import { supportedFeatures } from "../../core/metadata/features.ts";
-import { newestSnapshot } from "../../core/raft/snapshot_files.ts";
 import {
   type MetadataImage,
   RESOURCE_TYPE,
@@ -44,7 +38,8 @@ import { createTopics } from "../metadata/topic_creation.ts";
 import type { Address, Transport } from "../tcp/transport.ts";
 import { TransactionPeers } from "../transaction/transaction_peers.ts";
 import { ALTER_PARTITION } from "../wire/56_alter_partition.ts";
-import { Background } from "./background.ts";
+import { Background, type Chore } from "./background.ts";
+import { metadataChores, partitionChores } from "./broker_chores.ts";
 import { controllerChores } from "./controller_chores.ts";
 import { Deadlines } from "./deadlines.ts";
 import { Dispatch } from "./dispatch.ts";
@@ -64,11 +59,12 @@ import {
 } from "./listener.ts";
 import { Listeners } from "./listeners.ts";
 import { membershipOf } from "./membership.ts";
-import { MetadataLog } from "./metadata_log.ts";
+import type { MetadataLog } from "./metadata_log.ts";
 import { metricsOf, type Serving } from "./metrics.ts";
+import { checkOneCluster, openFolder, openMetadata } from "./node_folder.ts";
 import { ProducerIds } from "./producer_ids.ts";
 import { Replication } from "./replication.ts";
-import { clusterIdOf, votersOf } from "./roles.ts";
+import { type Roles, rolesOf } from "./roles.ts";
 import type { Services } from "./services.ts";
 import { BrokerStats } from "./stats.ts";
 import { Transactions } from "./transactions.ts";
@@ -97,18 +93,6 @@ interface LastState {
   readonly highWatermarks: ReadonlyMap<string, number>;
 }
 
-/** Snapshots alone let go of old records, and the quorum alone flushes. */
-const METADATA_LOG_CONFIG = new Map([
-  ["cleanup.policy", "compact"],
-  ["flush.messages", "9223372036854775807"],
-  ["flush.ms", "9223372036854775807"],
-]);
-
-/** How often a partition that the disk refused is tried again. */
-const REOPEN_MS = 1_000;
-/** How often the age of the metadata snapshot is looked at. */
-const SNAPSHOT_CHECK_MS = 60_000;
-
 /** How long one attempt to reach a peer may take. */
 const CONNECT_TIMEOUT_MS = 2_000;
 /** How long a peer may take to answer. */
@@ -116,6 +100,7 @@ const REQUEST_TIMEOUT_MS = 30_000;
 
 /** What a node holds open. */
 interface Parts {
+  readonly roles: Roles;
   readonly listeners: Listeners;
   readonly folder: LogFolder;
   readonly metadata: MetadataLog;
@@ -136,7 +121,7 @@ interface Composed {
 type Undo = () => void | Promise<void>;
 
 /**
- * A running broker.
+ * A running node.
  *
  * Invariants:
  * 1. It accepts connections only while every log of it is open.
@@ -192,7 +177,7 @@ export class Broker {
     return broker;
   }
 
-  /** Where it listens, with the real port. */
+  /** Where clients reach it, or a controller's peers, with the real port. */
   get address(): Address {
     return this.#address;
   }
@@ -251,15 +236,17 @@ export class Broker {
   async #start(): Promise<void> {
     const { env } = this.#options;
     const plans = listenersOf(this.#config);
-    const isAlone = votersOf(this.#config).length <= 1;
-    if (!isAlone) checkReachable(plans);
+    const roles = rolesOf(this.#config);
+    if (!roles.isAlone) checkReachable(plans);
     this.#serveHttp();
     const turn = new Turn(env);
     const listeners = this.#bind(plans, turn);
     const folder = this.#openFolder();
     const metadata = this.#openMetadata(folder);
     // Elsewhere the others know what belongs to the cluster.
-    if (isAlone) this.#checkOneCluster(folder, metadata);
+    if (roles.isAlone) {
+      checkOneCluster(folder, { image: metadata.image, nodeId: this.nodeId });
+    }
     const hosting = new Hosting({
       env,
       turn,
@@ -270,10 +257,13 @@ export class Broker {
       traffic: this.#stats.traffic,
       replicated: this.#stats.replication,
     });
-    const parts = { listeners, folder, metadata, hosting };
+    const parts = { roles, listeners, folder, metadata, hosting };
     const composed = this.#compose(parts);
-    await this.#startController(parts, composed);
-    await this.#startBroker(parts, composed);
+    if (roles.isController) this.#serveController(parts, composed);
+    await this.#startMetadata(parts);
+    if (roles.isController) this.#decide(composed);
+    if (roles.isBroker) await this.#startBroker(parts, composed);
+    else this.#follow(parts);
     this.#notReady = undefined;
   }
 
@@ -346,24 +336,47 @@ export class Broker {
     });
   }
 
-  /** The quorum first: a broker needs somebody to register with. */
-  async #startController(
-    { listeners, metadata }: Parts,
-    { channel, controllers, services }: Composed,
-  ): Promise<void> {
+  /** The others of the quorum are answered from now on. */
+  #serveController(
+    { listeners }: Parts,
+    { controllers }: Composed,
+  ): void {
     listeners.open(
       "controllers",
       (listener) => controllers.entrance({ listener, isOfBrokers: true }),
     );
     this.#undo.push(() => listeners.stop("controllers", () => {}));
+  }
+
+  /** The quorum first: a broker needs somebody to register with. */
+  async #startMetadata({ metadata }: Parts): Promise<void> {
     await metadata.start();
     this.#undo.push(() => metadata.close());
-    const { env } = this.#options;
+    this.#inBackground(metadataChores(metadata));
+  }
+
+  /** The active controller has more to do than to answer. */
+  #decide({ channel, services }: Composed): void {
     const isActive = () => channel.isHere;
-    const chores = controllerChores(services, { ...env, isActive });
-    const background = new Background(env, chores);
+    const { env } = this.#options;
+    this.#inBackground(controllerChores(services, { ...env, isActive }));
+  }
+
+  #inBackground(chores: readonly Chore[]): void {
+    const background = new Background(this.#options.env, chores);
     background.start();
     this.#undo.push(() => background.stop());
+  }
+
+  /** A node that hosts nothing goes by the cluster's config all the same. */
+  #follow({ metadata, hosting }: Parts): void {
+    this.#reconfigure(metadata);
+    this.#lastState = () => ({
+      clean: !this.#isFailed,
+      brokerEpoch: -1,
+      highWatermarks: hosting.highWatermarks(),
+    });
+    metadata.follow((delta) => this.#onConfigs(delta, metadata));
   }
 
   async #startBroker(parts: Parts, composed: Composed): Promise<void> {
@@ -388,7 +401,8 @@ export class Broker {
     });
     groups.start();
     transactions.start();
-    this.#startChores({ folder, hosting, metadata, cleaner });
+    const config = () => this.#config;
+    this.#inBackground(partitionChores({ config, folder, hosting, cleaner }));
     this.#accept(listeners, { clients, services });
     this.#undo.push(() => this.#leave(metadata, lifecycle));
     this.#serving = () => ({
@@ -435,8 +449,10 @@ export class Broker {
       },
     });
     this.#undo.push(() => listeners.close());
-    this.#address = listeners.bound.find(({ isController }) => !isController)!
-      .address;
+    const [first, ...others] = listeners.bound;
+    const ofClients = [first!, ...others]
+      .find(({ isController }) => !isController);
+    this.#address = (ofClients ?? first!).address;
     return listeners;
   }
 
@@ -456,17 +472,10 @@ export class Broker {
     this.#httpAddress = listener.address;
   }
 
-  /** Takes the data folder, and with it the cluster's identity. */
   #openFolder(): LogFolder {
-    const { env } = this.#options;
-    const path = this.#config["log.dirs"][0] ?? this.#config["log.dir"];
-    const isNew = env.disk.stat(`${path}/meta.properties`) === undefined;
-    const clusterId = clusterIdOf(this.#config, { isNew });
-    const folder = LogFolder.open({
-      env,
-      path,
-      nodeId: this.nodeId,
-      ...clusterId === undefined ? {} : { clusterId },
+    const folder = openFolder({
+      env: this.#options.env,
+      config: this.#config,
       onSynced: (ms) => this.#stats.logFlush.record(ms),
     });
     this.#undo.push(() => folder.close(this.#lastState()));
@@ -476,44 +485,14 @@ export class Broker {
 
   #openMetadata(folder: LogFolder): MetadataLog {
     const { config, env, transport } = this.#options;
-    const own = `${folder.path}/__cluster_metadata-0`;
-    const log = folder.openLog({
-      topic: "__cluster_metadata",
-      partition: 0,
-      topicId: METADATA_TOPIC_ID,
-      config: resolveTopicConfig(METADATA_LOG_CONFIG, config),
-      // A snapshot was fetched, and a crash came before the log began anew.
-      keptElsewhere: () => newestSnapshot(env.disk, own)?.id.endOffset ?? 0,
-    });
-    return new MetadataLog({
+    return openMetadata({
       env,
-      log,
-      folder: log.folder,
-      nodeId: this.nodeId,
-      config: () => this.#config,
+      config,
+      folder,
       membership: membershipOf({ config, env, folder, transport }),
-      snapshots: {
-        maxBytes: config["metadata.log.max.record.bytes.between.snapshots"],
-        intervalMs: config["metadata.log.max.snapshot.interval.ms"],
-      },
+      currentConfig: () => this.#config,
       onFailed: (error) => this.#fail(error),
     });
-  }
-
-  /** Folder and metadata log must be of the same cluster: no topic is lost. */
-  #checkOneCluster(folder: LogFolder, { image }: MetadataLog): void {
-    const registered = image.broker(this.nodeId)?.logDirs;
-    // A broker that was unregistered comes back as it was.
-    const isOurs = registered?.includes(folder.directoryId) ??
-      (image.topics.size > 0 || !folder.holdsTopics);
-    if (isOurs) return;
-    const why = registered === undefined
-      ? "it holds topics that its metadata log knows nothing of"
-      : `its metadata log is of directory ${registered.join(", ")}, ` +
-        `its meta.properties of ${folder.directoryId}`;
-    throw new LogFolderError(
-      `Cannot use data folder "${folder.path}": ${why}; it was put together from two clusters`,
-    );
   }
 
   /** This incarnation; it stays fenced until its logs are open. */
@@ -555,10 +534,14 @@ export class Broker {
   }
 
   #onChange(delta: MetadataDelta, { metadata, hosting }: Parts): void {
-    for (const { type } of delta.configs.values()) {
-      if (type === RESOURCE_TYPE.BROKER) this.#reconfigure(metadata);
-    }
+    this.#onConfigs(delta, metadata);
     hosting.apply(delta);
+  }
+
+  #onConfigs({ configs }: MetadataDelta, metadata: MetadataLog): void {
+    const isOurs = [...configs.values()]
+      .some(({ type }) => type === RESOURCE_TYPE.BROKER);
+    if (isOurs) this.#reconfigure(metadata);
   }
 
   /** Follows what others lead, and loads what coordinates where it is led. */
@@ -667,57 +650,6 @@ export class Broker {
     return cleaner;
   }
 
-  #startChores(
-    { folder, hosting, metadata, cleaner }:
-      & Omit<Parts, "listeners">
-      & { readonly cleaner: LogCleaner },
-  ): void {
-    const config = () => this.#config;
-    const checkpoint = (which: "recovery" | "start" | "replication") =>
-      folder.checkpointLater(() => hosting.highWatermarks(), [which]);
-    const background = new Background(this.#options.env, [
-      {
-        name: "retention",
-        everyMs: () => config()["log.retention.check.interval.ms"],
-        round: (nowMs) => hosting.applyRetention(nowMs),
-      },
-      {
-        name: "compaction",
-        everyMs: () => config()["log.cleaner.backoff.ms"],
-        round: () => cleaner.round(),
-      },
-      {
-        name: "partitions that could not be opened",
-        everyMs: () => REOPEN_MS,
-        round: () => hosting.retryUnopened(),
-      },
-      {
-        name: "metadata snapshot",
-        everyMs: () => SNAPSHOT_CHECK_MS,
-        round: () => metadata.snapshotIfDue(),
-      },
-      {
-        name: "high watermark checkpoint",
-        everyMs: () =>
-          config()["replica.high.watermark.checkpoint.interval.ms"],
-        round: () => checkpoint("replication"),
-      },
-      {
-        name: "recovery point checkpoint",
-        everyMs: () => config()["log.flush.offset.checkpoint.interval.ms"],
-        round: () => checkpoint("recovery"),
-      },
-      {
-        name: "log start checkpoint",
-        everyMs: () =>
-          config()["log.flush.start.offset.checkpoint.interval.ms"],
-        round: () => checkpoint("start"),
-      },
-    ]);
-    background.start();
-    this.#undo.push(() => background.stop());
-  }
-
   #accept(
     listeners: Listeners,
     { clients, services }: Pick<Composed, "clients" | "services">,
@@ -740,7 +672,7 @@ export class Broker {
     this.#isFailed = true;
     const why = cause instanceof Error ? cause.message : String(cause);
     const error = new Error(
-      `Cannot go on as broker ${this.nodeId}: its metadata log failed: ${why}`,
+      `Cannot go on as node ${this.nodeId}: its metadata log failed: ${why}`,
       { cause },
     );
     // Nobody here gets to a controller any more: who waits need not.

@@ -9,6 +9,7 @@ import { KafkaError } from "../../core/errors.ts";
 import type { BrokerConfig } from "../../core/config/resolve.ts";
 import type { BrokerEndpoint } from "../../core/metadata/image.ts";
 import type { Address } from "../tcp/transport.ts";
+import { rolesOf } from "./roles.ts";
 
 const PORT_MAX = 65535;
 const ANY_HOSTS: ReadonlySet<string> = new Set(["", "0.0.0.0", "::"]);
@@ -145,18 +146,32 @@ function checkProtocols(
   }
 }
 
+/** Which listeners there are follows from the roles. */
 function checkKinds(
   config: BrokerConfig,
   plans: readonly ListenerPlan[],
 ): void {
+  const { isBroker, isController } = rolesOf(config);
   const text = config.listeners.join(",");
-  if (!plans.some(({ isController }) => !isController)) {
-    throw invalid("listeners", text, "name one for clients");
-  }
-  for (const name of config["controller.listener.names"]) {
-    if (plans.some((plan) => plan.name === name.toUpperCase())) continue;
-    const why = `there is no listener ${name} in "listeners"`;
+  const names = config["controller.listener.names"];
+  for (const name of names) {
+    const has = plans.some((plan) => plan.name === name.toUpperCase());
+    if (has === isController) continue;
+    const why = has
+      ? "this node is no controller by process.roles, so it has no such " +
+        `listener; take ${name} out of "listeners"`
+      : `there is no listener ${name} in "listeners"`;
     throw invalid("controller.listener.names", name, why);
+  }
+  const ofClients = plans.find(({ isController }) => !isController);
+  if (!isBroker) {
+    if (ofClients === undefined) return;
+    const why = "this node is no broker by process.roles, so " +
+      `${ofClients.name} must be among controller.listener.names`;
+    throw invalid("listeners", text, why);
+  }
+  if (ofClients === undefined) {
+    throw invalid("listeners", text, "name one for clients");
   }
   const name = interBrokerName(config);
   const plan = plans.find((plan) => plan.name === name);

@@ -71,15 +71,30 @@ Deno.test("a controller's listener serves brokers, not clients", async () => {
   assertEquals(await client.isClosedByBroker(), true);
 });
 
-Deno.test("listeners and roles that don't fit together are refused", async () => {
+type Refused = readonly [config: Record<string, string>, why: string];
+
+const TOGETHER = {
+  "listeners": "PLAINTEXT://127.0.0.1:0,CONTROLLER://127.0.0.1:0",
+  "controller.listener.names": "CONTROLLER",
+  "controller.quorum.voters": "1@127.0.0.1:1,2@127.0.0.1:2",
+};
+
+/** Each config is refused for that reason. */
+async function areRefused(refused: readonly Refused[]): Promise<void> {
   using folder = temporaryFolder();
+  for (const [config, why] of refused) {
+    const error = await assertRejects(
+      () => start(folder.path, { config }),
+      KafkaError,
+    );
+    assertStringIncludes(error.message, why);
+    assertEquals(error.error, "INVALID_CONFIG");
+  }
+}
+
+Deno.test("listeners and voters that don't fit together are refused", async () => {
   const control = three({ port: 0, control: 0 });
-  const together = {
-    "listeners": "PLAINTEXT://127.0.0.1:0,CONTROLLER://127.0.0.1:0",
-    "controller.listener.names": "CONTROLLER",
-    "controller.quorum.voters": "1@127.0.0.1:1,2@127.0.0.1:2",
-  };
-  const refused: [Record<string, string>, string][] = [
+  const refused: Refused[] = [
     [{ "listeners": "OUTSIDE://h:1" }, "add OUTSIDE:PLAINTEXT to"],
     [{ "listeners": "SSL://h:1" }, "only PLAINTEXT"],
     [{ "listeners": "PLAINTEXT://a:1,PLAINTEXT://b:2" }, "named twice"],
@@ -95,25 +110,55 @@ Deno.test("listeners and roles that don't fit together are refused", async () =>
       "controller's",
     ],
     [{ "listener.security.protocol.map": "PLAINTEXT" }, "write NAME:PLAINTEXT"],
-    [{ "process.roles": "controller" }, "a node is both"],
     [{ "controller.quorum.voters": "1@h" }, "write ID@HOST:PORT"],
     [{ "controller.quorum.voters": "1@h:0" }, "write ID@HOST:PORT"],
     [{ "controller.quorum.voters": "1@h:1,1@i:1" }, "named twice"],
     [{ "controller.quorum.voters": "2@h:1" }, "must be among them"],
-    [{ ...together, "kf.cluster.id": "x" }, "22 characters"],
-    [together, "the same kf.cluster.id"],
+    [{ ...TOGETHER, "kf.cluster.id": "x" }, "22 characters"],
+    [TOGETHER, "the same kf.cluster.id"],
     [
-      { ...together, "listeners": "PLAINTEXT://:0,CONTROLLER://127.0.0.1:0" },
+      { ...TOGETHER, "listeners": "PLAINTEXT://:0,CONTROLLER://127.0.0.1:0" },
       "say with advertised.listeners",
     ],
     [{ "controller.quorum.voters": "1@h:1" }, "name the listener"],
   ];
-  for (const [config, why] of refused) {
-    const error = await assertRejects(
-      () => start(folder.path, { config }),
-      KafkaError,
-    );
-    assertStringIncludes(error.message, why);
-    assertEquals(error.error, "INVALID_CONFIG");
-  }
+  await areRefused(refused);
+});
+
+Deno.test("roles that the rest of the config doesn't fit are refused", async () => {
+  const alone = {
+    ...TOGETHER,
+    "listeners": "PLAINTEXT://127.0.0.1:0",
+    "process.roles": "broker",
+  };
+  await areRefused([
+    [{ "process.roles": "" }, "write broker, controller, or both"],
+    [{ "process.roles": "controller" }, "name the others"],
+    [{ "process.roles": "broker" }, "name the others"],
+    [
+      { ...TOGETHER, "process.roles": "broker" },
+      "no controller by process.roles, so it must not be among them",
+    ],
+    [
+      { ...TOGETHER, "process.roles": "broker", "node.id": "3" },
+      "take CONTROLLER out of",
+    ],
+    [
+      { ...TOGETHER, "process.roles": "controller" },
+      "PLAINTEXT must be among controller.listener.names",
+    ],
+    [{ ...alone, "node.id": "3" }, "the kf.cluster.id of its controllers"],
+    [
+      { ...alone, "listeners": "PLAINTEXT://:0", "node.id": "3" },
+      "say with advertised.listeners",
+    ],
+    [
+      { ...alone, "controller.listener.names": "", "node.id": "3" },
+      "name the listener",
+    ],
+    [
+      { "controller.quorum.bootstrap.servers": "h", "process.roles": "broker" },
+      "write HOST:PORT",
+    ],
+  ]);
 });

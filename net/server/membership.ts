@@ -11,11 +11,11 @@ import type { LogFolder } from "../../core/log/log_folder.ts";
 import { Link } from "../link/link.ts";
 import type { QuorumMembership } from "../raft/quorum.ts";
 import type { Transport } from "../tcp/transport.ts";
-import { bootstrapServersOf, votersOf } from "./roles.ts";
+import { rolesOf } from "./roles.ts";
 
 /**
- * The part of this node: without configured voters it votes alone, or asks the
- * bootstrap servers who leads and follows.
+ * The part of this node; without anybody configured it votes alone, and without
+ * being a voter it observes.
  */
 export function membershipOf({ config, env, folder, transport }: {
   readonly config: BrokerConfig;
@@ -26,18 +26,17 @@ export function membershipOf({ config, env, folder, transport }: {
   const { clusterId, directoryId } = folder;
   const nodeId = config["node.id"];
   const requestMs = config["controller.quorum.request.timeout.ms"];
-  const configured = votersOf(config);
-  const bootstrapServers = bootstrapServersOf(config);
-  const isAlone = configured.length + bootstrapServers.length === 0;
+  const { voters: configured, servers } = rolesOf(config);
+  const isUntold = configured.length === 0 && servers.length === 0;
   // Voters have directories from kraft.version 1 on (KIP-853).
-  const voters = (isAlone ? [{ id: nodeId, host: "", port: 0 }] : configured)
+  const voters = (isUntold ? [{ id: nodeId, host: "", port: 0 }] : configured)
     .map((voter) => ({ ...voter, directoryId: ZERO_UUID }));
   return {
     clusterId,
     directoryId,
     listenerName: config["controller.listener.names"][0] ?? "",
     voters,
-    bootstrapServers,
+    bootstrapServers: servers,
     timeouts: {
       electionMs: config["controller.quorum.election.timeout.ms"],
       fetchMs: config["controller.quorum.fetch.timeout.ms"],

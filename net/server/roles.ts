@@ -8,12 +8,23 @@
 import { isUuid, type Uuid, ZERO_UUID } from "../../core/bytes/uuid.ts";
 import { KafkaError } from "../../core/errors.ts";
 import type { BrokerConfig } from "../../core/config/resolve.ts";
+import type { Address } from "../tcp/transport.ts";
 
 /** A voter as it is configured. */
-export interface ConfiguredVoter {
+export interface ConfiguredVoter extends Address {
   readonly id: number;
-  readonly host: string;
-  readonly port: number;
+}
+
+/** The part of one node. */
+export interface Roles {
+  readonly isBroker: boolean;
+  readonly isController: boolean;
+  /** Who votes; none on a node that votes alone, or that asks `servers`. */
+  readonly voters: readonly ConfiguredVoter[];
+  /** Whom a node asks that isn't told who votes. */
+  readonly servers: readonly Address[];
+  /** Whether it needs nobody else. */
+  readonly isAlone: boolean;
 }
 
 function refuse(key: string, text: string, why: string): KafkaError {
@@ -37,52 +48,72 @@ function parseVoter(text: string): ConfiguredVoter {
   return { id, host: match[2] ?? match[3]!, port };
 }
 
-/** Who votes; none: this node alone. Throws `INVALID_CONFIG`. */
-export function votersOf(config: BrokerConfig): ConfiguredVoter[] {
-  const roles = config["process.roles"];
-  if (new Set(roles).size < 2) {
-    const why = "write broker,controller: a node is both";
-    throw refuse("process.roles", roles.join(","), why);
+function parseServer(text: string): Address {
+  const match = /^(?:\[([^\]]+)\]|([^:\[\]]+)):(\d{1,5})$/.exec(text);
+  const port = Number(match?.[3]);
+  if (match === null || port === 0 || port > 65535) {
+    const key = "controller.quorum.bootstrap.servers";
+    throw refuse(key, text, "write HOST:PORT");
   }
+  return { host: match[1] ?? match[2]!, port };
+}
+
+/** What the node is. Throws `INVALID_CONFIG` where the keys don't fit. */
+export function rolesOf(config: BrokerConfig): Roles {
+  const roles = new Set<string>(config["process.roles"]);
+  const isBroker = roles.has("broker");
+  const isController = roles.has("controller");
+  const text = config["process.roles"].join();
+  if (roles.size === 0) {
+    throw refuse("process.roles", text, "write broker, controller, or both");
+  }
+  const voters = config["controller.quorum.voters"].map(parseVoter);
+  const servers = config["controller.quorum.bootstrap.servers"]
+    .map(parseServer);
+  const isUntold = voters.length === 0 && servers.length === 0;
+  if (isUntold && roles.size < 2) {
+    const why = "it is one part of a cluster, so name the others in " +
+      "controller.quorum.voters or controller.quorum.bootstrap.servers";
+    throw refuse("process.roles", text, why);
+  }
+  checkVoters(config, { voters, isController });
+  if (!isUntold && config["controller.listener.names"].length === 0) {
+    const why = "name the listener at which the controllers are reached";
+    throw refuse("controller.listener.names", "", why);
+  }
+  const isAlone = isController && isBroker && voters.length <= 1;
+  return { isBroker, isController, voters, servers, isAlone };
+}
+
+function checkVoters(
+  config: BrokerConfig,
+  { voters, isController }: Pick<Roles, "voters" | "isController">,
+): void {
   const key = "controller.quorum.voters";
   const text = config[key].join(",");
-  const voters = config[key].map(parseVoter);
   const ids = voters.map(({ id }) => id);
   const twice = ids.find((id, i) => ids.indexOf(id) !== i);
   if (twice !== undefined) {
     throw refuse(key, text, `voter ${twice} is named twice`);
   }
-  if (voters.length === 0) return voters;
   const nodeId = config["node.id"];
-  if (!ids.includes(nodeId)) {
+  const isVoter = ids.includes(nodeId);
+  const isTold = ids.length > 0 ||
+    config["controller.quorum.bootstrap.servers"].length > 0;
+  if (isController && isTold && !isVoter) {
     const why = `node ${nodeId} is a controller, so it must be among them`;
     throw refuse(key, text, why);
   }
-  if (config["controller.listener.names"].length === 0) {
-    const why = "name the listener at which other voters reach this one";
-    throw refuse("controller.listener.names", "", why);
+  if (!isController && isVoter) {
+    const why = `node ${nodeId} is no controller by process.roles, so it ` +
+      "must not be among them";
+    throw refuse(key, text, why);
   }
-  return voters;
-}
-
-/** Where the quorum is looked for. Throws `INVALID_CONFIG`. */
-export function bootstrapServersOf(
-  config: BrokerConfig,
-): { readonly host: string; readonly port: number }[] {
-  const key = "controller.quorum.bootstrap.servers";
-  return config[key].map((text) => {
-    const match = /^(?:\[([^\]]+)\]|([^:\[\]]+)):(\d{1,5})$/.exec(text);
-    const port = Number(match?.[3]);
-    if (match === null || port === 0 || port > 65535) {
-      throw refuse(key, text, "write HOST:PORT");
-    }
-    return { host: match[1] ?? match[2]!, port };
-  });
 }
 
 /**
  * The cluster that a new data folder joins; undefined: one of its own. Nodes
- * that vote together can't each make one up.
+ * that belong together can't each make one up.
  */
 export function clusterIdOf(
   config: BrokerConfig,
@@ -96,10 +127,12 @@ export function clusterIdOf(
     }
     return id;
   }
-  const voters = votersOf(config).length;
-  if (!isNew || voters <= 1) return undefined;
+  const { isController, voters } = rolesOf(config);
+  if (!isNew || isController && voters.length <= 1) return undefined;
   throw new KafkaError(
     "INVALID_CONFIG",
-    `Cannot make a cluster up on one of ${voters} nodes that vote together: give them all the same ${key}`,
+    isController
+      ? `Cannot make a cluster up on one of ${voters.length} nodes that vote together: give them all the same ${key}`
+      : `Cannot make a cluster up on a node that is no controller: give it the ${key} of its controllers`,
   );
 }

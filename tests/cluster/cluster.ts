@@ -1,7 +1,7 @@
 /**
- * Several real nodes for tests: brokers in this process, or processes that can
- * be killed; each votes, and is a broker. Owns their ports and folders; asserts
- * nothing.
+ * Several real nodes for tests: in this process, or processes that can be
+ * killed. Some vote, and are brokers, too, unless told otherwise; others are
+ * brokers only. Owns their ports and folders; asserts nothing.
  *
  * @module
  */
@@ -23,38 +23,56 @@ const QUICK = {
 
 /** How a {@linkcode Cluster} is made. */
 export interface ClusterOptions {
+  /** How many vote. */
   readonly nodes: number;
+  /** How many more are brokers only; then who votes is a controller only. */
+  readonly brokers?: number;
   readonly config?: Readonly<Record<string, string>>;
   /** Whether each is a process of its own, which can be killed. */
   readonly asProcesses?: boolean;
 }
 
-/** Nodes 1, 2, … that vote together. */
+/** Nodes 1, 2, …; those that vote come first. */
 export class Cluster implements AsyncDisposable {
   readonly nodes: readonly ClusterNode[];
+  /** Those that serve clients. */
+  readonly brokers: readonly ClusterNode[];
   readonly #folder = Deno.makeTempDirSync({ prefix: "kf-cluster-" });
 
-  private constructor({ nodes, config, asProcesses }: ClusterOptions) {
-    const ports = freePorts(2 * nodes);
-    const ids = Array.from({ length: nodes }, (_, i) => i + 1);
-    const voters = ids.map((id) => `${id}@127.0.0.1:${ports[nodes + id - 1]}`);
+  private constructor(
+    { nodes, brokers = 0, config, asProcesses }: ClusterOptions,
+  ) {
+    const count = nodes + brokers;
+    const ports = freePorts(count + nodes);
+    const controllerPort = (id: number) => ports[count + id - 1]!;
+    const ids = Array.from({ length: count }, (_, i) => i + 1);
+    const voters = ids.slice(0, nodes)
+      .map((id) => `${id}@127.0.0.1:${controllerPort(id)}`);
     const clusterId = uuidFromRandom(denoEnv().random);
     const Kind = asProcesses ? ProcessNode : InProcessNode;
     this.nodes = ids.map((id) => {
-      const port = ports[id - 1]!;
+      const isVoter = id <= nodes;
+      const port = isVoter && brokers > 0 ? controllerPort(id) : ports[id - 1]!;
+      const clients = `PLAINTEXT://127.0.0.1:${ports[id - 1]}`;
+      const peers = isVoter
+        ? `CONTROLLER://127.0.0.1:${controllerPort(id)}`
+        : "";
       return new Kind(id, port, {
         "node.id": String(id),
         "log.dirs": `${this.#folder}/${id}`,
         "kf.cluster.id": clusterId,
-        "listeners": `PLAINTEXT://127.0.0.1:${port},CONTROLLER://127.0.0.1:${
-          ports[nodes + id - 1]
-        }`,
         "controller.listener.names": "CONTROLLER",
         "controller.quorum.voters": voters.join(),
+        ...brokers === 0
+          ? { "listeners": `${clients},${peers}` }
+          : isVoter
+          ? { "process.roles": "controller", "listeners": peers }
+          : { "process.roles": "broker", "listeners": clients },
         ...QUICK,
         ...config,
       });
     });
+    this.brokers = this.nodes.slice(brokers > 0 ? nodes : 0);
   }
 
   /** All nodes, ready. */
@@ -71,7 +89,7 @@ export class Cluster implements AsyncDisposable {
 
   /** For `bootstrap.servers`. */
   get addresses(): string {
-    return this.nodes.map(({ port }) => `127.0.0.1:${port}`).join();
+    return this.brokers.map(({ port }) => `127.0.0.1:${port}`).join();
   }
 
   node(id: number): ClusterNode {
@@ -171,7 +189,7 @@ class ProcessNode extends ClusterNode {
           .split("\n");
         rest = lines.pop()!;
         this.told.push(...lines);
-        if (lines.some((line) => line.includes("broker ready"))) {
+        if (lines.some((line) => / ready on /.test(line))) {
           ready.resolve();
         }
       }

@@ -1,0 +1,103 @@
+/**
+ * Controllers and brokers of their own: who does what, and what goes on while
+ * a part is away.
+ *
+ * @module
+ */
+import { assertEquals } from "@std/assert";
+import {
+  createAdmin,
+  createConsumer,
+  createProducer,
+} from "../../net/client.ts";
+import { until } from "../fixtures.ts";
+import { Cluster } from "./cluster.ts";
+
+const ENCODER = new TextEncoder();
+const DECODER = new TextDecoder();
+
+function clientsOf({ addresses }: Cluster) {
+  const common = {
+    "bootstrap.servers": addresses,
+    "metadata.max.age.ms": 200,
+    "reconnect.backoff.max.ms": 200,
+  };
+  const admin = createAdmin(common);
+  const producer = createProducer({ ...common, acks: "all" });
+  return {
+    admin,
+    common,
+    produce: (topic: string, value: string) =>
+      producer.send({ topic, partition: 0, value: ENCODER.encode(value) }),
+    async [Symbol.asyncDispose]() {
+      await producer.close();
+      await admin.close();
+    },
+  };
+}
+
+/** The values of partition 0, as many as are wanted. */
+async function valuesOf(
+  { common, topic, count }: {
+    readonly common: Record<string, string | number>;
+    readonly topic: string;
+    readonly count: number;
+  },
+): Promise<string[]> {
+  const consumer = createConsumer({
+    ...common,
+    "auto.offset.reset": "earliest",
+  });
+  try {
+    consumer.assign([{ topic, partition: 0 }]);
+    const found: string[] = [];
+    await until(`${count} records are read`, async () => {
+      for (const { records } of await consumer.poll(100)) {
+        for (const { value } of records) found.push(DECODER.decode(value!));
+      }
+      return found.length >= count;
+    });
+    return found;
+  } finally {
+    await consumer.close();
+  }
+}
+
+Deno.test("a controller of its own decides for brokers of their own, which serve on while it is away", async () => {
+  await using cluster = await Cluster.start({ nodes: 1, brokers: 2 });
+  await using clients = clientsOf(cluster);
+  const { admin, common, produce } = clients;
+  const topic = "t";
+  const [created] = await admin.createTopics([
+    { name: topic, partitions: 1, replicationFactor: 2 },
+  ]);
+  assertEquals(created!.error, undefined);
+  const { nodes } = await admin.describeCluster();
+  assertEquals(nodes.map(({ nodeId }) => nodeId).sort(), [2, 3]);
+  const quorum = await admin.describeMetadataQuorum();
+  assertEquals(quorum.leaderId, 1);
+  assertEquals(quorum.voters.map(({ nodeId }) => nodeId), [1]);
+  assertEquals(quorum.observers.map(({ nodeId }) => nodeId).sort(), [2, 3]);
+  await produce(topic, "a");
+
+  const [controller, second] = [cluster.node(1), cluster.node(2)];
+  await controller.stop();
+  await produce(topic, "b");
+  assertEquals(await valuesOf({ common, topic, count: 2 }), ["a", "b"]);
+
+  // Who comes back has nobody to register with, and says so.
+  await second.end();
+  const starting = second.start();
+  await until(
+    "the broker tells what it waits for",
+    () => second.told.some((line) => line.includes("can't be reached")),
+  );
+  await controller.start();
+  await starting;
+  await produce(topic, "c");
+  assertEquals(await valuesOf({ common, topic, count: 3 }), ["a", "b", "c"]);
+  const [another] = await admin.createTopics([
+    { name: "u", partitions: 1, replicationFactor: 2 },
+  ]);
+  assertEquals(another!.error, undefined);
+});
