@@ -34,6 +34,7 @@ import {
   electUncleanLeaders,
   type TopicElections,
 } from "./elections.ts";
+import { registerController } from "./controllers.ts";
 import { bootstrap, updateFeatures } from "./features.ts";
 import {
   type BrokerEndpoint,
@@ -164,6 +165,14 @@ export interface BrokerRegistration {
   readonly previousBrokerEpoch: number;
 }
 
+/** A controller that came up. */
+export interface ControllerRegistration {
+  readonly controllerId: number;
+  readonly incarnationId: Uuid;
+  readonly endPoints: readonly BrokerEndpoint[];
+  readonly features: BrokerImage["features"];
+}
+
 /** What a broker says again and again. */
 export interface BrokerHeartbeat {
   readonly brokerId: number;
@@ -182,6 +191,7 @@ export type ControllerInput =
   | ({ readonly type: "registerBroker" } & BrokerRegistration)
   | ({ readonly type: "brokerHeartbeat" } & BrokerHeartbeat)
   | { readonly type: "fenceStale" }
+  | ({ readonly type: "registerController" } & ControllerRegistration)
   | { readonly type: "unregisterBroker"; readonly brokerId: number }
   | ({ readonly type: "alterPartition" } & IsrProposal)
   | {
@@ -308,6 +318,7 @@ export type ControllerReply =
     readonly brokerId: number;
   }
   | { readonly type: "unregisterBroker" }
+  | { readonly type: "registerController" }
   | {
     readonly type: "alterPartition";
     readonly topics: readonly AlteredTopic[];
@@ -433,6 +444,8 @@ export class Controller
         return brokerHeartbeat(input, state);
       case "fenceStale":
         return fenceStale(state);
+      case "registerController":
+        return registerController(input, state);
       case "unregisterBroker":
         return unregisterBroker(input, state);
       case "alterPartition":

@@ -10,8 +10,10 @@ import { ZERO_UUID } from "../bytes/uuid.ts";
 import { KafkaError } from "../errors.ts";
 import {
   assertSnapshotEqual,
+  incarnation,
   MetadataCluster as Cluster,
 } from "../../tests/metadata_cluster.ts";
+import type { ControllerRegistration } from "./controller.ts";
 import { MetadataImage, RESOURCE_TYPE } from "./image.ts";
 import { type MetadataRecord, metadataRecord } from "./records.ts";
 import { snapshotRecords } from "./snapshot.ts";
@@ -239,6 +241,47 @@ Deno.test("controllers that have registered stay in the image until they are rem
     metadataRecord("UnregisterController", { controllerId }),
   );
   assertEquals(cluster.image.controllers.size, 0);
+});
+
+Deno.test("a controller registers where metadata.version knows it, and a level that it can't take is refused", () => {
+  const cluster = new Cluster();
+  const registration: ControllerRegistration = {
+    controllerId: 7,
+    incarnationId: incarnation(7, 0),
+    endPoints: [
+      { name: "CONTROLLER", host: "c", port: 9093, securityProtocol: 0 },
+    ],
+    features: [{
+      name: "metadata.version",
+      minSupportedVersion: 7,
+      maxSupportedVersion: 27,
+    }],
+  };
+  const register = () =>
+    cluster.run({ type: "registerController", ...registration });
+  register();
+  assertEquals([...cluster.image.controllers.values()], [
+    { ...registration, zkMigrationReady: false },
+  ]);
+  const { result } = cluster.run({
+    type: "updateFeatures",
+    featureUpdates: [
+      { feature: "metadata.version", maxVersionLevel: 28, upgradeType: 1 },
+    ],
+    validateOnly: false,
+  });
+  assertEquals(
+    result.message,
+    "Cannot set metadata.version to 28: controller 7 supports levels 7 to 27",
+  );
+  cluster.controller.apply(
+    metadataRecord("FeatureLevel", {
+      name: "metadata.version",
+      featureLevel: 14,
+    }),
+  );
+  const error = assertThrows(register, KafkaError);
+  assertEquals(error.error, "UNSUPPORTED_VERSION");
 });
 
 Deno.test("producer id blocks never overlap", () => {

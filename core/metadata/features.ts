@@ -178,12 +178,22 @@ function unsupportedBy(
   if (!isSupported(feature, level)) {
     return `the controller supports levels ${own.min} to ${own.max}`;
   }
-  for (const { id, features } of image.brokers.values()) {
+  const nodes = [
+    ...Array.from(
+      image.brokers.values(),
+      ({ id, features }) => [`broker ${id}`, features] as const,
+    ),
+    ...Array.from(
+      image.controllers.values(),
+      (each) => [`controller ${each.controllerId}`, each.features] as const,
+    ),
+  ];
+  for (const [node, features] of nodes) {
     const found = features.find(({ name }) => name === feature);
     const min = found?.minSupportedVersion ?? 0;
     const max = found?.maxSupportedVersion ?? 0;
     if (level < min || level > max) {
-      return `broker ${id} supports levels ${min} to ${max}`;
+      return `${node} supports levels ${min} to ${max}`;
     }
   }
   return undefined;

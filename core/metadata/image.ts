@@ -39,7 +39,7 @@ export interface BrokerImage {
   readonly logDirs: readonly Uuid[];
 }
 
-/** One registered controller; a controller here doesn't register. */
+/** One registered controller. */
 export type ControllerImage = MetadataValue<"RegisterController">;
 
 /** One partition. Replaced, never changed. */
@@ -137,7 +137,7 @@ export class MetadataImage {
     return this.#brokers;
   }
 
-  /** Controllers of Apache Kafka that have registered, by id. */
+  /** Registered controllers by id. */
   get controllers(): ReadonlyMap<number, ControllerImage> {
     return this.#controllers;
   }

@@ -33,6 +33,7 @@ import {
   ControllerChannel,
   type ControllerChannelOptions,
 } from "../metadata/controller_channel.ts";
+import { ControllerRegistrar } from "../metadata/controller_registrar.ts";
 import { forward } from "../metadata/forwarding.ts";
 import { createTopics } from "../metadata/topic_creation.ts";
 import type { Address, Transport } from "../tcp/transport.ts";
@@ -51,6 +52,7 @@ import { Hosting } from "./hosting.ts";
 import {
   advertisedAddress,
   checkReachable,
+  controllerEndpoints,
   httpAddress,
   interBrokerName,
   type ListenerPlan,
@@ -143,6 +145,9 @@ export class Broker {
   #isFailed = false;
   /** Whether nobody is left to take over when it stops. */
   #isLast = false;
+  readonly #incarnationId: Uuid;
+  /** On a controller that others reach. */
+  #registrar: ControllerRegistrar | undefined;
   /** Ends what waits for the controller. */
   #abort: (() => void) | undefined;
   /** What the folder is closed with; a broken start is never a clean stop. */
@@ -159,6 +164,7 @@ export class Broker {
     const disk = withOpenFilesMax(env.disk, files);
     this.#options = { ...options, env: { ...env, disk } };
     this.#config = options.config;
+    this.#incarnationId = uuidFromRandom(env.random);
   }
 
   /** Starts a broker; rejects with one sentence for people. */
@@ -261,9 +267,9 @@ export class Broker {
     const composed = this.#compose(parts);
     if (roles.isController) this.#serveController(parts, composed);
     await this.#startMetadata(parts);
-    if (roles.isController) this.#decide(composed);
+    if (roles.isController) this.#decide(parts, composed);
     if (roles.isBroker) await this.#startBroker(parts, composed);
-    else this.#follow(parts);
+    else await this.#startNoBroker(parts);
     this.#notReady = undefined;
   }
 
@@ -286,6 +292,7 @@ export class Broker {
     const lifecycle = this.#lifecycle(parts, channel);
     this.#abort = () => {
       lifecycle.end();
+      this.#registrar?.end();
       channel.close();
     };
     const services = this.#services(parts, { channel, lifecycle });
@@ -356,10 +363,31 @@ export class Broker {
   }
 
   /** The active controller has more to do than to answer. */
-  #decide({ channel, services }: Composed): void {
+  #decide(parts: Parts, { channel, services }: Composed): void {
     const isActive = () => channel.isHere;
     const { env } = this.#options;
     this.#inBackground(controllerChores(services, { ...env, isActive }));
+    const { listeners, metadata: { image }, roles: { voters } } = parts;
+    const listens = controllerEndpoints(
+      listeners.bound,
+      voters.find(({ id }) => id === this.nodeId),
+    );
+    // Whom nobody reaches needn't be known.
+    if (listens.length === 0) return;
+    const registrar = new ControllerRegistrar({
+      env,
+      channel,
+      image,
+      registration: {
+        controllerId: this.nodeId,
+        incarnationId: this.#incarnationId,
+        zkMigrationReady: false,
+        listeners: listens,
+        features: supportedFeatures(),
+      },
+    });
+    this.#registrar = registrar;
+    this.#undo.push(() => registrar.end());
   }
 
   #inBackground(chores: readonly Chore[]): void {
@@ -369,14 +397,16 @@ export class Broker {
   }
 
   /** A node that hosts nothing goes by the cluster's config all the same. */
-  #follow({ metadata, hosting }: Parts): void {
+  async #startNoBroker({ metadata, hosting }: Parts): Promise<void> {
+    this.#notReady = "the controller registers with the active one";
     this.#reconfigure(metadata);
     this.#lastState = () => ({
       clean: !this.#isFailed,
       brokerEpoch: -1,
       highWatermarks: hosting.highWatermarks(),
     });
-    metadata.follow((delta) => this.#onConfigs(delta, metadata));
+    metadata.follow((delta) => this.#onDelta(delta, metadata));
+    await this.#registrar?.start();
   }
 
   async #startBroker(parts: Parts, composed: Composed): Promise<void> {
@@ -389,6 +419,7 @@ export class Broker {
     this.#reconfigure(metadata);
     folder.topicsDeleted(metadata.deletedTopics());
     metadata.follow((delta) => this.#onChange(delta, parts));
+    this.#registrar?.start();
     await hosting.hostAll((progress) => this.#notReady = progress);
     this.#replicate(parts, composed);
     await lifecycle.serve();
@@ -508,7 +539,7 @@ export class Broker {
       registration: {
         brokerId: this.nodeId,
         clusterId: this.clusterId,
-        incarnationId: uuidFromRandom(env.random),
+        incarnationId: this.#incarnationId,
         listeners: registeredEndpoints(listeners.bound),
         features: supportedFeatures(),
         rack: this.#config["broker.rack"],
@@ -534,14 +565,15 @@ export class Broker {
   }
 
   #onChange(delta: MetadataDelta, { metadata, hosting }: Parts): void {
-    this.#onConfigs(delta, metadata);
+    this.#onDelta(delta, metadata);
     hosting.apply(delta);
   }
 
-  #onConfigs({ configs }: MetadataDelta, metadata: MetadataLog): void {
-    const isOurs = [...configs.values()]
+  #onDelta(delta: MetadataDelta, metadata: MetadataLog): void {
+    const isOurs = [...delta.configs.values()]
       .some(({ type }) => type === RESOURCE_TYPE.BROKER);
     if (isOurs) this.#reconfigure(metadata);
+    this.#registrar?.changed(delta);
   }
 
   /** Follows what others lead, and loads what coordinates where it is led. */

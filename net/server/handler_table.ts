@@ -44,7 +44,10 @@ import {
   type EnvelopeOpener,
 } from "./handlers/58_envelope.ts";
 import { fetchSnapshotHandler } from "./handlers/59_fetch_snapshot.ts";
-import { describeClusterHandler } from "./handlers/60_describe_cluster.ts";
+import {
+  describeClusterHandler,
+  describeControllersHandler,
+} from "./handlers/60_describe_cluster.ts";
 import { describeProducersHandler } from "./handlers/61_describe_producers.ts";
 import { brokerRegistrationHandler } from "./handlers/62_broker_registration.ts";
 import { brokerHeartbeatHandler } from "./handlers/63_broker_heartbeat.ts";
@@ -52,6 +55,7 @@ import { unregisterBrokerHandler } from "./handlers/64_unregister_broker.ts";
 import { describeTransactionsHandler } from "./handlers/65_describe_transactions.ts";
 import { listTransactionsHandler } from "./handlers/66_list_transactions.ts";
 import { allocateProducerIdsHandler } from "./handlers/67_allocate_producer_ids.ts";
+import { controllerRegistrationHandler } from "./handlers/70_controller_registration.ts";
 import { listConfigResourcesHandler } from "./handlers/74_list_config_resources.ts";
 import { describeTopicPartitionsHandler } from "./handlers/75_describe_topic_partitions.ts";
 import { groupHandlers } from "./group_handlers.ts";
@@ -102,6 +106,7 @@ export function controllerHandlers(
   return [
     apiVersionsHandler(services, served),
     envelopeHandler(opener),
+    describeControllersHandler(services),
     ...clusterHandlers(services),
     ...quorumHandlers(services),
     ...adminHandlers(services),
@@ -149,5 +154,6 @@ export function clusterHandlers(
     brokerRegistrationHandler(services),
     brokerHeartbeatHandler(services),
     allocateProducerIdsHandler(services),
+    controllerRegistrationHandler(services),
   ];
 }

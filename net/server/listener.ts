@@ -212,6 +212,22 @@ export function registeredEndpoints(
     });
 }
 
+/** Endpoints of a controller; others know it from who votes, if they do. */
+export function controllerEndpoints(
+  listeners: readonly BoundListener[],
+  voter: Address | undefined,
+): BrokerEndpoint[] {
+  return listeners.filter(({ isController }) => isController)
+    .map((listener, i) => {
+      const { name, address } = listener;
+      const isAny = ANY_HOSTS.has(address.host);
+      const { host, port } = advertisedAddress(listener) ??
+        (i === 0 ? voter : undefined) ??
+        { host: isAny ? "localhost" : address.host, port: address.port };
+      return { name, host, port, securityProtocol: PLAINTEXT_ID };
+    });
+}
+
 /**
  * Refuses a listener whose address the others can't know. Told without need
  * of another node: `localhost` is each of them.

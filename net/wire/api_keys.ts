@@ -61,6 +61,7 @@ import { LIST_TRANSACTIONS } from "./66_list_transactions.ts";
 import { ALLOCATE_PRODUCER_IDS } from "./67_allocate_producer_ids.ts";
 import { CONSUMER_GROUP_HEARTBEAT } from "./68_consumer_group_heartbeat.ts";
 import { CONSUMER_GROUP_DESCRIBE } from "./69_consumer_group_describe.ts";
+import { CONTROLLER_REGISTRATION } from "./70_controller_registration.ts";
 import { LIST_CONFIG_RESOURCES } from "./74_list_config_resources.ts";
 import { DESCRIBE_TOPIC_PARTITIONS } from "./75_describe_topic_partitions.ts";
 
@@ -125,6 +126,7 @@ export const APIS: ReadonlyMap<number, Api> = new Map(
     ALLOCATE_PRODUCER_IDS,
     CONSUMER_GROUP_HEARTBEAT,
     CONSUMER_GROUP_DESCRIBE,
+    CONTROLLER_REGISTRATION,
     LIST_CONFIG_RESOURCES,
     DESCRIBE_TOPIC_PARTITIONS,
   ].map((api: Api) => [api.key, api]),

@@ -10,7 +10,11 @@ import {
   createConsumer,
   createProducer,
 } from "../../net/client.ts";
+import { ERRORS } from "../../core/errors.ts";
+import { DESCRIBE_CLUSTER } from "../../net/wire/60_describe_cluster.ts";
 import { until } from "../fixtures.ts";
+import { latest } from "../raw_broker.ts";
+import { RawClient } from "../raw_client.ts";
 import { Cluster } from "./cluster.ts";
 
 const ENCODER = new TextEncoder();
@@ -79,6 +83,18 @@ Deno.test("a controller of its own decides for brokers of their own, which serve
   assertEquals(quorum.voters.map(({ nodeId }) => nodeId), [1]);
   assertEquals(quorum.observers.map(({ nodeId }) => nodeId).sort(), [2, 3]);
   await produce(topic, "a");
+  {
+    // KIP-919: at its own listener a controller tells of controllers.
+    using client = await RawClient.connect(cluster.node(1).port);
+    const ask = (endpointType: number) =>
+      client.call(latest(DESCRIBE_CLUSTER), { endpointType });
+    const { controllerId, brokers } = await ask(2);
+    assertEquals(controllerId, 1);
+    const [{ brokerId, port }] = brokers as [typeof brokers[number]];
+    assertEquals([brokerId, port], [1, cluster.node(1).port]);
+    const { errorCode } = await ask(1);
+    assertEquals(errorCode, ERRORS.MISMATCHED_ENDPOINT_TYPE);
+  }
 
   const [controller, second] = [cluster.node(1), cluster.node(2)];
   await controller.stop();

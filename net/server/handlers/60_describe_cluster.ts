@@ -1,5 +1,6 @@
 /**
- * DescribeCluster: the cluster's id and its brokers, for admin clients.
+ * DescribeCluster: the cluster's id and its brokers, or, at a controllers'
+ * listener, its controllers, for admin clients.
  *
  * @module
  */
@@ -25,17 +26,7 @@ export function describeClusterHandler(services: Services): HandlerEntry {
   ): DescribeClusterResponse {
     const { endpointType, includeFencedBrokers } = request;
     const { clusterId, nodeId, image } = services;
-    if (endpointType !== BROKERS) {
-      const error = endpointType === CONTROLLERS
-        ? "MISMATCHED_ENDPOINT_TYPE"
-        : "UNSUPPORTED_ENDPOINT_TYPE";
-      return {
-        errorCode: ERRORS[error],
-        errorMessage: "This listener describes brokers only",
-        endpointType,
-        clusterId,
-      };
-    }
+    if (endpointType !== BROKERS) return refused(endpointType, services);
     const brokers = [...image.brokers.values()]
       .filter(({ isFenced }) => includeFencedBrokers || !isFenced)
       .flatMap(({ id, rack, isFenced }) => {
@@ -55,4 +46,52 @@ export function describeClusterHandler(services: Services): HandlerEntry {
   }
 
   return handles(DESCRIBE_CLUSTER, handle);
+}
+
+/** The handler of DescribeCluster at a controllers' listener (KIP-919). */
+export function describeControllersHandler(services: Services): HandlerEntry {
+  function handle(
+    { endpointType, includeClusterAuthorizedOperations }:
+      DescribeClusterRequest,
+    { local }: RequestContext,
+  ): DescribeClusterResponse {
+    const { clusterId, image, quorum } = services;
+    if (endpointType !== CONTROLLERS) return refused(endpointType, services);
+    const brokers = [...image.controllers.values()].flatMap((controller) => {
+      const { controllerId: brokerId, endPoints } = controller;
+      const found = endPoints.find(({ name }) => name === local.listener);
+      return found
+        ? [{ brokerId, host: found.host, port: found.port, isFenced: false }]
+        : [];
+    });
+    return {
+      errorCode: 0,
+      endpointType,
+      clusterId,
+      controllerId: quorum.leaderId,
+      brokers,
+      ...includeClusterAuthorizedOperations
+        ? { clusterAuthorizedOperations: CLUSTER_OPERATIONS }
+        : {},
+    };
+  }
+
+  return handles(DESCRIBE_CLUSTER, handle);
+}
+
+function refused(
+  endpointType: number,
+  { clusterId }: Services,
+): DescribeClusterResponse {
+  const isKnown = endpointType === BROKERS || endpointType === CONTROLLERS;
+  return {
+    errorCode: ERRORS[
+      isKnown ? "MISMATCHED_ENDPOINT_TYPE" : "UNSUPPORTED_ENDPOINT_TYPE"
+    ],
+    errorMessage: endpointType === CONTROLLERS
+      ? "This listener describes brokers only"
+      : "This listener describes controllers only",
+    endpointType,
+    clusterId,
+  };
 }
