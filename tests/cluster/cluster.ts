@@ -165,10 +165,16 @@ class InProcessNode extends ClusterNode {
 
 const DECODER = new TextDecoder();
 
-class ProcessNode extends ClusterNode {
+/** A `kf broker` in a process of its own. */
+export class ProcessNode extends ClusterNode {
   override readonly told: string[] = [];
   #child: Deno.ChildProcess | undefined;
   #reading: Promise<void> | undefined;
+
+  /** Of the process, while there is one. */
+  get pid(): number | undefined {
+    return this.#child?.pid;
+  }
 
   override async start(): Promise<void> {
     const given = Object.entries(this.config)
@@ -220,7 +226,7 @@ class ProcessNode extends ClusterNode {
 }
 
 /** Ports that were free just now, all different. */
-function freePorts(count: number): number[] {
+export function freePorts(count: number): number[] {
   const listeners = Array.from(
     { length: count },
     () => Deno.listen({ hostname: "127.0.0.1", port: 0 }),

@@ -10,7 +10,7 @@ import { makeOnce } from "./made_once.ts";
 
 const POM = new URL("./pom.xml", import.meta.url).pathname;
 /** The same as in `quorum_members.ts`, which votes with it. */
-const CLUSTER_ID = "AAAAAAAAAAAAAAAAAAAABA";
+export const CLUSTER_ID = "AAAAAAAAAAAAAAAAAAAABA";
 const READY_MS_MAX = 90_000;
 const STOP_MS_MAX = 60_000;
 
@@ -20,6 +20,7 @@ export interface ApacheKafka extends AsyncDisposable {
   readonly bootstrap: string;
   /** The folder with its partitions' folders. */
   readonly data: string;
+  readonly pid: number;
   /** Lets it end as an operator would, or at once. */
   stop(signal?: "SIGTERM" | "SIGKILL"): Promise<void>;
 }
@@ -87,6 +88,8 @@ export async function startApacheKafka(
     readonly port?: number;
     /** Over what all tests need. */
     readonly config?: Readonly<Record<string, string>>;
+    /** Arguments of `format`: the release and levels of features. */
+    readonly format?: readonly string[];
   } = {},
 ): Promise<ApacheKafka> {
   const home = options.home ??
@@ -100,7 +103,7 @@ export async function startApacheKafka(
     properties,
     propertiesOf(home, port, freePort()) + lines.join("\n"),
   );
-  await format(jars, properties);
+  await format(jars, [properties, ...options.format ?? []]);
   const child = new Deno.Command("java", {
     args: [
       "-Xmx400m",
@@ -136,12 +139,13 @@ export async function startApacheKafka(
   return {
     bootstrap: `127.0.0.1:${port}`,
     data: `${home}/data`,
+    pid: child.pid,
     stop,
     [Symbol.asyncDispose]: dispose,
   };
 }
 
-async function format(jars: string, properties: string): Promise<void> {
+async function format(jars: string, args: readonly string[]): Promise<void> {
   const formatted = await run([
     "java",
     "-cp",
@@ -152,7 +156,7 @@ async function format(jars: string, properties: string): Promise<void> {
     "-t",
     CLUSTER_ID,
     "-c",
-    properties,
+    ...args,
   ]);
   if (formatted.code !== 0) {
     throw new Error(`Cannot format the log: ${formatted.stderr}`);

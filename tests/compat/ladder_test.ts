@@ -1,0 +1,73 @@
+/**
+ * The ladder by which kf and Apache Kafka come to share a cluster: one static
+ * quorum of both, each a broker, too. Kafka is formatted at release 4.1 with
+ * the other features off. Skipped, saying why, without Java or the jars.
+ *
+ * @module
+ */
+import { apacheKafkaJars } from "./apache_kafka.ts";
+import { divergence, killInTurn } from "./failover_suite.ts";
+import { MixedCluster } from "./mixed_cluster.ts";
+import { assertDumps } from "./replica_logs.ts";
+import { Pair, replicaSuite } from "./replica_suite.ts";
+
+const jars = await apacheKafkaJars();
+const isMissing = "reason" in jars;
+// deno-lint-ignore no-console
+if (isMissing) console.warn(`skipped: mixed clusters: ${jars.reason}`);
+
+const RELEASE = [
+  ...["--release-version", "4.1"],
+  ...["--feature", "transaction.version=0"],
+  ...["--feature", "group.version=0"],
+  ...["--feature", "eligible.leader.replicas.version=0"],
+];
+/** Node 1 is Apache Kafka, the others are kf. */
+const NODES = ["kafka", "kf", "kf"] as const;
+
+/** Leader and follower. */
+const WAYS = [
+  ["3: Kafka leads, kf follows", 1, 2],
+  ["4: kf leads, Kafka follows", 2, 1],
+] as const;
+const libs = "folder" in jars ? jars.folder : "";
+
+function start(controller: "kafka" | "kf"): Promise<MixedCluster> {
+  return MixedCluster.start({
+    jars: libs,
+    nodes: NODES,
+    controller,
+    format: RELEASE,
+  });
+}
+
+Deno.test({
+  name: "replicas of kf and Apache Kafka under Kafka's controller",
+  ignore: isMissing,
+  async fn(t) {
+    await using cluster = await start("kafka");
+    for (const [name, leader, follower] of WAYS) {
+      await t.step(name, async (t) => {
+        await using pair = new Pair(cluster, leader, follower);
+        await replicaSuite(t, pair);
+      });
+    }
+    for (const [name, leader, follower] of WAYS) {
+      await t.step(`${name}: each is killed in turn`, async () => {
+        await using pair = new Pair(cluster, leader, follower);
+        await killInTurn(pair, libs);
+      });
+      await t.step(`${name}: what only a dead leader had is cut`, async () => {
+        await using pair = new Pair(cluster, leader, follower);
+        await divergence(pair);
+      });
+    }
+    // Its own node's indexes are longer than what is in them while it runs.
+    for (const { id, data } of cluster.nodes.slice(1)) {
+      await t.step(
+        `Kafka's dump tool reads the files of node ${id}`,
+        () => assertDumps(libs, data),
+      );
+    }
+  },
+});
