@@ -285,6 +285,12 @@ export class OffsetIndex {
     return i < 0 ? 0 : Math.max(0, this.file.entry(i).getInt32(4));
   }
 
+  /** Position of the last entry that lies before `position`; 0 when none does. */
+  positionBefore(position: number): number {
+    const i = this.#entryBefore(position);
+    return i < 0 ? 0 : Math.max(0, this.file.entry(i).getInt32(4));
+  }
+
   /** Position of the last entry; 0 when there is none. */
   lastPosition(): number {
     const { count } = this.file;
@@ -293,11 +299,14 @@ export class OffsetIndex {
 
   /** Forgets entries of positions at or after `position`. */
   truncateTo(position: number): void {
-    const kept = floorEntry(
+    this.file.truncate(this.#entryBefore(position) + 1);
+  }
+
+  #entryBefore(position: number): number {
+    return floorEntry(
       this.file.count,
       (at) => this.file.entry(at).getInt32(4) < position,
     );
-    this.file.truncate(kept + 1);
   }
 
   /**

@@ -309,9 +309,9 @@ export class Log {
     }
     if (offset >= Math.min(upperOffset, this.#logEndOffset)) return EMPTY;
     const from = this.#segmentIndexOf(offset);
-    return this.#reading(() =>
-      this.#reader.read(this.#segments, { ...options, offset, from })
-    );
+    const endOffset = this.#logEndOffset;
+    const asked = { ...options, offset, from, endOffset };
+    return this.#reading(() => this.#reader.read(this.#segments, asked));
   }
 
   /** The first record at or after `timestamp`. */
@@ -319,7 +319,8 @@ export class Log {
     return this.#reading(() => {
       this.writeStaged();
       const start = this.#logStartOffset;
-      return findTimestamp(this.#segments, { timestamp, start });
+      const end = this.#logEndOffset;
+      return findTimestamp(this.#segments, { timestamp, start, end });
     });
   }
 

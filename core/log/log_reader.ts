@@ -1,7 +1,9 @@
 /**
  * Reads whole batches from a log's segments and from its gathered tail. Owns
  * where a read begins and ends; which offsets may be read is decided by who
- * asks. It must never change a byte, nor give a batch in parts.
+ * asks. It must never change a byte, nor give a batch in parts, nor pass over
+ * damage as if nothing had been there: what a batch's CRC doesn't cover must
+ * agree with what stands around it.
  *
  * @module
  */
@@ -35,11 +37,18 @@ export interface TimedOffset {
 /** The first record from offset `start` on at or after `timestamp`. */
 export function findTimestamp(
   segments: readonly Segment[],
-  { timestamp, start }: { readonly timestamp: number; readonly start: number },
+  { timestamp, start, end }: {
+    readonly timestamp: number;
+    readonly start: number;
+    /** The log's end. */
+    readonly end: number;
+  },
 ): TimedOffset | undefined {
-  for (const segment of segments) {
+  for (const [i, segment] of segments.entries()) {
     if (segment.maxTimestamp < timestamp) continue;
+    const endOffset = segments[i + 1]?.baseOffset ?? end;
     for (const batch of segment.batchesForTimestamp(timestamp, start)) {
+      if (batch.lastOffset >= endOffset) throw beyond(segment, batch);
       const found = decodeRecords(batch).find((record) =>
         record.timestamp >= timestamp && record.offset >= start
       );
@@ -55,6 +64,8 @@ interface ReadFrom extends LogReadOptions {
   readonly offset: number;
   /** Index of the segment that `offset` lies in. */
   readonly from: number;
+  /** The log's end. */
+  readonly endOffset: number;
 }
 
 /** What a read of one segment is given. */
@@ -62,7 +73,42 @@ interface SegmentRead extends LogReadOptions {
   readonly offset: number;
   /** The segment whose tail is gathered. */
   readonly active: Segment;
+  /** No batch of the segment reaches as far. */
+  readonly endOffset: number;
 }
+
+/** Where a read of one segment begins. */
+interface From {
+  readonly position: number;
+  /** No batch from there on begins before. */
+  readonly next: number;
+  /** Whether nothing that is wanted lies before, whatever is damaged. */
+  readonly isSure: boolean;
+}
+
+/** What a read of one segment found. */
+interface Found {
+  /** Where it begins and ends within what was read. */
+  readonly start: number;
+  readonly end: number;
+  /** The offset behind it; −1: nobody knows. */
+  readonly nextOffset: number;
+  /** Whether offsets are missing where it begins. */
+  readonly isGap: boolean;
+  /** Whether all that was read lies before what is wanted. */
+  readonly isBefore: boolean;
+  /** To be read at once, to find more; 0: there is no more. */
+  readonly needBytes: number;
+}
+
+const GAP: Found = {
+  start: 0,
+  end: 0,
+  nextOffset: -1,
+  isGap: true,
+  isBefore: true,
+  needBytes: 0,
+};
 
 /** Reads of one log. */
 export class LogReader {
@@ -86,9 +132,14 @@ export class LogReader {
   read(segments: readonly Segment[], options: ReadFrom): Uint8Array {
     const active = segments.at(-1)!;
     for (let at = options.from; at < segments.length; at++) {
-      const bytes = this.#readSegment(segments[at]!, { ...options, active });
+      const endOffset = segments[at + 1]?.baseOffset ?? options.endOffset;
+      const asked = { ...options, active, endOffset };
+      const bytes = this.#readSegment(segments[at]!, asked);
       if (bytes !== undefined) return bytes;
     }
+    // The last batch ends where the log does, unless its offset is damaged.
+    const { size } = active;
+    if (size + this.#staging.pendingBytes > 0) throw noBatch(active, size);
     return EMPTY;
   }
 
@@ -97,23 +148,23 @@ export class LogReader {
     options: SegmentRead,
   ): Uint8Array | undefined {
     const { offset, maxBytes, minOneBatch, active } = options;
-    const hint = this.#hints.position(segment.baseOffset, offset);
-    let position = hint ??
-      segment.offsetIndex.lookup(offset - segment.baseOffset);
-    let isSure = hint !== undefined || position === 0;
+    let from = this.#placeOf(segment, offset);
     let bytes = Math.max(maxBytes, BATCH_OVERHEAD) + READ_AHEAD_BYTES;
     for (;;) {
+      const { position } = from;
       const chunk = this.#chunk(segment, { position, bytes, active });
-      if (!isSure && !this.#mayLeadTo(offset, chunk)) {
-        isSure = true;
-        position = 0;
+      if (!from.isSure && !this.#mayLeadTo(offset, chunk)) {
+        from = { position: 0, next: segment.baseOffset, isSure: true };
         continue;
       }
-      const found = this.#wholeBatches(segment, chunk, {
-        ...options,
-        position,
-      });
+      const found = this.#wholeBatches(segment, chunk, { ...options, ...from });
+      if (found.isGap && !from.isSure) {
+        from = this.#before(segment, from);
+        continue;
+      }
       if (found.needBytes > 0 && (minOneBatch || found.isBefore)) {
+        // A file that became shorter has no more to give.
+        if (found.needBytes <= bytes) throw noBatch(segment, position);
         bytes = found.needBytes;
         continue;
       }
@@ -126,6 +177,26 @@ export class LogReader {
       }
       return chunk.subarray(found.start, found.end);
     }
+  }
+
+  /** Where a batch begins from which on `offset` is found. */
+  #placeOf(segment: Segment, offset: number): From {
+    const { baseOffset } = segment;
+    const hint = this.#hints.position(baseOffset, offset);
+    if (hint !== undefined) {
+      return { position: hint, next: offset, isSure: true };
+    }
+    const position = segment.offsetIndex.lookup(offset - baseOffset);
+    return { position, next: baseOffset, isSure: position === 0 };
+  }
+
+  /**
+   * The index entry before: a batch whose offset was damaged is told by the one
+   * that it follows. What a compaction left out looks the same at first.
+   */
+  #before({ offsetIndex, baseOffset }: Segment, { position }: From): From {
+    const earlier = offsetIndex.positionBefore(position);
+    return { position: earlier, next: baseOffset, isSure: true };
   }
 
   /**
@@ -156,64 +227,82 @@ export class LogReader {
     return chunk.subarray(0, segment.pread(chunk, position));
   }
 
-  /** Where the batches that may be read begin and end within `chunk`. */
+  /**
+   * Where the batches that may be read begin and end within `chunk`; those
+   * before damage are read, then it is told of.
+   */
   #wholeBatches(
     segment: Segment,
     chunk: Uint8Array,
-    options: SegmentRead & { readonly position: number },
-  ) {
+    options: SegmentRead & From,
+  ): Found {
     const { offset, upperOffset, maxBytes, minOneBatch, position } = options;
     const view = this.#view;
-    let start = -1;
+    let { next } = options;
+    let start = Infinity;
     let end = 0;
     let nextOffset = offset;
     let at = 0;
+    let isGap = false;
+    let needBytes = 0;
+    /** Where the last batch begins if it left a gap: its offset may be damaged. */
+    let doubtAt = Infinity;
     while (chunk.length - at >= BATCH_OVERHEAD) {
       view.moveTo(chunk, at);
       // Each field is read once: small batches make this the price of a read.
       const { sizeInBytes, baseOffset, lastOffsetDelta } = view;
+      const lastOffset = baseOffset + lastOffsetDelta;
       if (
         sizeInBytes < BATCH_OVERHEAD || lastOffsetDelta < 0 ||
-        view.magic !== MAGIC
+        view.magic !== MAGIC || baseOffset < next ||
+        lastOffset >= options.endOffset
       ) {
-        throw noBatch(segment, position + at);
+        if (!options.isSure) return GAP;
+        const whole = baseOffset < next ? Math.min(at, doubtAt) : at;
+        if (whole <= start) throw noBatch(segment, position + whole);
+        if (whole < end) nextOffset = -1;
+        end = Math.min(end, whole);
+        break;
       }
-      if (baseOffset + lastOffsetDelta < offset) {
+      doubtAt = baseOffset > next ? at : Infinity;
+      next = lastOffset + 1;
+      if (lastOffset < offset) {
         at += sizeInBytes;
         continue;
       }
-      if (start < 0) start = end = at;
+      if (start > at) {
+        start = end = at;
+        isGap = baseOffset > offset;
+      }
       const isFirst = start === at;
       if (baseOffset >= upperOffset) break;
       if (at + sizeInBytes - start > maxBytes && !(isFirst && minOneBatch)) {
         break;
       }
       if (at + sizeInBytes > chunk.length) {
+        if (!isFirst) break;
+        needBytes = at + sizeInBytes;
         // Asking for more of a file that ends in a batch would never end.
-        if (position + at + sizeInBytes > this.#sizeOf(segment, options)) {
-          throw noBatch(segment, position + at);
-        }
-        return {
-          start,
-          end,
-          nextOffset,
-          isBefore: false,
-          needBytes: isFirst ? at + sizeInBytes : 0,
-        };
+        if (position + needBytes <= this.#sizeOf(segment, options)) break;
+        throw noBatch(segment, position + at);
       }
-      at += sizeInBytes;
-      end = at;
-      nextOffset = baseOffset + lastOffsetDelta + 1;
+      end = at += sizeInBytes;
+      nextOffset = next;
     }
-    const isCut = start < 0 &&
-      position + chunk.length < this.#sizeOf(segment, options);
-    return {
-      start: Math.max(0, start),
-      end,
-      nextOffset,
-      isBefore: start < 0,
-      needBytes: isCut ? chunk.length * 2 + BATCH_OVERHEAD : 0,
-    };
+    if (start > end) return this.#nothing(segment, chunk, options);
+    return { start, end, nextOffset, isGap, isBefore: false, needBytes };
+  }
+
+  /** All batches of `chunk` end before what is wanted. */
+  #nothing(
+    segment: Segment,
+    chunk: Uint8Array,
+    options: SegmentRead & From,
+  ): Found {
+    const chunkEnd = options.position + chunk.length;
+    const isAll = chunkEnd >= this.#sizeOf(segment, options);
+    const needBytes = isAll ? 0 : chunk.length * 2 + BATCH_OVERHEAD;
+    return { ...GAP, isGap: isAll, needBytes };
   }
 
   #sizeOf(segment: Segment, { active }: SegmentRead): number {
@@ -232,5 +321,12 @@ function noBatch({ path }: Segment, position: number): KafkaError {
   return new KafkaError(
     "CORRUPT_MESSAGE",
     `Cannot read "${path}.log" at ${position}: no batch begins there`,
+  );
+}
+
+function beyond({ path }: Segment, { baseOffset }: BatchView): KafkaError {
+  return new KafkaError(
+    "CORRUPT_MESSAGE",
+    `Cannot read "${path}.log": a batch claims offset ${baseOffset}, which lies behind the segment's end`,
   );
 }

@@ -4,6 +4,7 @@
  *
  * @module
  */
+import { KafkaError } from "../errors.ts";
 import type { LogConfig } from "./log.ts";
 import type { Segment } from "./segment.ts";
 
@@ -63,10 +64,18 @@ export function isActiveTooOld(
     maxTimestamp >= 0 && nowMs - maxTimestamp > retentionMs;
 }
 
-/** Damage to a time index must not take young records along: the last say it, too. */
+/**
+ * Damage to a time index must not take young records along: the last say it,
+ * too. Where they can't be read, what the file says must not keep all behind it.
+ */
 function isOlderThan(segment: Segment, timeMs: number): boolean {
   if (ageFrom(segment) >= timeMs) return false;
-  segment.readNextOffset();
+  try {
+    segment.readNextOffset();
+  } catch (error) {
+    if (!(error instanceof KafkaError)) throw error;
+    return segment.mtimeMs < timeMs;
+  }
   return ageFrom(segment) < timeMs;
 }
 

@@ -185,6 +185,7 @@ export class Segment {
     const batch = new BatchView(chunk);
     let chunkAt = -1;
     let chunkBytes = 0;
+    let next = this.baseOffset;
     for (let at = position; at < this.size;) {
       if (chunkAt < 0 || at + BATCH_OVERHEAD > chunkAt + chunkBytes) {
         chunkBytes = this.pread(chunk, at);
@@ -194,6 +195,9 @@ export class Segment {
       batch.moveTo(chunk, at - chunkAt);
       this.checkBatch(batch, at);
       const { sizeInBytes } = batch;
+      // The base offset lies outside of the CRC.
+      if (batch.baseOffset < next) throw this.#noBatchAt(at);
+      next = batch.nextOffset;
       yield { position: at, batch };
       at += sizeInBytes;
     }
@@ -210,19 +214,24 @@ export class Segment {
 
   /**
    * The batches that may have a record at or after `timestamp`, whole; those
-   * that end before `startOffset` don't count.
+   * that end before `startOffset` don't count. Each is given when the one behind
+   * it was seen to follow.
    */
   *batchesForTimestamp(
     timestamp: number,
     startOffset: number,
   ): Generator<BatchView> {
     const from = this.offsetIndex.lookup(this.timeIndex.lookup(timestamp));
+    let found: BatchView | undefined;
     for (const located of this.batchesFrom(from)) {
+      if (found !== undefined) yield found;
+      found = undefined;
       const { batch } = located;
       if (batch.maxTimestamp < timestamp || batch.isControl) continue;
       if (batch.lastOffset < startOffset || batch.recordCount === 0) continue;
-      yield this.wholeBatch(located);
+      found = this.wholeBatch(located);
     }
+    if (found !== undefined) yield found;
   }
 
   /** The whole batch that was found at a position. */

@@ -13,6 +13,7 @@ import {
 import { resolveBrokerConfig, resolveTopicConfig } from "../config/resolve.ts";
 import { DiskError, type DiskFile, type Env } from "../env/env.ts";
 import { KafkaError } from "../errors.ts";
+import { takeIn } from "../partition/follower.ts";
 import { batchesOf } from "../record/batch.ts";
 import { buildBatch } from "../record/builder.ts";
 import type { Log } from "./log.ts";
@@ -175,6 +176,12 @@ Deno.test("a follower takes no damaged batch, none twice, and none of a later ep
   }).slice();
   log.appendAsFollower(batch, { leaderEpochMax: 3 });
   assertEquals(log.logEndOffset, 24, "epoch 4 is none of the leader's of 3");
+  const asked = { leader: 2, leaderEpoch: 3, offset: 24, lastFetchedEpoch: 1 };
+  const marks = { logStartOffset: 0, highWatermark: 0 };
+  const answer = { ...marks, divergingEpoch: undefined, records: batch };
+  // Without a word the follower would ask for it again and again.
+  const take = () => takeIn(log, { ...asked, ...marks }, answer);
+  assertThrows(take, KafkaError, "of epoch 4");
   const damaged = batch.slice();
   damaged[damaged.length - 1]! ^= 1;
   assertThrows(() => log.appendAsFollower(damaged), KafkaError, "damaged");

@@ -5,6 +5,7 @@
  *
  * @module
  */
+import { KafkaError } from "../errors.ts";
 import type { Log } from "../log/log.ts";
 import { BATCH_OVERHEAD, BatchView } from "../record/batch.ts";
 
@@ -51,7 +52,18 @@ export function takeIn(
     log.appendAsFollower(records, { leaderEpochMax: leaderEpoch });
   }
   log.deleteRecordsBefore(Math.min(logStartOffset, log.logEndOffset));
-  return log.logEndOffset > before ? "appended" : "nothing";
+  if (log.logEndOffset > before) return "appended";
+  if (records.length >= BATCH_OVERHEAD) throw foreign(log, records);
+  return "nothing";
+}
+
+/** Asked for again at once, it would be the same: it was damaged, or led by another. */
+function foreign({ name }: Log, records: Uint8Array): KafkaError {
+  const { baseOffset, partitionLeaderEpoch } = new BatchView(records);
+  return new KafkaError(
+    "CORRUPT_MESSAGE",
+    `Cannot append to ${name}: the batch at ${baseOffset} is of epoch ${partitionLeaderEpoch}, which its leader doesn't lead in`,
+  );
 }
 
 /**

@@ -251,8 +251,10 @@ export class Cleaner {
     segment: Segment,
     group: readonly Segment[],
   ): AsyncGenerator<BatchView> {
-    const { pace } = this.#options;
+    const { pace, log: { segments } } = this.#options;
     const walk = walkBatches(segment, { size: segment.size });
+    let next = segment.baseOffset;
+    const end = segments[segments.indexOf(segment) + 1]!.baseOffset;
     for (;;) {
       // Whoever had a turn since the last batch may have deleted it.
       this.#check([segment]);
@@ -265,7 +267,13 @@ export class Cleaner {
       if (!batch.isCrcValid()) {
         throw this.#corrupt(segment, { position, why: "its CRC is wrong" });
       }
-      const { sizeInBytes } = batch;
+      // One that claims a later offset would supersede what really is later.
+      const { sizeInBytes, baseOffset, nextOffset } = batch;
+      if (baseOffset < next || nextOffset > end) {
+        const why = `its offset can't be ${baseOffset}`;
+        throw this.#corrupt(segment, { position, why });
+      }
+      next = nextOffset;
       yield batch;
       this.#bytesRead += sizeInBytes;
       pace.count(sizeInBytes);

@@ -173,6 +173,21 @@ Deno.test("a log whose records are damaged is left alone, and others are not", a
   assertEquals(a.views().length, before);
 });
 
+Deno.test("a batch with a damaged offset supersedes nothing", async () => {
+  for (const bit of [0, 1, 4, 20]) {
+    const [a] = await twoLogs();
+    const file = a.disk.open(`${a.log.segments[0]!.path}.log`, "write");
+    const { position } = [...a.log.segments[0]!.batchesFrom(0)][1]!;
+    const byte = new Uint8Array(1);
+    const at = position + 7 - (bit >> 3);
+    file.pread(byte, at);
+    file.pwriteAll(byte.map((value) => value ^ 1 << (bit & 7)), at);
+    const { round } = cleaning([a]);
+    const refused = "a-0 is not compacted until the next start";
+    assertEquals(await round(), [refused], `bit ${bit}`);
+  }
+});
+
 Deno.test("a log for which the disk has no room is tried again with the next round", async () => {
   const [a, b] = await twoLogs();
   const error = new DiskError("NoSpace", "No room is left");
