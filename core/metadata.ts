@@ -28,8 +28,8 @@ export type { MetadataTree } from "./metadata/tree.ts";
 /** What {@linkcode readMetadata} found. */
 export interface MetadataView {
   /**
-   * `brokers`, `clientQuotas`, `configs`, `controllers`, `features`,
-   * `producerIds`, `scram`, `topics`. Secrets are replaced by `(redacted)`.
+   * `acls`, `brokers`, `clientQuotas`, `configs`, `controllers`,
+   * `delegationTokens`, `features`, `producerIds`, `scram`, `topics`. Secrets are replaced by `(redacted)`.
    */
   readonly tree: MetadataTree;
   /** The offset after the last record that is in it. */

@@ -286,6 +286,8 @@ export function shown(image: MetadataImage): unknown {
     features: [...image.features],
     quotas: [...image.quotas.values()],
     scram: [...image.scramCredentials],
+    acls: [...image.acls],
+    tokens: [...image.delegationTokens],
     nextProducerId: image.nextProducerId,
   });
 }

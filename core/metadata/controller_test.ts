@@ -243,6 +243,37 @@ Deno.test("controllers that have registered stay in the image until they are rem
   assertEquals(cluster.image.controllers.size, 0);
 });
 
+Deno.test("access control entries and delegation tokens are kept until they are removed", () => {
+  const { image } = new Cluster();
+  const id = incarnation(1, 2);
+  const entry = metadataRecord("AccessControlEntry", {
+    id,
+    resourceType: 2,
+    resourceName: "t",
+    patternType: 3,
+    principal: "User:a",
+    host: "*",
+    operation: 3,
+    permissionType: 3,
+  });
+  const token = metadataRecord("DelegationToken", {
+    owner: "User:a",
+    requester: "User:a",
+    renewers: ["User:b"],
+    maxTimestamp: 7,
+    tokenId: "x",
+  });
+  for (const record of [entry, token]) image.apply(record);
+  // Clusters that once had ZooKeeper tell of it.
+  image.apply(metadataRecord("ZkMigrationState", { zkMigrationState: 4 }));
+  assertEquals([...image.acls.values()], [entry.value]);
+  assertEquals([...image.delegationTokens.values()], [token.value]);
+  assertSnapshotEqual(image);
+  image.apply(metadataRecord("RemoveAccessControlEntry", { id }));
+  image.apply(metadataRecord("RemoveDelegationToken", { tokenId: "x" }));
+  assertEquals([image.acls.size, image.delegationTokens.size], [0, 0]);
+});
+
 Deno.test("a controller registers where metadata.version knows it, and a level that it can't take is refused", () => {
   const cluster = new Cluster();
   const registration: ControllerRegistration = {

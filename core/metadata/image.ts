@@ -1,7 +1,7 @@
 /**
  * The cluster's metadata as of one offset: features, brokers, controllers,
- * topics, configs, quotas, credentials, producer ids, with the look-ups that
- * handlers need. Owns what a record means; decides nothing. Replaying the same
+ * topics, configs, quotas, credentials, access control entries, producer ids,
+ * with the look-ups that handlers need. Owns what a record means; decides nothing. Replaying the same
  * records gives the same image.
  *
  * @module
@@ -41,6 +41,12 @@ export interface BrokerImage {
 
 /** One registered controller. */
 export type ControllerImage = MetadataValue<"RegisterController">;
+
+/** An access control entry; it is kept, and nothing enforces it. */
+export type AccessControlEntry = MetadataValue<"AccessControlEntry">;
+
+/** A delegation token; it is kept, and nobody logs in with it. */
+export type DelegationToken = MetadataValue<"DelegationToken">;
 
 /** One partition. Replaced, never changed. */
 export interface PartitionImage {
@@ -106,6 +112,8 @@ export class MetadataImage {
   readonly #features = new Map<string, number>();
   readonly #quotas = new Map<string, QuotaImage>();
   readonly #scram = new Map<string, Map<number, ScramCredential>>();
+  readonly #acls = new Map<Uuid, AccessControlEntry>();
+  readonly #tokens = new Map<string, DelegationToken>();
   #nextProducerId = 0;
   #delta = new MutableDelta();
 
@@ -130,6 +138,16 @@ export class MetadataImage {
     ReadonlyMap<number, ScramCredential>
   > {
     return this.#scram;
+  }
+
+  /** Access control entries by id. */
+  get acls(): ReadonlyMap<Uuid, AccessControlEntry> {
+    return this.#acls;
+  }
+
+  /** Delegation tokens by id. */
+  get delegationTokens(): ReadonlyMap<string, DelegationToken> {
+    return this.#tokens;
   }
 
   /** Registered brokers by id. */
@@ -217,6 +235,8 @@ export class MetadataImage {
     refill(this.#features, other.#features);
     refill(this.#quotas, other.#quotas);
     refill(this.#scram, other.#scram);
+    refill(this.#acls, other.#acls);
+    refill(this.#tokens, other.#tokens);
     this.#nextProducerId = other.#nextProducerId;
   }
 
@@ -295,8 +315,21 @@ export class MetadataImage {
       case "UnregisterController":
         this.#controllers.delete(record.value.controllerId);
         return;
+      case "AccessControlEntry":
+        this.#acls.set(record.value.id, record.value);
+        return;
+      case "RemoveAccessControlEntry":
+        this.#acls.delete(record.value.id);
+        return;
+      case "DelegationToken":
+        this.#tokens.set(record.value.tokenId, record.value);
+        return;
+      case "RemoveDelegationToken":
+        this.#tokens.delete(record.value.tokenId);
+        return;
       case "ClearElr":
         return this.#clearElr(record.value.topicName);
+      case "ZkMigrationState":
       case "NoOp":
       case "BeginTransaction":
       case "EndTransaction":

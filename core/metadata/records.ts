@@ -186,6 +186,64 @@ const REMOVE_TOPIC_RECORD = message({
   topicId: uuid("0+"),
 });
 
+/** A token stands for a login; the record holds no secret (KIP-48). */
+const DELEGATION_TOKEN_RECORD = message({
+  name: "DelegationTokenRecord",
+  versions: "0",
+  flexible: "0+",
+}, {
+  owner: string("0+"),
+  requester: string("0+"),
+  renewers: array("0+", string()),
+  issueTimestamp: int64("0+"),
+  maxTimestamp: int64("0+"),
+  expirationTimestamp: int64("0+"),
+  tokenId: string("0+"),
+});
+
+/** A token stands for nobody any more. */
+const REMOVE_DELEGATION_TOKEN_RECORD = message({
+  name: "RemoveDelegationTokenRecord",
+  versions: "0",
+  flexible: "0+",
+}, {
+  tokenId: string("0+"),
+});
+
+/** A principal may, or may not, do something with some resources. */
+const ACCESS_CONTROL_ENTRY_RECORD = message({
+  name: "AccessControlEntryRecord",
+  versions: "0",
+  flexible: "0+",
+}, {
+  id: uuid("0+"),
+  resourceType: int8("0+"),
+  resourceName: string("0+"),
+  patternType: int8("0+"),
+  principal: string("0+"),
+  host: string("0+"),
+  operation: int8("0+"),
+  permissionType: int8("0+"),
+});
+
+/** An access control entry counts no more. */
+const REMOVE_ACCESS_CONTROL_ENTRY_RECORD = message({
+  name: "RemoveAccessControlEntryRecord",
+  versions: "0",
+  flexible: "0+",
+}, {
+  id: uuid("0+"),
+});
+
+/** How far the move away from ZooKeeper was, in clusters that were moved. */
+const ZK_MIGRATION_STATE_RECORD = message({
+  name: "ZkMigrationStateRecord",
+  versions: "0",
+  flexible: "0+",
+}, {
+  zkMigrationState: int8("0+"),
+});
+
 /** A user can prove a password by SCRAM; the record holds no password. */
 const USER_SCRAM_CREDENTIAL_RECORD = message({
   name: "UserScramCredentialRecord",
@@ -341,6 +399,7 @@ export const METADATA_RECORDS = {
   FenceBroker: { apiKey: 7, version: 0, schema: FENCE_BROKER_RECORD },
   UnfenceBroker: { apiKey: 8, version: 0, schema: UNFENCE_BROKER_RECORD },
   RemoveTopic: { apiKey: 9, version: 0, schema: REMOVE_TOPIC_RECORD },
+  DelegationToken: { apiKey: 10, version: 0, schema: DELEGATION_TOKEN_RECORD },
   UserScramCredential: {
     apiKey: 11,
     version: 0,
@@ -354,7 +413,22 @@ export const METADATA_RECORDS = {
     version: 2,
     schema: BROKER_REGISTRATION_CHANGE_RECORD,
   },
+  AccessControlEntry: {
+    apiKey: 18,
+    version: 0,
+    schema: ACCESS_CONTROL_ENTRY_RECORD,
+  },
+  RemoveAccessControlEntry: {
+    apiKey: 19,
+    version: 0,
+    schema: REMOVE_ACCESS_CONTROL_ENTRY_RECORD,
+  },
   NoOp: { apiKey: 20, version: 0, schema: NO_OP_RECORD },
+  ZkMigrationState: {
+    apiKey: 21,
+    version: 0,
+    schema: ZK_MIGRATION_STATE_RECORD,
+  },
   RemoveUserScramCredential: {
     apiKey: 22,
     version: 0,
@@ -370,6 +444,11 @@ export const METADATA_RECORDS = {
     apiKey: 25,
     version: 0,
     schema: ABORT_TRANSACTION_RECORD,
+  },
+  RemoveDelegationToken: {
+    apiKey: 26,
+    version: 0,
+    schema: REMOVE_DELEGATION_TOKEN_RECORD,
   },
   RegisterController: {
     apiKey: 27,

@@ -47,6 +47,12 @@ export function* snapshotRecords(
       yield metadataRecord("ClientQuota", { entity, key, value });
     }
   }
+  for (const token of image.delegationTokens.values()) {
+    yield metadataRecord("DelegationToken", token);
+  }
+  for (const entry of image.acls.values()) {
+    yield metadataRecord("AccessControlEntry", entry);
+  }
   if (image.nextProducerId > 0) {
     yield metadataRecord("ProducerIds", {
       brokerId: -1,

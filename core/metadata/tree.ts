@@ -33,6 +33,7 @@ const ENTITY_NAMES: ReadonlyMap<string, string> = new Map([
 /** All there is of the cluster, each by name; secrets are not shown. */
 export function metadataTree(image: MetadataImage): MetadataTree {
   return {
+    acls: branch([...image.acls.values()], ({ id, ...entry }) => [id, entry]),
     brokers: branch([...image.brokers.values()], (broker) => [
       String(broker.id),
       brokerTree(broker),
@@ -46,6 +47,10 @@ export function metadataTree(image: MetadataImage): MetadataTree {
       const { controllerId, features, ...rest } = controller;
       return [String(controllerId), { ...rest, features: levels(features) }];
     }),
+    delegationTokens: branch(
+      [...image.delegationTokens.values()],
+      ({ tokenId, ...token }) => [tokenId, token],
+    ),
     features: branch([...image.features], (feature) => feature),
     producerIds: { nextProducerId: image.nextProducerId },
     scram: scramTree(image),

@@ -435,7 +435,7 @@ export class Broker {
     const config = () => this.#config;
     this.#inBackground(partitionChores({ config, folder, hosting, cleaner }));
     this.#accept(listeners, { clients, services });
-    this.#undo.push(() => this.#leave(metadata, lifecycle));
+    this.#undo.push(() => this.#leave(parts, lifecycle));
     this.#serving = () => ({
       nodeId: this.nodeId,
       image: metadata.image,
@@ -553,14 +553,14 @@ export class Broker {
     });
   }
 
-  /** Others take over first, where there are others. */
+  /** Others take over first, where there are others; and they hear of it. */
   async #leave(
-    { image }: MetadataLog,
+    { metadata: { image }, roles }: Parts,
     lifecycle: BrokerLifecycle,
   ): Promise<void> {
-    const isAlone = ![...image.brokers.values()]
+    const isNoted = !roles.isController || [...image.brokers.values()]
       .some(({ id, isFenced }) => id !== this.nodeId && !isFenced);
-    if (isAlone || this.#isLast || this.#isFailed) return;
+    if (!isNoted || this.#isLast || this.#isFailed) return;
     await lifecycle.leave();
   }
 

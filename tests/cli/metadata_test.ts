@@ -68,7 +68,7 @@ Deno.test("kf metadata ls, cat and find show the cluster of a broker that runs, 
     assertEquals(
       [root.stdout.trim().replaceAll("\n", " "), root.stderr],
       [
-        "brokers clientQuotas configs controllers features producerIds scram topics",
+        "acls brokers clientQuotas configs controllers delegationTokens features producerIds scram topics",
         "",
       ],
     );
