@@ -88,6 +88,7 @@ export const FAMILIES: Readonly<Record<string, string>> = {
   profile: family("profile", "named settings"),
   cluster: family("cluster", "the cluster"),
   leader: family("leader", "leaders of partitions"),
+  reassign: family("reassign", "moves of partitions"),
   dlq: family("dlq", "dead letters"),
   bench: family("bench", "throughput and latency"),
   verify: family("verify", "what was promised, proved"),

@@ -23,6 +23,12 @@ export {
   type ExpressionRecord,
 } from "../core/expression/expression.ts";
 export { ExpressionError } from "../core/expression/expression_error.ts";
+export {
+  type PlannedBroker,
+  type PlannedPartition,
+  planReassignment,
+  type ReassignmentOptions,
+} from "../core/client/reassignment.ts";
 export { partitionOfKey } from "../core/client/partitioner.ts";
 export { Regex } from "../core/expression/regex.ts";
 export { RegexError } from "../core/expression/regex_pattern.ts";

@@ -41,7 +41,7 @@ function refuseImpossible(changes: readonly Change[]): void {
       `kf: Cannot bring topic "${topic}" from ${from} to ${to} ${name}: ` +
         (name === "partitions"
           ? "partitions are never taken away; make a new topic\n"
-          : "moving replicas is not what apply does\n"),
+          : `kf reassign plan ${topic} -r ${to} does that\n`),
     );
   }
   if (refused.length > 0) throw new ItemsFailed("not possible");

@@ -53,6 +53,10 @@ export const KAFKA_FLAGS: Readonly<Record<string, string>> = {
 /** What `answerOfMoves` prints. */
 export const MOVES_JSON = '[{"topic","partition","from","to"}]';
 
+/** What commands that move partitions print. */
+export const OUTCOMES_JSON =
+  '[{"topic","partition","from","to","bytes","outcome"}]';
+
 /** `topics.yaml`. */
 export const TOPICS_FILE: FlagSpec = {
   name: "file",

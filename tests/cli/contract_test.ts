@@ -24,6 +24,7 @@ const RECORD =
 const LEDGER =
   '{"run":"x","topic":"t","acks":"all","isIdempotent":true,"keys":10,"valueBytes":100}\n';
 const TOPICS = "topics:\n  t:\n    partitions: 1\n";
+const PLAN = '{"partitions":[{"topic":"t","partition":0,"replicas":[1]}]}';
 
 /** Arguments that lead each command that asks a cluster as far as asking. */
 const NEEDS: Readonly<Record<string, { args: string[]; stdin?: string }[]>> = {
@@ -71,6 +72,11 @@ const NEEDS: Readonly<Record<string, { args: string[]; stdin?: string }[]>> = {
     { args: ["--all"] },
     { args: ["t:0", "--unclean", "-y"] },
   ],
+  "reassign plan": [{ args: [] }, { args: ["t", "-r", "1", "--to", "1"] }],
+  "reassign apply": [{ args: ["-", "-y"], stdin: PLAN }],
+  "reassign drain": [{ args: ["--broker", "1", "-y"] }],
+  "reassign list": [{ args: [] }],
+  "reassign cancel": [{ args: ["--all", "-y"] }, { args: ["t:0", "-y"] }],
   "diff": [{ args: ["-f", "-"], stdin: TOPICS }],
   "apply": [{ args: ["-f", "-", "-y"], stdin: TOPICS }],
   "gen": [{ args: ["t"] }, { args: ["t", "--format", "json"] }],
@@ -270,6 +276,7 @@ Deno.test("a name without address is the failing step of every command", async (
 const ANYWHERE = [
   ...["topic list", "topic describe", "topic config", "topic trim", "diff"],
   ...["cluster info", "cluster health", "cluster quorum", "cluster features"],
+  ...["reassign list", "reassign cancel"],
   "apply",
 ];
 

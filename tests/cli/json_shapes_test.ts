@@ -143,6 +143,11 @@ const LINES: readonly (readonly [path: string, rest: string])[] = [
   ["metadata shell", "--data DATA"],
   ["logdirs", "made"],
   ["leader elect", "made:0"],
+  ["reassign plan", ""],
+  ["reassign apply", "- -y"],
+  ["reassign drain", "--broker 2 -y"],
+  ["reassign list", ""],
+  ["reassign cancel", "--all -y"],
   ["group describe", "readers"],
   ["group delete", "readers -y"],
   ["topic delete", "made -y"],
@@ -154,6 +159,8 @@ const LINES: readonly (readonly [path: string, rest: string])[] = [
 
 /** What commands read from stdin, where that is not a file of topics. */
 const STDIN: Readonly<Record<string, string>> = {
+  "reassign apply":
+    '{"partitions":[{"topic":"made","partition":0,"replicas":[1]}]}',
   "metadata shell": "ls topics\ncat topics/made\nfind made\n",
 };
 
@@ -174,6 +181,11 @@ const EMPTY: Readonly<Record<string, RegExp>> = {
   "group describe": /members is empty/,
   "log dump": /headers is empty/,
   consume: /headers is empty/,
+  // One broker has nobody to move anything to; tests/cluster fills these.
+  "reassign plan": /partitions is empty/,
+  "reassign drain": /\$ is empty/,
+  "reassign list": /\$ is empty/,
+  "reassign cancel": /\$ is empty/,
   // Every promise is kept.
   "verify consume": /violations is empty/,
 };

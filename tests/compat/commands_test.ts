@@ -67,6 +67,8 @@ const TOPICS = `topics:
   made: { partitions: 4 }
 `;
 
+const PLAN = '{"partitions":[{"topic":"made","partition":0,"replicas":[1]}]}';
+
 /** In order: each builds on those before it. */
 const STEPS: readonly (Step | string)[] = [
   "cluster health --wait --timeout 20s",
@@ -148,6 +150,15 @@ const STEPS: readonly (Step | string)[] = [
   "leader elect made:0 --unclean -y",
   "leader elect missing",
   "leader elect made:9",
+  "reassign plan",
+  { line: "reassign apply - -y", stdin: PLAN },
+  { line: "reassign apply - -y", stdin: PLAN.replace("[1]", "[1,2]") },
+  { line: "reassign apply - -y", stdin: PLAN.replace("made", "missing") },
+  "reassign plan -r 2",
+  "reassign drain --broker 1 -y",
+  "reassign drain --broker 2 -y",
+  "reassign list",
+  "reassign cancel --all -y",
   "topic trim made --before 1 -p 0 --dry-run",
   "topic trim made --before 1 -p 0 -y",
   "topic trim made --before 99 -p 0 -y",
