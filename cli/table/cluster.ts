@@ -4,7 +4,7 @@
  * @module
  */
 import type { CommandSpec } from "../command.ts";
-import { DRY_RUN } from "./flags.ts";
+import { DRY_RUN, YES } from "./flags.ts";
 
 /** In the order of the help. */
 export const CLUSTER: readonly CommandSpec[] = [
@@ -87,6 +87,21 @@ export const CLUSTER: readonly CommandSpec[] = [
     json:
       '[{"nodeId","apis":[{"apiKey","name","minVersion","maxVersion"}],"features":{name:level}}]',
     load: () => import("../commands/cluster_api_versions.ts"),
+  },
+  {
+    path: "cluster remove",
+    summary: "forget a broker that is stopped, empty and won't come back",
+    script: "kafka-cluster.sh unregister",
+    arguments: { name: "N", min: 1, max: 1, brief: "the broker's id" },
+    flags: [DRY_RUN, YES],
+    more:
+      "It is refused while the broker runs, or still has replicas: kf reassign drain --broker N moves them. A broker that is started again registers again.",
+    examples: [
+      { line: "kf cluster remove 4", does: "asks first" },
+      { line: "kf cluster remove 4 --dry-run", does: "whether it could be" },
+    ],
+    json: '{"nodeId","removed"}',
+    load: () => import("../commands/cluster_remove.ts"),
   },
   {
     path: "logdirs",

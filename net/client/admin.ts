@@ -556,6 +556,11 @@ export class Admin {
     });
   }
 
+  /** Has the cluster forget a broker that won't come back. */
+  unregisterBroker(nodeId: number): Promise<void> {
+    return this.#beneath.unregister(nodeId);
+  }
+
   /** The log folders of all brokers: of `topics`, or of all. */
   describeLogDirs(topics?: readonly string[]): Promise<LogDirDescription[]> {
     return this.#beneath.logDirs(topics);

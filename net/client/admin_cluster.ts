@@ -11,6 +11,7 @@ import { API_VERSIONS } from "../wire/18_api_versions.ts";
 import { DESCRIBE_LOG_DIRS } from "../wire/35_describe_log_dirs.ts";
 import { DESCRIBE_QUORUM } from "../wire/55_describe_quorum.ts";
 import { UPDATE_FEATURES } from "../wire/57_update_features.ts";
+import { UNREGISTER_BROKER } from "../wire/64_unregister_broker.ts";
 import type {
   FeatureChange,
   FeatureDescription,
@@ -122,6 +123,15 @@ export class AdminCluster {
     const what = "Cannot update features";
     check(answer, what);
     for (const result of answer.results) check(result, what);
+  }
+
+  async unregister(brokerId: number): Promise<void> {
+    await this.#change(async () =>
+      check(
+        await this.#cluster.ask("controller", UNREGISTER_BROKER, { brokerId }),
+        `Cannot remove broker ${brokerId}`,
+      )
+    );
   }
 
   async logDirs(

@@ -66,6 +66,7 @@ const NEEDS: Readonly<Record<string, { args: string[]; stdin?: string }[]>> = {
     { args: ["--upgrade", "metadata.version=28"] },
   ],
   "cluster api-versions": [{ args: [] }],
+  "cluster remove": [{ args: ["2", "-y"] }],
   "logdirs": [{ args: [] }],
   "leader elect": [
     { args: ["t"] },
@@ -276,7 +277,7 @@ Deno.test("a name without address is the failing step of every command", async (
 const ANYWHERE = [
   ...["topic list", "topic describe", "topic config", "topic trim", "diff"],
   ...["cluster info", "cluster health", "cluster quorum", "cluster features"],
-  ...["reassign list", "reassign cancel"],
+  ...["cluster remove", "reassign list", "reassign cancel"],
   "apply",
 ];
 

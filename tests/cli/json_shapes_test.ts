@@ -135,6 +135,7 @@ const LINES: readonly (readonly [path: string, rest: string])[] = [
   ["cluster quorum", ""],
   ["cluster features", ""],
   ["cluster api-versions", ""],
+  ["cluster remove", "2 --dry-run"],
   ["log dump", "DATA --records"],
   ["log repair", "DIR/broken-0 -y"],
   ["metadata ls", "/topics --data DATA"],

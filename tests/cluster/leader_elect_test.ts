@@ -5,64 +5,24 @@
  * @module
  */
 import { assertEquals, assertMatch } from "@std/assert";
-import { createAdmin } from "../../net/client.ts";
-import { kf, until } from "../fixtures.ts";
+import { kf } from "../fixtures.ts";
 import { Cluster } from "./cluster.ts";
+import { ask, becomes, createTopic, leaders } from "./operator.ts";
 
 /** Runs `kf leader elect …` against the nodes that run. */
 async function elect(cluster: Cluster, ...args: string[]) {
-  const { code, stdout, stderr } = await kf([
-    "leader",
-    "elect",
-    ...args,
-    "-b",
-    cluster.addresses,
-    "--format",
-    "json",
-  ]);
+  const line = ["leader elect", ...args].join(" ");
+  const { code, stdout, stderr } = await ask(cluster, line);
   return { code, stderr, rows: stdout === "" ? [] : JSON.parse(stdout) };
 }
 
-/** Leader and in-sync replicas by partition, as `leader/isr`. */
-async function leaders(cluster: Cluster, topic: string): Promise<string[]> {
-  const admin = createAdmin({ "bootstrap.servers": cluster.addresses });
-  try {
-    const [described] = await admin.describeTopics([topic]);
-    return described!.partitions.map(({ leader, isr }) =>
-      `${leader}/${isr.toSorted()}`
-    );
-  } finally {
-    await admin.close();
-  }
-}
-
-async function create(
-  cluster: Cluster,
-  name: string,
-  assignments: readonly (readonly number[])[],
-): Promise<void> {
-  const admin = createAdmin({ "bootstrap.servers": cluster.addresses });
-  const [created] = await admin.createTopics([{ name, assignments }]);
-  await admin.close();
-  if (created?.error) throw created.error;
-  await until(
-    `${name} is led`,
-    async () =>
-      (await leaders(cluster, name)).every((each) => !each.startsWith("-")),
-  );
-}
-
 function become(cluster: Cluster, topic: string, wanted: readonly string[]) {
-  return until(
-    `${topic} becomes ${wanted}`,
-    async () =>
-      `${await leaders(cluster, topic).catch(() => "")}` === `${wanted}`,
-  );
+  return becomes(() => leaders(cluster, topic), wanted);
 }
 
 Deno.test("after a restart the preferred replicas lead again, all at once or those that are named", async () => {
   await using cluster = await Cluster.start({ nodes: 3 });
-  await create(cluster, "t", [[1, 2], [1, 3], [2, 1]]);
+  await createTopic(cluster, "t", [[1, 2], [1, 3], [2, 1]]);
   await cluster.node(1).stop();
   await become(cluster, "t", ["2/2", "3/3", "2/2"]);
   const away = await elect(cluster, "t:0");
@@ -106,7 +66,7 @@ Deno.test("after a restart the preferred replicas lead again, all at once or tho
 
 Deno.test("a replica that is not in sync leads only when somebody said yes to the losses", async () => {
   await using cluster = await Cluster.start({ nodes: 3 });
-  await create(cluster, "t", [[1, 2]]);
+  await createTopic(cluster, "t", [[1, 2]]);
   await become(cluster, "t", ["1/1,2"]);
   await cluster.node(2).stop();
   await become(cluster, "t", ["1/1"]);

@@ -6,76 +6,28 @@
  * @module
  */
 import { assert, assertEquals, assertMatch } from "@std/assert";
-import { createAdmin } from "../../net/client.ts";
-import { kf, kfCommand, run, temporaryFolder, until } from "../fixtures.ts";
+import { kfCommand, run, temporaryFolder } from "../fixtures.ts";
 import { Cluster } from "./cluster.ts";
+import {
+  answer,
+  ask,
+  assertKept,
+  becomes,
+  fillTopic,
+  places,
+} from "./operator.ts";
 
-/** By key, so that every partition gets some. */
-const RECORDS = Array.from({ length: 300 }, (_, i) => `${i}:v${i}\n`).join("");
-
-/** Runs `kf …` against the nodes that run. */
-function ask(cluster: Cluster, line: string, stdin = "") {
-  const words = [...line.split(" "), "-b", cluster.addresses];
-  return kf([...words, "--format", "json"], { stdin });
-}
-
-/** The answer of a line that must work. */
-async function answer(cluster: Cluster, line: string, stdin = "") {
-  const { code, stdout, stderr } = await ask(cluster, line, stdin);
-  assertEquals(code, 0, `${line}: ${stderr}`);
-  return { rows: JSON.parse(stdout), stdout, stderr };
-}
-
-/** Leader and replicas by partition, as `1:1,2`, and `*` when not all are in sync. */
-async function places(cluster: Cluster, topic: string): Promise<string[]> {
-  const admin = createAdmin({ "bootstrap.servers": cluster.addresses });
-  try {
-    const [described] = await admin.describeTopics([topic]);
-    return described!.partitions.map(({ leader, replicas, isr }) =>
-      `${leader}:${replicas}${isr.length < replicas.length ? "*" : ""}`
-    );
-  } finally {
-    await admin.close();
-  }
-}
-
-function become(cluster: Cluster, topic: string, wanted: readonly string[]) {
-  return until(
-    `${topic} becomes ${wanted}`,
-    async () =>
-      `${await places(cluster, topic).catch(() => "")}` === `${wanted}`,
-  );
-}
-
-/** A topic on the brokers that are given, with records. */
-async function fill(
-  cluster: Cluster,
-  name: string,
-  assignments: readonly (readonly number[])[],
-): Promise<void> {
-  const admin = createAdmin({ "bootstrap.servers": cluster.addresses });
-  const [created] = await admin.createTopics([{ name, assignments }]);
-  await admin.close();
-  if (created?.error) throw created.error;
-  const sent = await ask(cluster, `produce ${name} -K :`, RECORDS);
-  assertEquals(sent.code, 0, sent.stderr);
-}
-
-async function assertKept(cluster: Cluster, topic: string): Promise<void> {
-  const read = await kf(
-    ["consume", topic, "-e", "-f", "%k:%v\\n", "-b", cluster.addresses],
-  );
-  assertEquals(
-    read.stdout.split("\n").sort(),
-    RECORDS.split("\n").sort(),
-    read.stderr,
-  );
+interface Row {
+  readonly partition: number;
+  readonly to: readonly number[];
+  readonly bytes: number;
+  readonly outcome: string;
 }
 
 Deno.test("a plan that is carried out gives each broker its share and its leaders, with every record", async () => {
   await using cluster = await Cluster.start({ nodes: 3 });
   const six = Array.from({ length: 6 }, (_, i) => i % 2 ? [1, 2] : [2, 1]);
-  await fill(cluster, "t", six);
+  await fillTopic(cluster, "t", six);
   const plan = await answer(cluster, "reassign plan");
   assertEquals(plan.rows.version, 1);
   assertMatch(plan.stderr, /broker 3: 0 to 4 replicas, first of 0 to 2\n/);
@@ -96,9 +48,8 @@ Deno.test("a plan that is carried out gives each broker its share and its leader
   const wanted = new Map(
     (done.rows as Row[]).map(({ partition, to }) => [partition, to]),
   );
-  await become(
-    cluster,
-    "t",
+  await becomes(
+    () => places(cluster, "t"),
     six.map((ids, i) => wanted.get(i) ?? ids).map((ids) => `${ids[0]}:${ids}`),
   );
   await assertKept(cluster, "t");
@@ -110,16 +61,9 @@ Deno.test("a plan that is carried out gives each broker its share and its leader
   );
 });
 
-interface Row {
-  readonly partition: number;
-  readonly to: readonly number[];
-  readonly bytes: number;
-  readonly outcome: string;
-}
-
 Deno.test("a broker is emptied, and another replication factor is a plan like any other", async () => {
   await using cluster = await Cluster.start({ nodes: 3 });
-  await fill(cluster, "t", [[1, 2], [3, 1], [2, 3]]);
+  await fillTopic(cluster, "t", [[1, 2], [3, 1], [2, 3]]);
   const dry = await answer(cluster, "reassign drain --broker 3 --dry-run");
   assertEquals(dry.rows.length, 2);
   assertEquals((await places(cluster, "t"))[1], "3:3,1");
@@ -148,7 +92,7 @@ Deno.test("a broker is emptied, and another replication factor is a plan like an
 Deno.test("a move to a broker that is away is listed, left alone at Ctrl-C, and called off", async () => {
   using folder = temporaryFolder();
   await using cluster = await Cluster.start({ nodes: 3 });
-  await fill(cluster, "t", [[1], [2]]);
+  await fillTopic(cluster, "t", [[1], [2]]);
   await cluster.node(3).stop();
   const moves = JSON.stringify({
     version: 1,
@@ -195,7 +139,7 @@ Deno.test("a move to a broker that is away is listed, left alone at Ctrl-C, and 
   const all = await answer(cluster, "reassign cancel --all -y");
   assertEquals(all.rows, [{ topic: "t", partition: 1, outcome: "called off" }]);
   assertEquals((await answer(cluster, "reassign list")).rows, []);
-  await become(cluster, "t", ["1:1", "2:2"]);
+  await becomes(() => places(cluster, "t"), ["1:1", "2:2"]);
   await cluster.node(3).start();
   await assertKept(cluster, "t");
 });
@@ -217,7 +161,7 @@ Deno.test("what is no plan, and what names no partition, is refused before anyth
     assertEquals(code, 2, stderr);
     assertMatch(stderr, why);
   }
-  await fill(cluster, "t", [[1]]);
+  await fillTopic(cluster, "t", [[1]]);
   const moves = (partition: number, replicas: number[]) =>
     JSON.stringify({ partitions: [{ topic: "t", partition, replicas }] });
   const missing = await ask(cluster, "reassign apply - -y", moves(7, [1]));
