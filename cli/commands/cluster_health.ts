@@ -5,15 +5,18 @@
  *
  * @module
  */
-import type { Admin, PartitionInfo } from "../../net/client.ts";
+import type { Admin, PartitionInfo, TopicPartition } from "../../net/client.ts";
 import { withAdmin } from "../cluster.ts";
 import type { Call } from "../command.ts";
 import { printAnswer, say } from "../output.ts";
 import type { Settings } from "../settings.ts";
+import { partitionKey } from "../targets.ts";
 import { monoMs, sleep } from "../terminal.ts";
 
 const WAIT_MS = 60_000;
 const PAUSE_MS = 100;
+/** Partitions that are named; their number is told anyway. */
+const NAMED_MAX = 5;
 
 interface Health {
   readonly isReady: boolean;
@@ -24,15 +27,31 @@ interface Health {
   readonly underReplicated: number;
   readonly underMinIsr: number;
   readonly unreplicated: number;
+  readonly offline: readonly Offline[];
+}
+
+/** A partition without a leader, and who could be it. */
+interface Offline extends TopicPartition {
+  /** Node ids, one of which is enough; none when all that is known is lost. */
+  readonly waitsFor: readonly number[];
+}
+
+/** What is told in words, beside the numbers. */
+interface Found {
+  readonly health: Health;
+  readonly underReplicated: readonly PartitionInfo[];
+  readonly underMinIsr: readonly PartitionInfo[];
+  readonly unreplicated: readonly PartitionInfo[];
 }
 
 /** Runs `kf cluster health`. */
 export async function run({ flags, settings }: Call): Promise<void> {
-  const health = flags.has("wait")
+  const found = flags.has("wait")
     ? await waitForHealth(settings)
     : await askHealth(settings);
+  const { offline, ...numbers } = found.health;
   await printAnswer({
-    json: health,
+    json: found.health,
     columns: [
       "ready",
       "nodes",
@@ -43,29 +62,56 @@ export async function run({ flags, settings }: Call): Promise<void> {
       "under min isr",
       "unreplicated",
     ],
-    rows: [Object.values(health)],
+    rows: [Object.values(numbers)],
   }, settings);
-  for (const danger of dangersOf(health)) say(danger, settings);
-  if (health.isReady) return;
+  for (const danger of dangersOf(found)) say(danger, settings);
+  if (numbers.isReady) return;
   throw new Error(
-    `Cannot call the cluster ready: ${health.withoutLeader} of ${health.partitions} partitions have no leader`,
+    `Cannot call the cluster ready: ${offline.length} of ${numbers.partitions} partitions have no leader`,
   );
 }
 
-function* dangersOf(health: Health): Generator<string> {
-  const { nodes, underReplicated, underMinIsr, unreplicated } = health;
-  if (underReplicated > 0) {
-    yield `${underReplicated} partitions lack replicas: a broker is away or catches up`;
+function* dangersOf(
+  { health, underReplicated, underMinIsr, unreplicated }: Found,
+): Generator<string> {
+  const { nodes, offline } = health;
+  for (const at of offline.slice(0, NAMED_MAX)) {
+    const { topic, partition, waitsFor } = at;
+    yield `${partitionKey(at)} has no leader: it waits for broker ${
+      waitsFor.join(" or ") || "that had it"
+    }; kf leader elect ${topic}:${partition} --unclean gives up what others lack`;
   }
-  if (underMinIsr > 0) {
-    yield `${underMinIsr} partitions have fewer replicas in sync than min.insync.replicas: acks=all is refused`;
+  if (underReplicated.length > 0) {
+    const away = new Set(
+      underReplicated.flatMap(({ replicas, isr }) =>
+        replicas.filter((id) => !isr.includes(id))
+      ),
+    );
+    yield `short of replicas in sync: ${counted(underReplicated)}; broker ${
+      [...away].sort((a, b) => a - b).join(", ")
+    } is away or catches up`;
   }
-  if (nodes > 1 && unreplicated > 0) {
-    yield `${unreplicated} partitions have one replica on ${nodes} brokers: they are away while that broker is`;
+  if (underMinIsr.length > 0) {
+    yield `under min.insync.replicas: ${
+      counted(underMinIsr)
+    }; acks=all is refused`;
+  }
+  if (nodes > 1 && unreplicated.length > 0) {
+    yield `on one broker alone: ${
+      counted(unreplicated)
+    }, away while that is; kf reassign plan -r gives more replicas`;
   }
 }
 
-async function askHealth(settings: Settings): Promise<Health> {
+/** How many partitions, with the names of the first ones. */
+function counted(partitions: readonly PartitionInfo[]): string {
+  const { length } = partitions;
+  const names = partitions.slice(0, NAMED_MAX).map(partitionKey).join(", ");
+  const more = length > NAMED_MAX ? ", …" : "";
+  return `${length} partition${length === 1 ? "" : "s"} (${names}${more})`;
+}
+
+async function askHealth(settings: Settings): Promise<Found> {
   return await withAdmin(settings, async (admin) => {
     const { nodes } = await admin.describeCluster();
     const listed = await admin.listTopics();
@@ -77,23 +123,50 @@ async function askHealth(settings: Settings): Promise<Health> {
         minIsrOf(admin, names),
       ]);
     const partitions = topics.flatMap((topic) => topic.partitions);
-    const count = (isIt: (partition: PartitionInfo) => boolean) =>
-      partitions.filter(isIt).length;
-    const withoutLeader = count(({ leader }) => leader < 0);
-    return {
-      isReady: nodes.length > 0 && withoutLeader === 0,
+    const leaderless = partitions.filter(({ leader }) => leader < 0);
+    const underReplicated = partitions.filter(({ isr, replicas }) =>
+      isr.length < replicas.length
+    );
+    // More than there are replicas can't be asked for.
+    const underMinIsr = partitions.filter(({ topic, isr, replicas }) =>
+      isr.length < Math.min(minIsrs.get(topic) ?? 1, replicas.length)
+    );
+    const unreplicated = partitions.filter(({ replicas }) =>
+      replicas.length === 1
+    );
+    const health = {
+      isReady: nodes.length > 0 && leaderless.length === 0,
       nodes: nodes.length,
       topics: topics.length,
       partitions: partitions.length,
-      withoutLeader,
-      underReplicated: count(({ isr, replicas }) =>
-        isr.length < replicas.length
-      ),
-      // More than there are replicas can't be asked for.
-      underMinIsr: count(({ topic, isr, replicas }) =>
-        isr.length < Math.min(minIsrs.get(topic) ?? 1, replicas.length)
-      ),
-      unreplicated: count(({ replicas }) => replicas.length === 1),
+      withoutLeader: leaderless.length,
+      underReplicated: underReplicated.length,
+      underMinIsr: underMinIsr.length,
+      unreplicated: unreplicated.length,
+      offline: await offlineOf(admin, leaderless),
+    };
+    return { health, underReplicated, underMinIsr, unreplicated };
+  });
+}
+
+/** Who is waited for: in sync, or lacking nothing, or the last that led. */
+async function offlineOf(
+  admin: Admin,
+  leaderless: readonly PartitionInfo[],
+): Promise<Offline[]> {
+  if (leaderless.length === 0) return [];
+  const topics = [...new Set(leaderless.map(({ topic }) => topic))];
+  const known = new Map(
+    (await admin.describeEligibleLeaders(topics))
+      .map((each) => [partitionKey(each), each]),
+  );
+  return leaderless.map((at) => {
+    const { eligible = [], lastKnown = [] } = known.get(partitionKey(at)) ?? {};
+    const able = [...new Set([...at.isr, ...eligible])];
+    return {
+      topic: at.topic,
+      partition: at.partition,
+      waitsFor: able.length > 0 ? able : lastKnown,
     };
   });
 }
@@ -112,13 +185,13 @@ async function minIsrOf(
   }));
 }
 
-async function waitForHealth(settings: Settings): Promise<Health> {
+async function waitForHealth(settings: Settings): Promise<Found> {
   const deadlineMs = monoMs() + (settings.timeoutMs ?? WAIT_MS);
   for (;;) {
     const leftMs = Math.max(1, Math.floor(deadlineMs - monoMs()));
     try {
-      const health = await askHealth({ ...settings, timeoutMs: leftMs });
-      if (health.isReady || monoMs() >= deadlineMs) return health;
+      const found = await askHealth({ ...settings, timeoutMs: leftMs });
+      if (found.health.isReady || monoMs() >= deadlineMs) return found;
     } catch (error) {
       if (monoMs() >= deadlineMs) throw error;
     }

@@ -36,7 +36,7 @@ export const CLUSTER: readonly CommandSpec[] = [
       },
     ],
     json:
-      '{"isReady","nodes","topics","partitions","withoutLeader","underReplicated","underMinIsr","unreplicated"}',
+      '{"isReady","nodes","topics","partitions","withoutLeader","underReplicated","underMinIsr","unreplicated","offline":[{"topic","partition","waitsFor"}]}',
     load: () => import("../commands/cluster_health.ts"),
   },
   {

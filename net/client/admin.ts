@@ -31,6 +31,7 @@ import type {
   CreatedTopic,
   DeletedRecords,
   ElectionType,
+  EligibleLeaders,
   FeatureChange,
   FeatureDescription,
   GroupDescription,
@@ -468,6 +469,13 @@ export class Admin {
     partitions: readonly TopicPartition[],
   ): Promise<PartitionOutcome[]> {
     return this.#partitions.electLeaders(type, partitions);
+  }
+
+  /** Who may still lead partitions of `topics`; empty from brokers before 3.8. */
+  describeEligibleLeaders(
+    topics: readonly string[],
+  ): Promise<EligibleLeaders[]> {
+    return this.#partitions.eligible(topics);
   }
 
   /** Begins to move partitions to other replicas, or calls moves off. */

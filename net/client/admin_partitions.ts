@@ -5,13 +5,16 @@
  *
  * @module
  */
-import { ERRORS } from "../../core/errors.ts";
+import { ERRORS, KafkaError } from "../../core/errors.ts";
 import { partitionName, type TopicPartition } from "../../core/ids.ts";
+import type { Decoded } from "../../core/schema/schema.ts";
 import { ELECT_LEADERS } from "../wire/43_elect_leaders.ts";
 import { ALTER_PARTITION_REASSIGNMENTS } from "../wire/45_alter_partition_reassignments.ts";
 import { LIST_PARTITION_REASSIGNMENTS } from "../wire/46_list_partition_reassignments.ts";
+import { DESCRIBE_TOPIC_PARTITIONS } from "../wire/75_describe_topic_partitions.ts";
 import type {
   ElectionType,
+  EligibleLeaders,
   PartitionMove,
   PartitionOutcome,
   PartitionReassignment,
@@ -131,7 +134,49 @@ export class AdminPartitions {
       }))
     );
   }
+
+  /** Of whole topics, page by page; nothing where brokers don't know it. */
+  async eligible(topics: readonly string[]): Promise<EligibleLeaders[]> {
+    const found: EligibleLeaders[] = [];
+    let cursor: { topicName: string; partitionIndex: number } | null = null;
+    do {
+      const answer: Page | undefined = await this.#page(topics, cursor);
+      if (answer === undefined) return [];
+      for (const { name, partitions } of answer.topics) {
+        for (const each of partitions) {
+          found.push({
+            topic: name ?? "",
+            partition: each.partitionIndex,
+            eligible: each.eligibleLeaderReplicas ?? [],
+            lastKnown: each.lastKnownElr ?? [],
+          });
+        }
+      }
+      cursor = answer.nextCursor;
+    } while (cursor !== null);
+    return found;
+  }
+
+  async #page(
+    topics: readonly string[],
+    cursor: Page["nextCursor"],
+  ): Promise<Page | undefined> {
+    const body = { topics: topics.map((name) => ({ name })), cursor };
+    try {
+      return await this.#change(() =>
+        this.#cluster.ask("any", DESCRIBE_TOPIC_PARTITIONS, body)
+      );
+    } catch (error) {
+      // Brokers before 3.8.
+      const isUnknown = error instanceof KafkaError &&
+        error.error === "UNSUPPORTED_VERSION";
+      if (isUnknown) return undefined;
+      throw error;
+    }
+  }
 }
+
+type Page = Decoded<typeof DESCRIBE_TOPIC_PARTITIONS.response>;
 
 function nameOf({ topic, partition }: TopicPartition): string {
   return partitionName(topic, partition);

@@ -143,6 +143,14 @@ export interface PartitionReassignment extends TopicPartition {
   readonly removingReplicas: readonly number[];
 }
 
+/** Who may lead a partition without losing what was acknowledged (KIP-966). */
+export interface EligibleLeaders extends TopicPartition {
+  /** Node ids that are not in sync, and lack nothing; empty when not known. */
+  readonly eligible: readonly number[];
+  /** Node ids that were so, or led, before all were lost. */
+  readonly lastKnown: readonly number[];
+}
+
 /** Where a partition begins after records were deleted. */
 export interface DeletedRecords extends PartitionOutcome {
   /** The new first offset; -1 on error. */

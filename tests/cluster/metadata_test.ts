@@ -140,12 +140,34 @@ Deno.test("kf cluster health tells what is short of replicas, and what was never
     [0, 3, 3, 1],
   );
   assertEquals([before.underReplicated, before.underMinIsr], [0, 0]);
-  assertStringIncludes(before.told, "1 partitions have one replica on 3");
+  assertStringIncludes(before.told, "on one broker alone: 1 partition (one-0)");
   await cluster.node(3).stop();
   const after = await until("that is seen", async () => {
     const now = await health();
     return now.underMinIsr === 1 ? now : undefined;
   });
   assertEquals([after.code, after.nodes, after.underReplicated], [0, 2, 1]);
-  assertStringIncludes(after.told, "acks=all is refused");
+  assertStringIncludes(
+    after.told,
+    "short of replicas in sync: 1 partition (two-0); broker 3 is away",
+  );
+  assertStringIncludes(
+    after.told,
+    "under min.insync.replicas: 1 partition (two-0); acks=all is refused",
+  );
+  await cluster.node(3).start();
+  await until("3 is back", async () => (await health()).underReplicated === 0);
+  await one.stop();
+  const hurt = await until("1 is missed", async () => {
+    const now = await health();
+    return now.withoutLeader === 1 ? now : undefined;
+  });
+  assertEquals([hurt.code, hurt.isReady], [1, false]);
+  assertEquals(hurt.offline, [{ topic: "one", partition: 0, waitsFor: [1] }]);
+  assertStringIncludes(
+    hurt.told,
+    "one-0 has no leader: it waits for broker 1; kf leader elect one:0 --unclean",
+  );
+  await one.start();
+  await until("all is well", async () => (await health()).code === 0);
 });
