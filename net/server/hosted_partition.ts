@@ -247,7 +247,6 @@ export class HostedPartition implements TurnJob {
   ): FollowerStep {
     return this.#following(() => {
       const step = this.partition.followerAnswer(target, answer);
-      this.partition.log.writeStaged();
       if (step === "appended") {
         this.#newBytes += answer.records.length;
         this.#replicated.bytesIn += answer.records.length;

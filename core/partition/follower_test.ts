@@ -1,0 +1,70 @@
+/**
+ * A follower whose disk refuses what its leader sent.
+ *
+ * @module
+ */
+import { assertEquals, assertThrows } from "@std/assert";
+import { faultyEnv } from "../../tests/faulty_disk.ts";
+import { temporaryFolder } from "../../tests/fixtures.ts";
+import { resolveBrokerConfig, resolveTopicConfig } from "../config/resolve.ts";
+import { KafkaError } from "../errors.ts";
+import { LogFolder } from "../log/log_folder.ts";
+import { buildBatch } from "../record/builder.ts";
+import { Partition } from "./partition.ts";
+
+const TOPIC_ID = "Gmd94rMBRdCEC5P7ytJnvA";
+
+Deno.test("what a full disk refuses of a leader's records is not taken for committed", async () => {
+  using temporary = temporaryFolder();
+  let isFull = false;
+  const env = faultyEnv((call, path) =>
+    isFull && call === "write" && path.endsWith(".log") ? "NoSpace" : undefined
+  );
+  const folder = LogFolder.open({ env, path: temporary.path, nodeId: 2 });
+  const config = resolveTopicConfig(new Map(), resolveBrokerConfig());
+  const place = { topic: "t", partition: 0, topicId: TOPIC_ID };
+  const partition = new Partition({
+    log: folder.openLog({ ...place, config }),
+    topicId: TOPIC_ID,
+    config,
+    host: {
+      nodeId: 2,
+      brokerEpoch: 1,
+      lagMaxMs: 1_000,
+      nowMs: () => 0,
+      isEligible: () => true,
+    },
+    state: {
+      leader: 1,
+      leaderEpoch: 0,
+      partitionEpoch: 0,
+      replicas: [1, 2],
+      isr: [1, 2],
+    },
+    highWatermark: 0,
+  });
+  const take = () =>
+    partition.followerAnswer(partition.fetchTarget()!, {
+      highWatermark: 1,
+      logStartOffset: 0,
+      divergingEpoch: undefined,
+      records: buildBatch([{
+        key: null,
+        value: new Uint8Array(1),
+        timestamp: 0,
+      }], {
+        partitionLeaderEpoch: 0,
+      }),
+    });
+  isFull = true;
+  assertThrows(take, KafkaError, "NoSpace");
+  assertEquals([partition.log.logEndOffset, partition.highWatermark], [0, 0]);
+  isFull = false;
+  assertEquals(take(), "appended");
+  assertEquals([partition.log.logEndOffset, partition.highWatermark], [1, 1]);
+  await folder.close({
+    clean: true,
+    brokerEpoch: 1,
+    highWatermarks: new Map(),
+  });
+});
