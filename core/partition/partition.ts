@@ -451,13 +451,19 @@ export class Partition {
     return lowest;
   }
 
+  /** Whether what the log took in is not as safe yet as is owed. */
+  get isSettling(): boolean {
+    const { isOffline, settledOffset, logEndOffset } = this.log;
+    return !this.#isLeader && !isOffline && settledOffset < logEndOffset;
+  }
+
   /** What to ask the leader for; undefined when there is nothing to ask, or nobody. */
   fetchTarget(): FetchTarget | undefined {
     const { log } = this;
     const { leader, leaderEpoch } = this.#state;
     if (this.#isLeader || leader === -1 || log.isOffline) return undefined;
     // The next fetch tells the leader that all before is as safe as is owed.
-    if (log.settledOffset < log.logEndOffset) return undefined;
+    if (this.isSettling) return undefined;
     return {
       leader,
       leaderEpoch,
@@ -476,6 +482,8 @@ export class Partition {
     if (!this.#isAsAsked(target)) return "stale";
     this.#leaderHighWatermark = answer.highWatermark;
     const step = takeIn(this.log, target, answer);
+    // What the disk refuses now is not there: nothing of it may count.
+    this.log.writeStaged();
     // Where the logs part, the next answer may cut deeper: nothing that is
     // left is known to be what the leader has.
     const isShared = answer.divergingEpoch === undefined;

@@ -31,6 +31,8 @@ export interface Replica {
   readonly topic: string;
   readonly topicId: Uuid;
   readonly index: number;
+  /** Whether the disk still owes it what it took in, which is told when it ends. */
+  readonly isSettling: boolean;
   /** What to ask its leader for; undefined: nothing now. */
   fetchTarget(): FetchTarget | undefined;
   followerAnswer(target: FetchTarget, answer: FollowerAnswer): FollowerStep;
@@ -146,7 +148,8 @@ export class ReplicaFetcher {
     while (!signal.aborted && this.#followed.size > 0) {
       this.#wake = Promise.withResolvers();
       const asked = this.#due();
-      if (asked.length === 0) {
+      // A fetch may wait long at the leader, which waits for what is settling.
+      if (asked.length === 0 || this.#isSettling()) {
         await this.#rest(clock.monoMs());
         continue;
       }
@@ -174,6 +177,13 @@ export class ReplicaFetcher {
       }
     }
     return due;
+  }
+
+  #isSettling(): boolean {
+    for (const { replica } of this.#followed.values()) {
+      if (replica.isSettling) return true;
+    }
+    return false;
   }
 
   /** Until the first of them has rested, or something changes. */

@@ -86,6 +86,14 @@ export interface BrokerOptions {
   readonly processUsage?: () => ProcessUsage;
   /** Files and sockets that the process may have open. */
   readonly openFilesMax?: number | undefined;
+  /** Told what it is made of, before anything of it runs; to watch it. */
+  readonly onComposed?: (inside: Inside) => void;
+}
+
+/** What can be watched inside a broker. */
+export interface Inside {
+  readonly metadata: MetadataLog;
+  readonly hosting: Hosting;
 }
 
 /** What is written when the data folder is given back. */
@@ -265,6 +273,7 @@ export class Broker {
     });
     const parts = { roles, listeners, folder, metadata, hosting };
     const composed = this.#compose(parts);
+    this.#options.onComposed?.(parts);
     if (roles.isController) this.#serveController(parts, composed);
     await this.#startMetadata(parts);
     if (roles.isController) this.#decide(parts, composed);

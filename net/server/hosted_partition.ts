@@ -235,6 +235,11 @@ export class HostedPartition implements TurnJob {
     return this.#isGone || isLeader ? -1 : leader;
   }
 
+  /** Whether a flush that is owed keeps it from asking for more. */
+  get isSettling(): boolean {
+    return !this.#isGone && this.partition.isSettling;
+  }
+
   /** What to ask the leader for, if anything. */
   fetchTarget(): FollowerTarget | undefined {
     return this.#isGone ? undefined : this.partition.fetchTarget();
