@@ -15,9 +15,10 @@ import {
 } from "./plan.ts";
 
 /** How many nodes vote, and hold each partition. */
-export const NODES = 3;
+const NODES = 3;
 
-const REPLICATED: Texts = {
+/** Topics, brokers and coordinators of several nodes. */
+export const REPLICATED: Texts = {
   "default.replication.factor": String(NODES),
   "min.insync.replicas": "2",
   "offsets.topic.replication.factor": String(NODES),
@@ -46,6 +47,7 @@ export function drawClusterPlan(chance: Chance, more: Chance): Plan {
   });
   return {
     ...plan,
+    nodes: NODES,
     isAllDurable: true,
     topics: [...topics.values()],
     producers: plan.producers.map((producer) => ({
@@ -64,7 +66,7 @@ export function drawClusterPlan(chance: Chance, more: Chance): Plan {
 }
 
 /** How soon somebody is missed. */
-function drawQuorum(chance: Chance): Texts {
+export function drawQuorum(chance: Chance): Texts {
   return {
     "broker.heartbeat.interval.ms": "200",
     "broker.session.timeout.ms": chance.pick(["1000", "3000"]),
@@ -101,7 +103,8 @@ function replicated(topic: TopicPlan): TopicPlan {
   return { ...topic, isDurable: true, configs: unflushed(topic.configs) };
 }
 
-function unflushed(configs: Texts): Texts {
+/** Without a flush policy. */
+export function unflushed(configs: Texts): Texts {
   return Object.fromEntries(
     Object.entries(configs).filter(([name]) => !FLUSHES.includes(name)),
   );

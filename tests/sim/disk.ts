@@ -58,6 +58,11 @@ export class SimDisk {
     this.#crash = death;
   }
 
+  /** How whoever calls next, or soon, dies of it; undefined: nobody does. */
+  get pendingDeath(): Death | undefined {
+    return this.#crashIn > 0 ? this.#crash : undefined;
+  }
+
   /** The machine lost power: the page cache is gone. */
   losePower(): void {
     this.root.losePower(this.chance);

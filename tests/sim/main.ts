@@ -7,12 +7,13 @@
 import { type Outcome, simulate } from "./simulation.ts";
 
 const USAGE =
-  `deno task sim [--seed N] [--seeds COUNT] [--from N] [--first] [--cluster] [--trace]
+  `deno task sim [--seed N] [--seeds COUNT] [--from N] [--first] [--cluster [--plan N]] [--trace]
 
   --seed N       run one seed
   --seeds COUNT  run that many, from --from on or from a number made of the time
   --first        stop at the first seed that fails
-  --cluster      three nodes, not one
+  --cluster      several nodes, not one
+  --plan N       of a cluster: 1, where one machine only loses power, or 2
   --trace        print every event of the run`;
 
 function numberOf(name: string): number | undefined {
@@ -44,12 +45,14 @@ async function main(): Promise<void> {
   const from = one ?? numberOf("--from") ?? Date.now() % 1_000_000_000;
   const isTraced = Deno.args.includes("--trace");
   const isCluster = Deno.args.includes("--cluster");
+  const plan = numberOf("--plan") === 1 ? 1 : 2;
   const failed: number[] = [];
   const begin = performance.now();
   for (let seed = from; seed < from + count; seed++) {
     const beginMs = performance.now();
     const outcome = await simulate(seed, {
       isCluster,
+      plan,
       onNote: isTraced ? (line) => console.log(line) : undefined,
     });
     if (outcome.anomalies.length > 0) failed.push(seed);

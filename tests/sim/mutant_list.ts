@@ -177,7 +177,10 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: "the mark of a clean stop stays",
     file: "core/log/log_folder.ts",
-    edits: [["    this.#isMarkedClean = false;\n", "    return;\n"]],
+    edits: [[
+      "    if (this.wasClean) disk.unlink(`${this.path}/${CLEAN}`);\n",
+      "",
+    ]],
   },
   {
     name: "a new topic takes its namesake's checkpoints",

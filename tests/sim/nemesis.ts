@@ -44,7 +44,8 @@ export class Nemesis {
   start(): void {
     const plan = this.#plan;
     this.#every(plan.killMs, (machine) => this.#die(machine, "killed"));
-    this.#every(plan.powerLossMs, () => this.#die(this.#weak, "power lost"));
+    this.#every(plan.powerLossMs, (machine) => this.#losePower(machine));
+    this.#every(plan.disasterMs, () => this.#strike());
     this.#every(plan.restartMs, (machine) => this.#restart(machine));
     this.#every(plan.clogMs, (machine) => this.#clog(machine));
     this.#every(plan.cutMs, (machine) => this.#cut(machine));
@@ -72,6 +73,9 @@ export class Nemesis {
         -clockJumpMsMax,
         clockJumpMsMax,
       );
+    });
+    this.#every(plan.skewMs, (machine) => {
+      machine.wallSkewMs = this.#chance.int(-60_000, 60_000);
     });
     this.#every(plan.clientDeathMs, () => {
       if (this.#clients.length === 0) return;
@@ -112,9 +116,37 @@ export class Nemesis {
     this.#world.scheduler.after(this.#chance.unit() * 2 * meanMs, fn);
   }
 
-  /** At once, or in the middle of one of its next calls of the disk. */
+  #losePower(machine: Machine): void {
+    const { powerLoss } = this.#plan;
+    if (powerLoss === "first") return this.#die(this.#weak, "power lost");
+    if (powerLoss === "any" || machine.isSpare) {
+      this.#fall(machine, "power lost");
+    }
+  }
+
+  /** Many die at once, or nearly so. */
+  #strike(): void {
+    const machines = [...this.#world.machines];
+    const count = this.#chance.odds(0.5)
+      ? machines.length
+      : (machines.length >> 1) + 1;
+    const death = this.#chance.pick<Death>(["killed", "power lost"]);
+    for (let i = 0; i < count; i++) {
+      const [machine] = machines.splice(
+        this.#chance.int(0, machines.length - 1),
+        1,
+      );
+      this.#fall(machine!, death);
+    }
+  }
+
+  /** Unless others are down already. */
   #die(machine: Machine, death: Death): void {
-    if (!this.#areOthersUp(machine)) return;
+    if (this.#areOthersUp(machine)) this.#fall(machine, death);
+  }
+
+  /** At once, or in the middle of one of its next calls of the disk. */
+  #fall(machine: Machine, death: Death): void {
     if (this.#chance.odds(0.3)) machine.die(death);
     else machine.disk.crashIn(this.#chance.int(1, 60), death);
   }
@@ -198,11 +230,21 @@ export class Nemesis {
     const { startDeathRate, powerLossMs } = this.#plan;
     if (this.#isOver || !this.#more.odds(startDeathRate)) return;
     if (!this.#areOthersUp(machine)) return;
-    const death =
-      powerLossMs > 0 && machine === this.#weak && this.#more.odds(0.5)
-        ? "power lost"
-        : "killed";
+    const isPower = powerLossMs > 0 && this.#mayLosePower(machine) &&
+      this.#more.odds(0.5);
+    const death = isPower ? "power lost" : "killed";
     machine.disk.crashIn(this.#more.int(1, 300), death);
+  }
+
+  #mayLosePower(machine: Machine): boolean {
+    switch (this.#plan.powerLoss) {
+      case "first":
+        return machine === this.#weak;
+      case "spared":
+        return machine.isSpare;
+      case "any":
+        return true;
+    }
   }
 
   /** Starts what doesn't run, now and then. */

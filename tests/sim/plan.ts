@@ -57,12 +57,24 @@ export interface GroupPlan {
   readonly commitsItself: boolean;
 }
 
+/**
+ * The first one only; one of which all that it has is elsewhere, too; or any,
+ * several at once.
+ */
+export type PowerLoss = "first" | "spared" | "any";
+
 /** Faults, by how long it takes on average until the next one; 0: never. */
 export interface FaultPlan {
   readonly killMs: number;
   readonly powerLossMs: number;
   readonly restartMs: number;
   readonly clogMs: number;
+  /** Which machines lose power. */
+  readonly powerLoss: PowerLoss;
+  /** A majority of the machines dies, or all of them, at once. */
+  readonly disasterMs: number;
+  /** One machine's clock goes another way than the others'. */
+  readonly skewMs: number;
   /** A machine, or the way to one other, is cut off from the others. */
   readonly cutMs: number;
   readonly slowLinkMs: number;
@@ -84,6 +96,10 @@ export interface FaultPlan {
 
 /** One run. */
 export interface Plan {
+  /** How many machines there are, each with a broker that votes. */
+  readonly nodes: number;
+  /** How long an operator who moves partitions and leaders waits; 0: nobody does. */
+  readonly movesMs: number;
   /** Whether everything is flushed before it is acknowledged, commits too. */
   readonly isAllDurable: boolean;
   readonly brokerConfig: Texts;
@@ -101,6 +117,9 @@ export interface Plan {
 export const NO_FAULTS: FaultPlan = {
   killMs: 0,
   powerLossMs: 0,
+  powerLoss: "first",
+  disasterMs: 0,
+  skewMs: 0,
   restartMs: 0,
   clogMs: 0,
   cutMs: 0,
@@ -147,6 +166,8 @@ export function drawPlan(chance: Chance, more: Chance): Plan {
     (_, i) => drawWriter(chance, topics, i),
   ).filter((writer) => writer.topics.length > 0);
   return {
+    nodes: 1,
+    movesMs: 0,
     isAllDurable,
     writers,
     brokerConfig: {

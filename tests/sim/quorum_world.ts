@@ -48,6 +48,7 @@ export async function simulateQuorum(
     seed,
     brokerCount: 0,
     brokerConfig: {},
+    isAllKept: true,
     onNote,
     onDefect: () => {},
   });

@@ -10,9 +10,11 @@ import { Consumer } from "../../net/client/consumer.ts";
 import type { TopicPartition } from "../../core/ids.ts";
 import type { ClientConfig, ClientSeams } from "../../net/client/types.ts";
 import { Chance } from "./chance.ts";
-import { drawClusterPlan, NODES } from "./cluster_plan.ts";
+import { drawClusterPlan } from "./cluster_plan.ts";
 import { type Anomaly, check, lastingRecords } from "./checker.ts";
+import { drawHarshPlan } from "./harsh_plan.ts";
 import type { FinalLog, History, Seen } from "./history.ts";
+import { MoverActor } from "./mover.ts";
 import { Nemesis } from "./nemesis.ts";
 import { drawPlan, type Plan } from "./plan.ts";
 import { isDeath } from "./process.ts";
@@ -29,6 +31,9 @@ import { groupOf, WriterActor } from "./writer.ts";
 
 /** How long everything may take to settle when nothing is broken any more. */
 const SETTLE_MS = 90_000;
+
+/** Who appended nothing for so long has nothing left to append. */
+const QUIET_MS = 1_500;
 
 /** The stream of what was added to plans: seeds kept from before draw none. */
 const MORE = 942_143;
@@ -56,10 +61,15 @@ function onRejection(event: PromiseRejectionEvent): void {
   current?.defect(`unhandled rejection: ${reason?.stack ?? reason}`);
 }
 
+/** The plans of clusters: kept seeds keep theirs. */
+export type ClusterPlan = 1 | 2;
+
 /** How a seed is run. */
 export interface SimulateOptions {
-  /** Three nodes, not one. */
+  /** Several nodes, not one. */
   readonly isCluster?: boolean;
+  /** Which plan of a cluster a seed is drawn by; the newest one if absent. */
+  readonly plan?: ClusterPlan | undefined;
   /** Reads along. */
   readonly onNote?: ((line: string) => void) | undefined;
 }
@@ -82,14 +92,16 @@ export async function simulate(
 
 function planned(
   seed: number,
-  { isCluster = false, onNote }: SimulateOptions,
+  { isCluster = false, plan: number = 2, onNote }: SimulateOptions,
 ): Stage {
-  const draw = isCluster ? drawClusterPlan : drawPlan;
+  const drawCluster = number === 1 ? drawClusterPlan : drawHarshPlan;
+  const draw = isCluster ? drawCluster : drawPlan;
   const plan = draw(new Chance(seed, 1), new Chance(seed, MORE));
   const world = new World({
     seed,
-    brokerCount: isCluster ? NODES : 1,
+    brokerCount: plan.nodes,
     brokerConfig: plan.brokerConfig,
+    isAllKept: isCluster && plan.isAllDurable,
     onNote,
     onDefect: (defect) => watch({ seed, defect }),
   });
@@ -138,6 +150,7 @@ class Run {
   readonly #consumers: readonly ConsumerActor[];
   readonly #writers: readonly WriterActor[];
   readonly #admin: AdminActor;
+  readonly #movers: readonly MoverActor[];
   /** Polls that were there when it was last looked at what groups have read. */
   #pollsLooked = -1;
   #lastingRecords: ReadonlyMap<string, readonly Seen[]> | undefined;
@@ -162,6 +175,7 @@ class Run {
       )
     );
     this.#admin = new AdminActor("admin", stage);
+    this.#movers = plan.movesMs > 0 ? [new MoverActor(stage)] : [];
   }
 
   async outcome(): Promise<Outcome> {
@@ -205,7 +219,7 @@ class Run {
     await world.pass(plan.faultPhaseMs);
     nemesis.heal();
     this.#stage.isPeace = true;
-    this.#admin.end();
+    for (const each of [this.#admin, ...this.#movers]) each.end();
     for (const sender of this.#senders) sender.end();
     if (!await this.#settles("the admin has ended", () => this.#admin.isOver)) {
       return;
@@ -225,13 +239,20 @@ class Run {
     await this.#settles("commits are read", () => offsets.isDone);
   }
 
-  #areInSync(): Promise<boolean> {
+  async #areInSync(): Promise<boolean> {
+    const { watcher } = this.#stage.world;
     const replicas = new ReplicasReader(this.#stage);
-    return this.#settles("all replicas are in sync", () => replicas.isDone);
+    const areInSync = () => replicas.isDone;
+    if (!await this.#settles("all replicas are in sync", areInSync)) {
+      return false;
+    }
+    // Brokers may yet come to what producers have given up.
+    const areQuiet = () => watcher.quietMs > QUIET_MS;
+    return await this.#settles("nothing is appended any more", areQuiet);
   }
 
   get #actors() {
-    return [this.#admin, ...this.#senders, ...this.#consumers];
+    return [this.#admin, ...this.#movers, ...this.#senders, ...this.#consumers];
   }
 
   get #senders() {

@@ -87,6 +87,9 @@ export abstract class Actor {
   ): Promise<void>;
 }
 
+/** Of several brokers as many hold what is acknowledged. */
+const HOLDERS_MIN = 2;
+
 /** Sends values that nobody else sends. */
 export class ProducerActor extends Actor {
   readonly #plan: ProducerPlan;
@@ -149,6 +152,7 @@ export class ProducerActor extends Actor {
         send.ending = "ok";
         send.partition = metadata.partition;
         send.offset = metadata.offset;
+        this.#checkHeld(send);
       }
       world.scheduler.note(
         `${process.name} sent ${value} to ${topic}-${send.partition}: ${
@@ -156,6 +160,22 @@ export class ProducerActor extends Actor {
         }`,
       );
     });
+  }
+
+  /** Unless power took it meanwhile, or its topic is another one now. */
+  #checkHeld({ topic, partition, value, offset, invokeMs }: Send): void {
+    const { world, plan, history } = this.stage;
+    const isKnown = history.isCluster &&
+      !plan.topics.some(({ name, isChurned }) => name === topic && isChurned);
+    const hasLostPower = world.machines.some(({ powerLossesMs }) =>
+      powerLossesMs.some((ms) => ms >= invokeMs)
+    );
+    if (!isKnown || hasLostPower) return;
+    const holders = world.watcher.holders({ topic, partition }, offset);
+    if (holders >= HOLDERS_MIN) return;
+    world.defect(
+      `${value} at ${offset} of ${topic}-${partition} is acknowledged, and ${holders} has it`,
+    );
   }
 }
 

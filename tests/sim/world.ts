@@ -8,13 +8,14 @@
 import { resolveBrokerConfig } from "../../core/config/resolve.ts";
 import type { Disk } from "../../core/env/env.ts";
 import type { ClientSeams } from "../../net/client/types.ts";
-import { Broker } from "../../net/server/broker.ts";
+import { Broker, type Inside } from "../../net/server/broker.ts";
 import { Chance } from "./chance.ts";
 import { SimDisk } from "./disk.ts";
 import { SimNetwork } from "./network.ts";
 import { type Death, isDeath, SimProcess } from "./process.ts";
 import { rot, type RotOptions } from "./rot.ts";
 import { Scheduler } from "./scheduler.ts";
+import { Watcher } from "./watcher.ts";
 
 /** What a world is made of. */
 export interface WorldOptions {
@@ -22,6 +23,8 @@ export interface WorldOptions {
   readonly brokerCount: number;
   /** Broker config by Kafka's keys, the same for all. */
   readonly brokerConfig: Readonly<Record<string, string>>;
+  /** Whether nothing that was committed may go. */
+  readonly isAllKept: boolean;
   /** Is told of every event, for people. */
   readonly onNote?: ((line: string) => void) | undefined;
   /** Is told at once of what must never happen. */
@@ -37,6 +40,7 @@ export class World {
   readonly scheduler: Scheduler;
   readonly network: SimNetwork;
   readonly machines: readonly Machine[];
+  readonly watcher: Watcher;
   /** What must never happen, and did. */
   readonly defects: string[] = [];
   /** Of all wall clocks, beyond the true time. */
@@ -55,6 +59,11 @@ export class World {
       },
     });
     this.network = new SimNetwork(this.scheduler, this.chance.fork());
+    this.watcher = new Watcher({
+      isAllKept: options.isAllKept,
+      nowMs: () => this.scheduler.nowMs,
+      onDefect: (what) => this.defect(what),
+    });
     this.machines = Array.from(
       { length: brokerCount },
       (_, i) =>
@@ -76,14 +85,18 @@ export class World {
     this.#onDefect(what);
   }
 
-  /** A new process on `host`. */
-  spawn(name: string, host: string): SimProcess {
+  /** A new process on `host`, whose clock may be wrong by `skewMs` more. */
+  spawn(
+    name: string,
+    host: string,
+    skewMs: () => number = () => 0,
+  ): SimProcess {
     return new SimProcess({
       name: `${name}#${++this.#processCount}`,
       host,
       scheduler: this.scheduler,
       chance: this.chance.fork(),
-      wallSkewMs: () => this.wallSkewMs,
+      wallSkewMs: () => this.wallSkewMs + skewMs(),
       onDefect: (what) => this.defect(what),
     });
   }
@@ -99,7 +112,10 @@ export class World {
   pass(ms: number, isOver: () => boolean = () => false): Promise<boolean> {
     return this.scheduler.run(
       this.scheduler.nowMs + ms,
-      () => this.defects.length > 0 || isOver(),
+      () => {
+        this.watcher.step();
+        return this.defects.length > 0 || isOver();
+      },
     );
   }
 }
@@ -133,8 +149,10 @@ export class Machine {
   readonly powerLossesMs: number[] = [];
   /** When records of a topic were last damaged here. */
   readonly damagesMs = new Map<string, number>();
+  /** Of its wall clock, beyond that of the others. */
+  wallSkewMs = 0;
+  readonly nodeId: number;
   readonly #world: World;
-  readonly #nodeId: number;
   readonly #config: Readonly<Record<string, string>>;
   #process: SimProcess | undefined;
   #broker: Broker | undefined;
@@ -146,7 +164,7 @@ export class Machine {
     this.host = `n${nodeId}`;
     this.disk = new SimDisk(world.chance.fork());
     this.#world = world;
-    this.#nodeId = nodeId;
+    this.nodeId = nodeId;
     this.#config = config;
   }
 
@@ -160,23 +178,40 @@ export class Machine {
     return this.#process?.isAlive === true;
   }
 
+  /** Whether all that it has is elsewhere, too, and there to be had. */
+  get isSpare(): boolean {
+    const { machines, watcher } = this.#world;
+    return machines.every((each) =>
+      each === this || each.isUp && each.disk.pendingDeath !== "power lost"
+    ) && watcher.areAllInSync(this.nodeId);
+  }
+
   /** Starts a broker; it may die of it, or give up. */
   start(): void {
     const world = this.#world;
-    const process = world.spawn(this.host, this.host);
+    const process = world.spawn(
+      this.host,
+      this.host,
+      () => this.wallSkewMs,
+    );
     this.#process = process;
     process.onDeath((death) => this.#onDeath(death));
     this.disk.hasFailed = false;
+    let inside: Inside | undefined;
     const starting = Broker.start({
       env: process.env(this.disk.mount(process)),
       transport: world.network.transport(process),
       config: resolveBrokerConfig(
         new Map([
-          ["node.id", String(this.#nodeId)],
+          ["node.id", String(this.nodeId)],
           ["log.dirs", "/data/kf"],
           ...Object.entries(this.#config),
         ]),
       ),
+      onComposed: (composed) => {
+        inside = composed;
+        world.watcher.attach({ ...composed, nodeId: this.nodeId, process });
+      },
       onFatal: (error) => {
         if (!this.disk.hasFailed && !isDeath(error)) {
           world.defect(`${process.name} gave up: ${text(error)}`);
@@ -187,6 +222,9 @@ export class Machine {
     starting.then((broker) => {
       if (!process.isAlive) return;
       world.scheduler.note(`${process.name} is up`);
+      if (inside!.metadata.image.broker(this.nodeId)?.isFenced !== false) {
+        world.defect(`${process.name} takes clients, and is fenced`);
+      }
       this.#broker = broker;
     }, (error) => {
       if (!process.isAlive) return;

@@ -1,0 +1,318 @@
+/**
+ * Looks into the brokers of a run while it goes on, and says what must never be
+ * so: among the replicas of a partition, in the quorum, in the metadata. Knows
+ * what was once committed; it must never call a seam, lest the run be another.
+ *
+ * @module
+ */
+import type { Uuid } from "../../core/bytes/uuid.ts";
+import type { TopicPartition } from "../../core/ids.ts";
+import type { MetadataImage } from "../../core/metadata/image.ts";
+import { encodeMetadataRecord } from "../../core/metadata/records.ts";
+import { snapshotRecords } from "../../core/metadata/snapshot.ts";
+import type { Partition } from "../../core/partition/partition.ts";
+import type { Inside } from "../../net/server/broker.ts";
+import type { SimProcess } from "./process.ts";
+
+/** Of so many events one is followed by a look. */
+const EVENTS = 8;
+/** How often images are held against each other. */
+const COMPARE_MS = 700;
+
+/** A broker that lives. */
+interface Watched extends Inside {
+  readonly nodeId: number;
+  readonly process: SimProcess;
+}
+
+/** What is known of one partition, whoever holds it. */
+interface Known {
+  /** Everything below was committed. */
+  committed: number;
+  /** Of each committed offset. */
+  readonly epochs: Map<number, number>;
+  /** Who led each epoch. */
+  readonly leaders: Map<number, number>;
+  leaderEpoch: number;
+  partitionEpoch: number;
+}
+
+/** What one replica, as long as it is open, was last seen to be. */
+interface LastSeen {
+  highWatermark: number;
+  leaderEpoch: number;
+  /** Epochs below were looked at. */
+  lookedTo: number;
+}
+
+/** What a watcher is told. */
+export interface WatcherOptions {
+  /** Whether nothing that was committed may go, whatever happened. */
+  readonly isAllKept: boolean;
+  readonly nowMs: () => number;
+  readonly onDefect: (what: string) => void;
+}
+
+/** The eyes of a run. */
+export class Watcher {
+  readonly #options: WatcherOptions;
+  readonly #brokers = new Map<number, Watched>();
+  readonly #known = new Map<string, Known>();
+  #seen = new WeakMap<Partition, LastSeen>();
+  readonly #controllers = new Map<number, number>();
+  #count = 0;
+  #newestOffset = -1;
+  /** What all logs of clients' topics held, and since when. */
+  #ends = "";
+  #endsMs = 0;
+  #comparedMs = 0;
+
+  constructor(options: WatcherOptions) {
+    this.#options = options;
+  }
+
+  /** A broker begins. */
+  attach(broker: Watched): void {
+    this.#brokers.set(broker.nodeId, broker);
+  }
+
+  /** Called before each event. */
+  step(): void {
+    if (this.#count++ % EVENTS === 0) this.look();
+  }
+
+  /** Looks at everything. */
+  look(): void {
+    let ends = "";
+    for (const broker of this.#alive()) {
+      this.#lookAtQuorum(broker);
+      for (const partition of broker.hosting.openPartitions()) {
+        this.#lookAt(partition, broker);
+        const { topic, highWatermark, log: { logEndOffset } } = partition;
+        if (!isInternal(topic)) ends += `${highWatermark} ${logEndOffset} `;
+      }
+    }
+    if (ends !== this.#ends) this.#endsMs = this.#options.nowMs();
+    this.#ends = ends;
+    const newest = this.#newest();
+    if (newest === undefined) return;
+    this.#lookAtElectable(newest.metadata.image);
+    if (newest.metadata.appliedOffset > this.#newestOffset) {
+      this.#newestOffset = newest.metadata.appliedOffset;
+      this.#lookAtImage(newest.metadata.image);
+    }
+    if (this.#options.nowMs() - this.#comparedMs < COMPARE_MS) return;
+    this.#comparedMs = this.#options.nowMs();
+    this.#compareImages();
+  }
+
+  /** How long no client's topic has got anything new, or committed. */
+  get quietMs(): number {
+    return this.#options.nowMs() - this.#endsMs;
+  }
+
+  /** Whether each replica but those of `except` is in sync, as is known. */
+  areAllInSync(except: number): boolean {
+    const image = this.#newest()?.metadata.image;
+    if (image === undefined) return false;
+    for (const { partitions } of image.topics.values()) {
+      for (const { replicas, isr } of partitions) {
+        if (replicas.some((id) => id !== except && !isr.includes(id))) {
+          return false;
+        }
+      }
+    }
+    return true;
+  }
+
+  /** How many may have the record at `offset`: those that are down, too. */
+  holders(
+    { topic, partition: index }: TopicPartition,
+    offset: number,
+  ): number {
+    const image = this.#newest()?.metadata.image;
+    const replicas = image?.topic(topic)?.partitions[index]?.replicas ?? [];
+    return replicas.filter((id) => {
+      const broker = this.#brokers.get(id);
+      if (broker?.process.isAlive !== true) return true;
+      const { partitions } = broker.hosting;
+      const log = partitions.get(topic, index)?.partition.log;
+      return log === undefined || log.logEndOffset > offset;
+    }).length;
+  }
+
+  *#alive(): Generator<Watched> {
+    for (const broker of this.#brokers.values()) {
+      if (broker.process.isAlive) yield broker;
+    }
+  }
+
+  #newest(): Watched | undefined {
+    let newest: Watched | undefined;
+    for (const broker of this.#alive()) {
+      const { appliedOffset } = broker.metadata;
+      if (appliedOffset > (newest?.metadata.appliedOffset ?? 0)) {
+        newest = broker;
+      }
+    }
+    return newest;
+  }
+
+  #lookAtQuorum({ nodeId, metadata: { quorum } }: Watched): void {
+    if (!quorum.isActive) return;
+    const before = this.#controllers.get(quorum.epoch) ?? nodeId;
+    this.#controllers.set(quorum.epoch, nodeId);
+    if (before === nodeId) return;
+    this.#say(`${before} and ${nodeId} are controllers of ${quorum.epoch}`);
+  }
+
+  #lookAt(partition: Partition, { nodeId }: Watched): void {
+    const { name, topicId, index, leaderEpoch, highWatermark, log } = partition;
+    const known = this.#of(topicId, index);
+    const where = `${name} on ${nodeId}`;
+    if (partition.isLeader) {
+      const other = known.leaders.get(leaderEpoch) ?? nodeId;
+      known.leaders.set(leaderEpoch, nodeId);
+      if (other !== nodeId) {
+        this.#say(`${where}: ${other} leads epoch ${leaderEpoch}, too`);
+      }
+    }
+    if (highWatermark > log.logEndOffset) {
+      this.#say(
+        `${where}: high watermark ${highWatermark} beyond the end ${log.logEndOffset}`,
+      );
+    }
+    if (!this.#options.isAllKept || log.isOffline) return;
+    let last = this.#seen.get(partition);
+    if (last === undefined) {
+      last = { highWatermark, leaderEpoch, lookedTo: log.logStartOffset };
+      this.#seen.set(partition, last);
+    }
+    if (highWatermark < last.highWatermark) {
+      this.#say(
+        `${where}: the high watermark fell from ${last.highWatermark} of epoch ` +
+          `${last.leaderEpoch} to ${highWatermark} of ${leaderEpoch}`,
+      );
+    }
+    last.highWatermark = highWatermark;
+    last.leaderEpoch = leaderEpoch;
+    known.committed = Math.max(known.committed, highWatermark);
+    this.#lookAtEpochs(partition, { known, last, where });
+  }
+
+  /** Logs with one epoch at an offset are the same up to there. */
+  #lookAtEpochs(
+    { log, highWatermark, config }: Partition,
+    { known, last, where }: {
+      readonly known: Known;
+      readonly last: LastSeen;
+      readonly where: string;
+    },
+  ): void {
+    // What a compaction took away is of no epoch, or of the one before.
+    if (config.cleanupPolicy.compact) return;
+    let offset = Math.max(last.lookedTo, log.logStartOffset);
+    for (; offset < highWatermark; offset++) {
+      const epoch = log.epochAt(offset);
+      // A retention that a crash broke off has forgotten more than it deleted.
+      if (epoch === -1) continue;
+      const before = known.epochs.get(offset) ?? epoch;
+      known.epochs.set(offset, before);
+      if (before === epoch) continue;
+      this.#say(
+        `${where}: committed offset ${offset} is of epoch ${epoch}, and was of ${before}`,
+      );
+      return;
+    }
+    last.lookedTo = offset;
+  }
+
+  /** Whoever may be elected has all that was committed. */
+  #lookAtElectable(image: MetadataImage): void {
+    if (!this.#options.isAllKept) return;
+    for (const { name, id, partitions } of image.topics.values()) {
+      for (const [index, { isr }] of partitions.entries()) {
+        const { committed } = this.#of(id, index);
+        for (const member of isr) {
+          const broker = this.#brokers.get(member);
+          if (broker?.process.isAlive !== true) continue;
+          const hosted = broker.hosting.partitions.getById(id, index);
+          const log = hosted?.partition.log;
+          if (log === undefined || log.isOffline) continue;
+          if (log.logEndOffset >= committed) continue;
+          this.#say(
+            `${name}-${index}: ${member} is in sync, and ends at ${log.logEndOffset}; ` +
+              `committed is all below ${committed}`,
+          );
+        }
+      }
+    }
+  }
+
+  #lookAtImage(image: MetadataImage): void {
+    for (const { name, id, partitions } of image.topics.values()) {
+      for (const [index, partition] of partitions.entries()) {
+        const { replicas, isr, leader, leaderEpoch, partitionEpoch } =
+          partition;
+        const known = this.#of(id, index);
+        const isStrange = isr.some((id) => !replicas.includes(id)) ||
+          leader !== -1 && !isr.includes(leader) ||
+          leaderEpoch < known.leaderEpoch ||
+          partitionEpoch < known.partitionEpoch;
+        if (isStrange) {
+          this.#say(`${name}-${index} is ${JSON.stringify(partition)}`);
+        }
+        known.leaderEpoch = leaderEpoch;
+        known.partitionEpoch = partitionEpoch;
+      }
+    }
+  }
+
+  /** Equal offsets, equal metadata. */
+  #compareImages(): void {
+    const texts = new Map<number, readonly [number, string]>();
+    for (const { nodeId, metadata } of this.#alive()) {
+      const { appliedOffset, image } = metadata;
+      const text = textOf(image);
+      const [other, before] = texts.get(appliedOffset) ?? [nodeId, text];
+      texts.set(appliedOffset, [nodeId, text]);
+      if (before !== text) {
+        this.#say(
+          `${other} and ${nodeId} have other metadata at ${appliedOffset}`,
+        );
+      }
+    }
+  }
+
+  #of(topicId: Uuid, index: number): Known {
+    const name = `${topicId}:${index}`;
+    let known = this.#known.get(name);
+    if (known === undefined) {
+      known = {
+        committed: 0,
+        epochs: new Map(),
+        leaders: new Map(),
+        leaderEpoch: -1,
+        partitionEpoch: -1,
+      };
+      this.#known.set(name, known);
+    }
+    return known;
+  }
+
+  #say(what: string): void {
+    this.#options.onDefect(what);
+  }
+}
+
+function isInternal(topic: string): boolean {
+  return topic.startsWith("__");
+}
+
+/** All that an image says, in an order that is always the same. */
+function textOf(image: MetadataImage): string {
+  return Array.from(
+    snapshotRecords(image),
+    (record) => encodeMetadataRecord(record).join(),
+  ).sort().join("\n");
+}
