@@ -85,6 +85,8 @@ export class Sender {
   readonly #queues = new Map<string, PartitionQueue>();
   readonly #active = new Set<PartitionQueue>();
   readonly #nodes = new Map<number, Node>();
+  /** What the batches of a partition that are in flight went over. */
+  readonly #ways = new WeakMap<PartitionQueue, Link>();
   readonly #incomplete = new Set<ProducerBatch>();
   readonly #flushes = new Set<{ left: Set<ProducerBatch>; done: () => void }>();
   #identity: ProducerIdentity | undefined;
@@ -265,8 +267,12 @@ export class Sender {
       let bytes = 0;
       for (const queue of queues) {
         if (this.#readyAtMs(queue) > nowMs) continue;
+        // A leader that knows nothing of this producer takes any sequence: what
+        // is on its way to the one before must not be overtaken.
+        if (queue.inFlight > 0 && this.#ways.get(queue) !== link) continue;
         if (bytes > 0 && bytes + queue.headBytes > bytesMax) continue;
         const batch = queue.take(identity);
+        this.#ways.set(queue, link);
         bytes += batch.bytes.length;
         batches.push({ queue, batch });
       }
