@@ -89,8 +89,8 @@ export const MUTANTS: readonly Mutant[] = [
     name: "recovery cuts one byte too many",
     file: "core/log/recovery.ts",
     edits: [[
-      "segment.truncate(position, next)",
-      "segment.truncate(position - 1, next)",
+      "segment.truncate(position, nextOffset)",
+      "segment.truncate(position - 1, nextOffset)",
     ]],
   },
   {
