@@ -8,7 +8,7 @@
  */
 import { newestSnapshot } from "../core/raft/snapshot_files.ts";
 import { Slab } from "../core/bytes/slab.ts";
-import { METADATA_TOPIC_ID, type Uuid, ZERO_UUID } from "../core/bytes/uuid.ts";
+import { METADATA_TOPIC_ID, type Uuid } from "../core/bytes/uuid.ts";
 import {
   resolveBrokerConfig,
   resolveTopicConfig,
@@ -54,6 +54,9 @@ export interface MemberOptions {
   readonly address: Address;
   readonly voters: readonly (Address & { readonly id: number })[];
   readonly bootstrapServers?: readonly Address[];
+  /** Whether it is the first voter of all. */
+  readonly isFirst?: boolean;
+  readonly isJoining?: boolean;
   readonly timeouts: QuorumMembership["timeouts"];
   /** Bytes of records after which a snapshot is taken. */
   readonly snapshotBytes: number;
@@ -64,6 +67,7 @@ export interface MemberOptions {
 export interface OpenMember {
   readonly log: Log;
   readonly metadata: MetadataLog;
+  readonly directoryId: Uuid;
   /** Takes part from now on. */
   start(): Promise<void>;
   /** Ends in order. */
@@ -102,6 +106,7 @@ export function openMember(options: MemberOptions): OpenMember {
   return {
     log,
     metadata,
+    directoryId: folder.directoryId,
     async start() {
       await metadata.start();
       metadata.follow(() => {});
@@ -121,15 +126,19 @@ export function openMember(options: MemberOptions): OpenMember {
 }
 
 function membershipOf(
-  { env, transport, voters, bootstrapServers = [], timeouts }: MemberOptions,
+  options: MemberOptions,
   directoryId: Uuid,
 ): QuorumMembership {
+  const { env, transport, timeouts, address } = options;
   return {
     clusterId: CLUSTER_ID,
     directoryId,
     listenerName: LISTENER,
-    voters: voters.map((voter) => ({ ...voter, directoryId: ZERO_UUID })),
-    bootstrapServers,
+    endpoints: [{ name: LISTENER, ...address }],
+    voters: options.voters,
+    isFirst: options.isFirst ?? false,
+    isJoining: options.isJoining ?? false,
+    bootstrapServers: options.bootstrapServers ?? [],
     timeouts,
     connect: (address) =>
       Link.open({
@@ -189,6 +198,10 @@ export interface MembersOptions {
   readonly observers?: number;
   /** Whether observers are told one bootstrap server instead of who votes. */
   readonly isBootstrapped?: boolean;
+  /** Whether node 1 votes first and others are added (kraft.version 1). */
+  readonly isDynamic?: boolean;
+  /** Whether the others ask for it themselves. */
+  readonly isJoining?: boolean;
   readonly snapshotBytes?: number;
 }
 
@@ -232,6 +245,8 @@ export class Members implements AsyncDisposable {
 /** One member, which may be stopped and started again. */
 export class Member {
   readonly failures: unknown[] = [];
+  /** How far its port is from the usual one, at its next start. */
+  moved = 0;
   readonly #members: Members;
   readonly #path: string;
   readonly #env: Env = denoEnv({ traceLevel: "error" });
@@ -248,31 +263,52 @@ export class Member {
     return this.#open?.metadata;
   }
 
+  /** What a request calls it that is about it as a voter. */
+  get asked() {
+    return {
+      clusterId: CLUSTER_ID,
+      id: this.id,
+      directoryId: this.#open!.directoryId,
+      endpoints: [{ name: LISTENER, ...addressOf(this.id + this.moved) }],
+    };
+  }
+
   /** Where its copy of the metadata log begins. */
   get logStartOffset(): number {
     return this.#open?.log.logStartOffset ?? -1;
   }
 
   async start(): Promise<void> {
-    const { voters, isBootstrapped, snapshotBytes = 1e9 } =
-      this.#members.options;
-    const isTold = this.id <= voters || !isBootstrapped;
+    const { options } = this.#members;
+    const { voters, isBootstrapped, isDynamic = false } = options;
+    const isTold = !isDynamic && (this.id <= voters || !isBootstrapped);
     this.#open = openMember({
       env: this.#env,
       transport: this.#transport(),
       path: this.#path,
       nodeId: this.id,
-      address: addressOf(this.id),
+      address: addressOf(this.id + this.moved),
       voters: Array.from(
         { length: isTold ? voters : 0 },
         (_, index) => ({ id: index + 1, ...addressOf(index + 1) }),
       ),
-      bootstrapServers: isTold ? [] : [addressOf(1)],
+      isFirst: isDynamic && this.id === 1,
+      isJoining: options.isJoining ?? false,
+      bootstrapServers: isTold
+        ? []
+        : isDynamic
+        ? this.#members.all.map(({ id }) => addressOf(id))
+        : [addressOf(1)],
       timeouts: HURRIED,
-      snapshotBytes,
+      snapshotBytes: options.snapshotBytes ?? 1e9,
       onFailed: (error) => void this.failures.push(error),
     });
     await this.#open.start();
+  }
+
+  /** Its disk is replaced by an empty one; it is stopped. */
+  format(): void {
+    Deno.removeSync(this.#path, { recursive: true });
   }
 
   async stop(): Promise<void> {

@@ -24,6 +24,11 @@ export const CLUSTER_KEYS = {
       "controller; on a node without one, what the controllers call theirs. " +
       "Not needed on a node that is alone.",
   }),
+  "controller.quorum.auto.join.enable": bool(false, {
+    doc:
+      "Whether a controller that doesn't vote yet asks to, once it follows " +
+      "the metadata.",
+  }),
   "controller.quorum.bootstrap.servers": list([], {
     doc: "Controllers' listeners, HOST:PORT, of whom a node that isn't told " +
       "who votes asks who leads.",

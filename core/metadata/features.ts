@@ -22,12 +22,16 @@ interface Levels {
   readonly max: number;
 }
 
+/** The feature that the quorum keeps by itself, in its control records. */
+export const KRAFT_VERSION = "kraft.version";
+
 /** Every feature that exists here, with the levels that are supported. */
 export const FEATURES: Readonly<Record<string, Levels>> = {
   "metadata.version": { min: 7, max: 29 },
   [ELR_FEATURE]: { min: 0, max: 1 },
   "group.version": { min: 0, max: 1 },
   "transaction.version": { min: 0, max: 2 },
+  [KRAFT_VERSION]: { min: 0, max: 1 },
 };
 
 /** Levels of a new cluster, `metadata.version` first: it is 4.1-IV1. */

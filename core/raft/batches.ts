@@ -7,9 +7,22 @@
  */
 import { KafkaError } from "../errors.ts";
 import { batchesOf, type BatchView } from "../record/batch.ts";
-import { controlBatch } from "../record/control.ts";
+import { controlBatch, decodeControlRecords } from "../record/control.ts";
+import type { ReplicaKey } from "./messages.ts";
 import { encodeControlValue } from "./records.ts";
 import { valuesOf } from "./snapshot.ts";
+import type { QuorumEntry } from "./voter_history.ts";
+import {
+  type ControlInput,
+  decodeQuorumRecord,
+  isSameNode,
+  isSameVoter,
+  quorumRecords,
+  type QuorumVoters,
+  type VoterNode,
+  votersRecord,
+  withVoter,
+} from "./voter_set.ts";
 
 /** One stored batch: where it lies and what it holds. */
 export interface StoredBatch {
@@ -35,31 +48,88 @@ export function wholeBatches(bytes: Uint8Array): Uint8Array {
   return bytes.subarray(0, length);
 }
 
+/** Where the last whole batch in `bytes` ends; undefined: there is none. */
+export function endOffsetOf(bytes: Uint8Array): number | undefined {
+  let end: number | undefined;
+  for (const { nextOffset } of batchesOf(bytes)) end = nextOffset;
+  return end;
+}
+
+/** The batch of control records that changes the quorum. */
+export function changeBatch(
+  records: readonly ControlInput[],
+  timestamp: number,
+): Uint8Array {
+  return controlBatch(records, { timestamp });
+}
+
+/** What control records in `bytes` say of the quorum, and where. */
+export function* quorumChanges(
+  bytes: Uint8Array,
+): Generator<
+  { readonly offset: number; readonly change: Partial<QuorumVoters> }
+> {
+  for (const view of batchesOf(bytes)) {
+    if (!view.isControl) continue;
+    checkSound(view);
+    for (const record of decodeControlRecords(view)) {
+      const change = decodeQuorumRecord(record);
+      if (change !== undefined) yield { offset: record.offset, change };
+    }
+  }
+}
+
 function* soundBatches(bytes: Uint8Array): Generator<BatchView> {
   for (const view of batchesOf(bytes)) {
-    if (!view.isCrcValid()) {
-      throw new KafkaError(
-        "CORRUPT_MESSAGE",
-        `Cannot read the metadata log at offset ${view.baseOffset}: the batch fails its CRC`,
-      );
-    }
+    checkSound(view);
     yield view;
   }
 }
 
-/** The first batch of an epoch that `nodeId` leads. */
+function checkSound(view: BatchView): void {
+  if (view.isCrcValid()) return;
+  throw new KafkaError(
+    "CORRUPT_MESSAGE",
+    `Cannot read the metadata log at offset ${view.baseOffset}: the batch fails its CRC`,
+  );
+}
+
+/** What the log doesn't say yet: who votes, or where the leader `own` is now. */
+export function firstRecords(
+  { offset, kraftVersion, voters }: QuorumEntry,
+  own: VoterNode,
+): readonly ControlInput[] {
+  const known = voters.find((voter) => isSameVoter(voter, own));
+  const isKnown = known === undefined || own.endpoints.length === 0 ||
+    isSameNode(known, own);
+  const now = isKnown ? voters : withVoter(voters, own);
+  if (offset < 0) return quorumRecords({ kraftVersion, voters: now });
+  return isKnown || kraftVersion === 0 ? [] : [votersRecord(now)];
+}
+
+/** The first batch of an epoch that `nodeId` leads, with what follows in it. */
 export function leaderChangeBatch(
   nodeId: number,
-  { voters, grantingVoters, timestamp }: {
-    readonly voters: readonly number[];
+  { quorum, grantingVoters, more, timestamp }: {
+    readonly quorum: QuorumVoters;
     readonly grantingVoters: readonly number[];
+    readonly more: readonly ControlInput[];
     readonly timestamp: number;
   },
 ): Uint8Array {
+  const { kraftVersion, voters } = quorum;
+  const keyOf = ({ id: voterId, directoryId }: ReplicaKey) =>
+    kraftVersion === 0
+      ? { voterId }
+      : { voterId, voterDirectoryId: directoryId };
   const value = encodeControlValue("LEADER_CHANGE", {
+    version: kraftVersion === 0 ? 0 : 1,
     leaderId: nodeId,
-    voters: voters.map((voterId) => ({ voterId })),
-    grantingVoters: grantingVoters.map((voterId) => ({ voterId })),
+    voters: voters.map(keyOf),
+    grantingVoters: voters.filter(({ id }) => grantingVoters.includes(id))
+      .map(keyOf),
   });
-  return controlBatch([{ type: "LEADER_CHANGE", value }], { timestamp });
+  return controlBatch([{ type: "LEADER_CHANGE", value }, ...more], {
+    timestamp,
+  });
 }

@@ -8,6 +8,7 @@ import type { Uuid } from "../bytes/uuid.ts";
 import type { Random } from "../env/env.ts";
 import type { ReplicaLog } from "./divergence.ts";
 import type { RaftMessage } from "./messages.ts";
+import type { VoterNode } from "./voter_set.ts";
 
 /** What a member of a quorum is at the moment. */
 export type RaftRole =
@@ -23,6 +24,8 @@ export interface ElectionState {
   readonly leaderId: number;
   readonly epoch: number;
   readonly votedId: number;
+  /** Not known while kraft.version is 0. */
+  readonly votedDirectoryId?: Uuid;
 }
 
 /** How long raft waits, in milliseconds. */
@@ -37,15 +40,18 @@ export interface RaftTimeouts {
 
 /** What a machine is made of. */
 export interface RaftOptions {
-  readonly nodeId: number;
-  readonly directoryId: Uuid;
-  /** Ids of all voters; without `nodeId` among them this is an observer. */
-  readonly voters: readonly number[];
+  /** This node, as a voter; without endpoints it can't become one. */
+  readonly own: VoterNode;
+  /** Whether it asks to vote by itself (KIP-1186). */
+  readonly isJoining: boolean;
   /** Bootstrap servers are called −2, −3, …; how many there are. */
   readonly bootstrapServers: number;
   /** The content of `quorum-state`; undefined when there is none. */
   readonly persisted: ElectionState | undefined;
-  /** The log; all of it is durable at the start. */
+  /**
+   * The log, which says who votes; all of it is durable at the start. Without
+   * this node among the voters it is an observer.
+   */
   readonly log: ReplicaLog;
   readonly random: Pick<Random, "u32">;
   readonly timeouts: RaftTimeouts;

@@ -7,6 +7,7 @@
  */
 import type { FetchVerdict } from "./messages.ts";
 import type { SnapshotId } from "./snapshot.ts";
+import type { QuorumEntry } from "./voter_history.ts";
 
 /** What raft knows of the log of this replica. */
 export interface ReplicaLog {
@@ -14,6 +15,8 @@ export interface ReplicaLog {
   readonly logEndOffset: number;
   /** Epoch of the last record, or of the snapshot before it; −1: none. */
   readonly lastEpoch: number;
+  /** Who votes by the latest record, committed or not. */
+  readonly quorum: QuorumEntry;
   /** Snapshots that can be served. */
   readonly oldestSnapshot: SnapshotId | undefined;
   readonly newestSnapshot: SnapshotId | undefined;

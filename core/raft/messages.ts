@@ -6,6 +6,7 @@
  */
 import type { Uuid } from "../bytes/uuid.ts";
 import type { ErrorName } from "../errors.ts";
+import type { JoinRequest } from "./joining.ts";
 import type { SnapshotId } from "./snapshot.ts";
 
 /** A replica by its id and its directory; `ZERO_UUID`: any directory. */
@@ -124,6 +125,7 @@ export type RaftMessage =
       readonly id: SnapshotId;
       readonly position: number;
     }
+    | JoinRequest
   );
 
 /** One message of a kind. */

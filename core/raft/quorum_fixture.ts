@@ -6,16 +6,29 @@
  * @module
  */
 import { assert, assertEquals } from "@std/assert";
-import { ZERO_UUID } from "../bytes/uuid.ts";
+import { type Uuid, ZERO_UUID } from "../bytes/uuid.ts";
 import type { ElectionState } from "./contract.ts";
 import type { ReplicaLog } from "./divergence.ts";
 import type { FetchVerdict, RaftMessage, RaftMessageOf } from "./messages.ts";
 import { Raft } from "./raft.ts";
+import type { VoterChange } from "./voter_changes.ts";
+import { VoterHistory } from "./voter_history.ts";
+import {
+  isSameNode,
+  isSameVoter,
+  KRAFT_VERSIONS,
+  type QuorumVoters,
+  type VoterNode,
+  type VoterSet,
+  withVoter,
+} from "./voter_set.ts";
 
 /** One record, each a batch of its own. */
 export interface Rec {
   readonly epoch: number;
   readonly value: string;
+  /** Who votes from here on. */
+  readonly voters?: VoterSet;
 }
 
 const TIMEOUTS = { electionMs: 1000, fetchMs: 2000, backoffMaxMs: 1000 };
@@ -26,7 +39,41 @@ const FETCH_RECORDS_MAX = 3;
 /** A log in memory; `start` hides what a snapshot stands for. */
 class WorldLog implements ReplicaLog {
   #assigned = -1;
-  constructor(public records: Rec[], public start: number) {}
+  #history: VoterHistory;
+
+  constructor(
+    public records: Rec[],
+    public start: number,
+    readonly initial: QuorumVoters,
+  ) {
+    this.#history = new VoterHistory(initial);
+    records.forEach((record, at) => this.#learn(record, at));
+  }
+
+  #learn({ voters }: Rec, at: number): void {
+    if (voters === undefined) return;
+    this.#history.append(at, { kraftVersion: 1, voters });
+  }
+
+  get quorum() {
+    return this.#history.latest;
+  }
+
+  push(record: Rec): void {
+    this.records.push(record);
+    this.#learn(record, this.records.length - 1);
+  }
+
+  /** A snapshot of these records stands for all of them. */
+  load(records: readonly Rec[]): void {
+    this.records = [...records];
+    this.start = records.length;
+    const voters = records.findLast((record) => record.voters)?.voters;
+    this.#history.restart(
+      this.start,
+      voters && { kraftVersion: 1, voters },
+    );
+  }
 
   get logStartOffset(): number {
     return this.start;
@@ -64,6 +111,7 @@ class WorldLog implements ReplicaLog {
 
   truncate(end: number): void {
     this.records.length = end;
+    this.#history.truncate(end);
     this.#assigned = -1;
   }
 }
@@ -90,20 +138,33 @@ export class Member {
   life = 0;
   isSyncing = false;
   highWatermark = -1;
-  readonly stored: Stored = { state: undefined, records: [], start: 0 };
+  stored: Stored = { state: undefined, records: [], start: 0 };
+  own: VoterNode;
+  #initial: QuorumVoters;
 
-  constructor(readonly world: World, readonly id: number) {
-    this.log = new WorldLog([], 0);
+  constructor(
+    readonly world: World,
+    { own, initial }: {
+      readonly own: VoterNode;
+      readonly initial: QuorumVoters;
+    },
+  ) {
+    this.own = own;
+    this.#initial = initial;
+    this.log = new WorldLog([], 0, initial);
     this.raft = this.#machine();
   }
 
+  get id(): number {
+    return this.own.id;
+  }
+
   #machine(): Raft {
-    const { world, id, log, stored } = this;
+    const { world, own, log, stored } = this;
     return new Raft({
-      nodeId: id,
-      directoryId: ZERO_UUID,
-      voters: world.voters,
-      bootstrapServers: 0,
+      own,
+      isJoining: world.isJoining,
+      bootstrapServers: world.isDynamic ? world.count : 0,
       persisted: stored.state,
       log,
       random: { u32: () => world.random() * 0x100000000 >>> 0 },
@@ -123,7 +184,22 @@ export class Member {
     const isLonger = records.every((each, at) => each === this.log.records[at]);
     const lucky = Math.floor(this.world.random() * (unsynced.length + 1));
     const kept = isLonger ? [...records, ...unsynced.slice(0, lucky)] : records;
-    this.log = new WorldLog([...kept], start);
+    this.log = new WorldLog([...kept], start, this.#initial);
+  }
+
+  /** Its disk is replaced by an empty one. */
+  format(directoryId: Uuid): void {
+    if (this.isUp) this.crash();
+    this.stored = { state: undefined, records: [], start: 0 };
+    this.own = { ...this.own, directoryId };
+    this.#initial = { kraftVersion: 0, voters: [] };
+    this.log = new WorldLog([], 0, this.#initial);
+  }
+
+  /** From its next start on it is reached elsewhere. */
+  move(port: number): void {
+    const endpoints = [{ name: "C", host: "h", port }];
+    this.own = { ...this.own, endpoints };
   }
 
   restart(): void {
@@ -151,6 +227,30 @@ export class Member {
     return true;
   }
 
+  /** Changes the voters as the leader; the error, if any. */
+  change(change: VoterChange): string | undefined {
+    if (!this.isUp || !this.raft.isActive) return "NOT_LEADER_OR_FOLLOWER";
+    const verdict = this.raft.changes.decide(change);
+    if ("error" in verdict) return verdict.error;
+    const { voters } = verdict;
+    if (voters === undefined) return undefined;
+    const { epoch } = this.raft;
+    this.world.changed(this, voters);
+    this.#push({ epoch, value: JSON.stringify(voters), voters });
+    this.run();
+    return undefined;
+  }
+
+  /** Who votes in an epoch that it begins, if that is to be said. */
+  #firstVoters(): { readonly voters?: VoterSet } {
+    const { kraftVersion, offset, voters } = this.log.quorum;
+    if (kraftVersion === 0) return {};
+    const known = voters.find((voter) => isSameVoter(voter, this.own));
+    const isKnown = known === undefined || isSameNode(known, this.own);
+    if (offset >= 0 && isKnown) return {};
+    return { voters: isKnown ? voters : withVoter(voters, this.own) };
+  }
+
   /** Lets a snapshot stand for what is committed. */
   compact(): void {
     if (!this.isUp || this.raft.highWatermark < 1) return;
@@ -167,7 +267,8 @@ export class Member {
         raft.step({ type: "persisted" });
       } else if (startEpoch !== undefined) {
         log.assign(startEpoch);
-        this.#push({ epoch: startEpoch, value: `leader ${this.id}` });
+        const value = `leader ${this.id}`;
+        this.#push({ epoch: startEpoch, value, ...this.#firstVoters() });
       } else {
         if (syncTo !== undefined) this.#sync(syncTo);
         break;
@@ -182,7 +283,7 @@ export class Member {
   }
 
   #push(record: Rec): void {
-    this.log.records.push(record);
+    this.log.push(record);
     this.world.appended(this);
     this.raft.step({ type: "appended" });
   }
@@ -209,8 +310,8 @@ export class Member {
           raft.vote({
             isPreVote,
             epoch,
-            candidate: { id: from.id, directoryId: ZERO_UUID },
-            voter: { id: this.id, directoryId: ZERO_UUID },
+            candidate: from.own,
+            voter: from.voterKey(this.id),
             lastEpoch,
             endOffset,
           })
@@ -226,7 +327,7 @@ export class Member {
             raft.beginQuorumEpoch({
               leaderId: from.id,
               epoch,
-              voter: undefined,
+              voter: from.voterKey(this.id),
             })
           ),
         );
@@ -242,7 +343,7 @@ export class Member {
         return this.#serveFetch(message, from, reply);
       case "fetchSnapshot": {
         const error = this.act((raft) =>
-          raft.fetchSnapshot({ replicaId: from.id, epoch })
+          raft.fetchSnapshot({ replica: from.own, epoch })
         );
         const { newestSnapshot, records } = this.log;
         const isThere = newestSnapshot?.endOffset === message.id.endOffset;
@@ -251,7 +352,20 @@ export class Member {
         );
         return reply({ ...answer, records: records.slice(0, this.log.start) });
       }
+      case "addVoter":
+      case "updateVoter":
+      case "removeVoter": {
+        const type = message.type.slice(0, -"Voter".length);
+        const voter = message.type === "removeVoter" ? message.voter : from.own;
+        const error = this.change({ type, voter } as VoterChange) ?? "NONE";
+        return reply({ ...this.raft.answer("NONE"), error });
+      }
     }
+  }
+
+  /** How it names a voter that it asks. */
+  voterKey(id: number) {
+    return this.log.quorum.voters.find((voter) => voter.id === id);
   }
 
   #serveFetch(
@@ -260,7 +374,7 @@ export class Member {
     reply: (answer: unknown) => void,
   ): void {
     const { offset, lastFetchedEpoch, epoch, highWatermark } = message;
-    const replica = { id: from.id, directoryId: ZERO_UUID };
+    const replica = from.own;
     const verdict = this.act((raft) =>
       raft.fetch({ replica, epoch, offset, lastFetchedEpoch })
     );
@@ -315,6 +429,8 @@ export class Member {
           return this.#takeSnapshot(message, answer);
         case "fetch":
           return this.#take(message, answer);
+        default:
+          return raft.joinAnswered(message, answer);
       }
     });
   }
@@ -334,10 +450,7 @@ export class Member {
   #takeSnapshot(message: RaftMessageOf<"fetchSnapshot">, answer: any): void {
     const { records } = answer;
     if (!this.raft.snapshotAnswered(message, { ...answer, bytes: 1 })) return;
-    this.log = Object.assign(this.log, {
-      records: [...records],
-      start: records.length,
-    });
+    this.log.load(records);
     this.stored.records = [...records];
     this.stored.start = records.length;
     this.raft.step({ type: "snapshotLoaded" });
@@ -346,8 +459,14 @@ export class Member {
 
 /** The members, the network and the judge. */
 export class World {
-  readonly voters: readonly number[];
+  readonly count: number;
   readonly members: Member[];
+  /** Whether voters may change (kraft.version 1). */
+  readonly isDynamic: boolean;
+  /** Whether observers ask to vote by themselves. */
+  readonly isJoining: boolean;
+  /** Directories that are gone, and voted. */
+  readonly gone = new Set<Uuid>();
   nowMs = 0;
   /** Share of messages that get lost. */
   lossRate = 0;
@@ -363,16 +482,35 @@ export class World {
   readonly #written = new Map<string, string>();
   readonly #wakes = new Map<Member, number>();
 
-  constructor({ voters, observers = 0, seed }: {
+  constructor(options: {
     readonly voters: number;
     readonly observers?: number;
+    readonly isDynamic?: boolean;
+    readonly isJoining?: boolean;
     readonly seed: number;
   }) {
+    const { voters, observers = 0, isDynamic = false, seed } = options;
     this.#seed = seed | 0;
-    this.voters = Array.from({ length: voters }, (_, id) => id);
-    this.members = Array.from(
-      { length: voters + observers },
-      (_, id) => new Member(this, id),
+    this.count = voters + observers;
+    this.isDynamic = isDynamic;
+    this.isJoining = options.isJoining ?? false;
+    const nodes = Array.from({ length: this.count }, (_, id): VoterNode => ({
+      id,
+      directoryId: isDynamic ? `${id}` : ZERO_UUID,
+      endpoints: [{ name: "C", host: "h", port: id }],
+      kraftVersions: KRAFT_VERSIONS,
+    }));
+    const initial = {
+      kraftVersion: isDynamic ? 1 : 0,
+      voters: nodes.slice(0, voters),
+    };
+    // Who is to join is not told who votes.
+    const unknown = { kraftVersion: 0, voters: [] };
+    this.members = nodes.map((own, id) =>
+      new Member(this, {
+        own,
+        initial: id < voters || !isDynamic ? initial : unknown,
+      })
     );
     for (const member of this.members) member.run();
   }
@@ -433,8 +571,8 @@ export class World {
   }
 
   send(from: Member, message: RaftMessage): void {
-    const to = this.members[message.to]!;
     const { life } = from;
+    const to = this.members[message.to < 0 ? -2 - message.to : message.to]!;
     let isSettled = false;
     const settle = (fn: () => void) => {
       if (isSettled || from.life !== life) return;
@@ -492,6 +630,26 @@ export class World {
     assertEquals(voter.stored.state?.votedId, candidate);
   }
 
+  /** Whether a voter's directory is gone in anybody's eyes. */
+  get isCrippled(): boolean {
+    return this.members.some(({ log }) =>
+      log.quorum.voters.some(({ directoryId }) => this.gone.has(directoryId))
+    );
+  }
+
+  /** A leader names other voters: one of them changes, after the last change. */
+  changed({ log }: Member, voters: VoterSet): void {
+    const { offset, voters: before } = log.quorum;
+    const added = voters.filter((voter) =>
+      !before.some((each) => isSameNode(each, voter))
+    );
+    const removed = before.filter(({ id }) =>
+      !voters.some((voter) => voter.id === id)
+    );
+    assertEquals(added.length + removed.length, 1, "one voter at a time");
+    assert(offset < this.committed.length, "one change at a time");
+  }
+
   /** What must hold of `member` now. */
   judge(member: Member): void {
     const { raft, log, id } = member;
@@ -501,22 +659,30 @@ export class World {
       this.#leaders.set(epoch, id);
     }
     const { highWatermark } = raft;
+    const named = log.records.findLast(({ voters }) => voters)?.voters;
+    assertEquals(log.quorum.voters, named ?? log.initial.voters, "who votes");
     assert(highWatermark >= member.highWatermark, "high watermarks rise");
     if (highWatermark === member.highWatermark) return;
     member.highWatermark = highWatermark;
+    const isNews = highWatermark > this.committed.length;
     for (let at = 0; at < highWatermark; at++) {
       const known = this.committed[at] ??= log.records[at]!;
       assertEquals(log.records[at], known, `${at} is committed`);
     }
-    if (highWatermark === 0) return;
-    const holders = this.voters.filter((voter) =>
-      this.members[voter]!.stored.records.length >= highWatermark &&
-      this.members[voter]!.stored.records[highWatermark - 1]!.epoch ===
-        this.committed[highWatermark - 1]!.epoch
+    if (!isNews) return;
+    const { voters } = log.quorum;
+    // A disk that is lost may have been, between its answer and now.
+    const holders = voters.filter((voter) =>
+      this.gone.has(voter.directoryId) ||
+      this.members.some(({ own, stored }) =>
+        isSameVoter(voter, own) && stored.records.length >= highWatermark &&
+        stored.records[highWatermark - 1]!.epoch ===
+          this.committed[highWatermark - 1]!.epoch
+      )
     );
     assert(
-      holders.length > this.voters.length / 2,
-      `${highWatermark} is durable with ${holders} only`,
+      holders.length > voters.length / 2,
+      `${highWatermark} is durable with ${holders.map(({ id }) => id)} only`,
     );
   }
 }

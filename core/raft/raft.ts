@@ -24,11 +24,14 @@
  * |             |                                           | else unattached |
  * | candidate   | a majority                                | leader P        |
  * | candidate   | election timer                            | prospective     |
- * | leader      | no majority fetches, or told to resign    | resigned        |
+ * | leader      | no majority fetches, or told to resign,   | resigned        |
+ * |             | or that it votes no more is committed     |                 |
  * | resigned    | election timer                            | unattached, +1 P|
  *
- * P: `quorum-state` is persisted before anything is sent. Who is no voter is
- * only ever unattached or follower, without timers.
+ * P: `quorum-state` is persisted before anything is sent. The voters are those
+ * that the log names last, committed or not (KIP-853). Who is no voter is only
+ * ever unattached or follower, without timers; but until its removal is known
+ * to be committed it stands, without its own vote: it may have the longest log.
  *
  * @module
  */
@@ -43,6 +46,7 @@ import type {
   RaftRole,
 } from "./contract.ts";
 import { follows, sharedEnd } from "./divergence.ts";
+import { Joining, type JoinRequest } from "./joining.ts";
 import type {
   BeginQuorumEpochRequest,
   EndQuorumEpochRequest,
@@ -59,6 +63,18 @@ import type {
 } from "./messages.ts";
 import { type ReplicaProgress, Replicas } from "./replicas.ts";
 import { Requests } from "./requests.ts";
+import type { SnapshotId } from "./snapshot.ts";
+import { VoterChanges } from "./voter_changes.ts";
+import { hasVoter, type VoterNode, type VoterSet } from "./voter_set.ts";
+import {
+  Ballot,
+  grants,
+  isSameElection,
+  isSane,
+  NOTHING,
+  successorMs,
+  votedOf,
+} from "./voting.ts";
 
 /**
  * The state of one member.
@@ -73,29 +89,30 @@ import { Requests } from "./requests.ts";
  */
 export class Raft {
   readonly #options: RaftOptions;
-  readonly #isVoter: boolean;
-  readonly #others: readonly number[];
+  readonly #own: VoterNode;
+  #voters: VoterSet = [];
+  #isVoter = false;
+  #others: readonly number[] = [];
   readonly #replicas: Replicas;
+  readonly #joining: Joining;
+  /** What the leader grants to who wants to vote, or vote no more. */
+  readonly changes: VoterChanges;
   readonly #requests: Requests;
   #nowMs: number;
   #role: RaftRole = "unattached";
   #epoch: number;
   #leaderId: number;
-  #votedId: number;
-  /** Not persisted while kraft.version is 0. */
-  #votedDirectoryId = ZERO_UUID;
+  /** The directory is not persisted while kraft.version is 0. */
+  #voted: ReplicaKey;
   #persisted: ElectionState | undefined;
   /** When the role's timer ends. */
   #deadlineMs = Infinity;
-  readonly #granted = new Set<number>();
-  readonly #refused = new Set<number>();
+  readonly #ballot = new Ballot();
   #grantingVoters: readonly number[] = [];
   #hasFetched = false;
   #isLeaving = false;
   #successors: readonly number[] = [];
-  #snapshot:
-    | { id: { endOffset: number; epoch: number }; position: number }
-    | undefined;
+  #snapshot: { readonly id: SnapshotId; position: number } | undefined;
   #startEpoch: number | undefined;
   #epochStart = -1;
   #syncedOffset: number;
@@ -104,41 +121,67 @@ export class Raft {
   #highWatermark = -1;
 
   constructor(options: RaftOptions) {
-    const { nodeId, voters, persisted, log, timeouts, nowMs } = options;
+    const { own, persisted, log, timeouts: { fetchMs } } = options;
     this.#options = options;
-    this.#nowMs = nowMs;
-    this.#isVoter = voters.includes(nodeId);
-    this.#others = voters.filter((id) => id !== nodeId);
-    this.#replicas = new Replicas({
-      voters,
-      nodeId,
-      fetchMs: timeouts.fetchMs,
-    });
+    this.#nowMs = options.nowMs;
+    this.#own = own;
+    this.#replicas = new Replicas({ own, fetchMs });
     this.#requests = new Requests(options);
+    const { isJoining } = options;
+    this.#joining = new Joining({ own, isJoining, fetchMs });
+    this.changes = new VoterChanges(own, () => ({
+      quorum: log.quorum,
+      highWatermark: this.#leaderHighWatermark,
+      isCaughtUp: (key) => this.#replicas.isCaughtUp(key, this.#nowMs),
+    }));
     this.#syncedOffset = log.logEndOffset;
     this.#persisted = persisted;
-    const state = persisted ?? { leaderId: -1, epoch: 0, votedId: -1 };
-    const isBehind = log.lastEpoch > state.epoch;
+    const isBehind = log.lastEpoch > (persisted?.epoch ?? 0);
+    const state = isBehind || persisted === undefined ? NOTHING : persisted;
     this.#epoch = isBehind ? log.lastEpoch : state.epoch;
-    this.#leaderId = isBehind ? -1 : state.leaderId;
-    this.#votedId = isBehind ? -1 : state.votedId;
+    this.#leaderId = state.leaderId;
+    this.#voted = votedOf(state);
+    this.#heedVoters();
     this.#begin();
   }
 
   #begin(): void {
-    const { nodeId, voters, canReach } = this.#options;
-    const isOnly = this.#isVoter && voters.length === 1;
+    const { own: { id: nodeId }, canReach } = this.#options;
+    const isOnly = this.#isVoter && this.#voters.length === 1;
     if (isOnly) return this.#toProspective();
     if (this.#leaderId === nodeId) {
       this.#role = "resigned";
-      this.#startElectionTimer();
+      this.#deadlineMs = this.#nowMs + this.#electionMs();
     } else if (this.#leaderId >= 0) {
       if (canReach(this.#leaderId)) {
         this.#toFollower(this.#epoch, this.#leaderId);
       } else this.#startElectionTimer();
-    } else if (this.#isVoter && this.#votedId === nodeId) {
+    } else if (this.#stands && this.#voted.id === nodeId) {
       this.#stand();
     } else this.#startElectionTimer();
+  }
+
+  /** The log may name other voters than before. */
+  #heedVoters(): void {
+    const { voters } = this.#options.log.quorum;
+    if (voters === this.#voters) return;
+    this.#voters = voters;
+    this.#isVoter = hasVoter(voters, this.#own);
+    this.#others = voters.map(({ id }) => id)
+      .filter((id) => id !== this.#own.id);
+    this.#requests.setVoters(this.#others);
+    if (this.#role === "leader") {
+      this.#replicas.setVoters(voters, this.#nowMs);
+      this.#commit();
+    } else if (this.#role === "follower") this.#startFetchTimer();
+  }
+
+  /** Who doesn't vote, or leaves, never stands. */
+  get #stands(): boolean {
+    const { offset, previous } = this.#options.log.quorum;
+    const isVoter = this.#isVoter ||
+      offset >= this.#highWatermark && hasVoter(previous, this.#own);
+    return isVoter && !this.#isLeaving;
   }
 
   get role(): RaftRole {
@@ -221,10 +264,10 @@ export class Raft {
         return;
       case "appended":
         if (this.#role === "leader") this.#startEpoch = undefined;
-        return;
+        return this.#heedVoters();
       case "truncated":
         this.#syncedOffset = Math.min(this.#syncedOffset, this.#endOffset);
-        return;
+        return this.#heedVoters();
       case "snapshotLoaded":
         return this.#snapshotLoaded();
       case "snapshotLost":
@@ -277,58 +320,57 @@ export class Raft {
   /** Throws `NOT_CONTROLLER` unless this node may append. */
   requireLeader(): void {
     if (this.isActive) return;
-    const { nodeId } = this.#options;
     throw new KafkaError(
       "NOT_CONTROLLER",
-      `Node ${nodeId} does not lead the metadata log: it is ${this.#role}`,
+      `Node ${this.#own.id} does not lead the metadata log: it is ${this.#role}`,
     );
   }
 
   /** Somebody asks for this node's vote; answer when `ready()` is persisted. */
   vote(request: VoteRequest): VoteAnswer {
-    const { epoch, lastEpoch, isPreVote, voter, candidate } = request;
+    const { epoch, isPreVote, voter, candidate } = request;
     const refuse = (error: ErrorName) => ({
-      ...this.#answer(error),
+      ...this.answer(error),
       isGranted: false,
     });
-    const isSane = candidate.id >= 0 && request.endOffset >= 0 &&
-      (isPreVote ? lastEpoch <= epoch : lastEpoch < epoch);
-    if (!isSane) return refuse("INVALID_REQUEST");
+    if (!isSane(request)) return refuse("INVALID_REQUEST");
     if (epoch < this.#epoch) return refuse("FENCED_LEADER_EPOCH");
     if (epoch > this.#epoch) this.#toUnattached(epoch);
     if (!this.#isMeant(voter)) return refuse("INVALID_VOTER_KEY");
-    const isGranted = isPreVote
-      ? this.#wouldGrant(request)
-      : this.#grants(request);
-    if (isGranted && !isPreVote && this.#votedId < 0) {
-      this.#votedId = candidate.id;
-      this.#votedDirectoryId = candidate.directoryId;
+    const isGranted = grants(request, {
+      role: this.#role,
+      leaderId: this.#leaderId,
+      hasFetched: this.#hasFetched,
+      voted: this.#voted,
+      log: this.#options.log,
+    });
+    if (isGranted && !isPreVote && this.#voted.id < 0) {
+      this.#voted = candidate;
       this.#startElectionTimer();
     }
-    return { ...this.#answer("NONE"), isGranted };
+    return { ...this.answer("NONE"), isGranted };
   }
 
   /** A leader tells of its epoch; answer when `ready()` is persisted. */
   beginQuorumEpoch(request: BeginQuorumEpochRequest): QuorumAnswer {
     const { leaderId, epoch, voter } = request;
-    if (leaderId < 0) return this.#answer("INVALID_REQUEST");
-    if (epoch < this.#epoch) return this.#answer("FENCED_LEADER_EPOCH");
+    if (leaderId < 0) return this.answer("INVALID_REQUEST");
+    if (epoch < this.#epoch) return this.answer("FENCED_LEADER_EPOCH");
     this.#learn(leaderId, epoch);
-    return this.#answer(this.#isMeant(voter) ? "NONE" : "INVALID_VOTER_KEY");
+    return this.answer(this.#isMeant(voter) ? "NONE" : "INVALID_VOTER_KEY");
   }
 
   /** A leader gave up; answer when `ready()` is persisted. */
   endQuorumEpoch(request: EndQuorumEpochRequest): QuorumAnswer {
     const { leaderId, epoch, successors } = request;
-    if (leaderId < 0) return this.#answer("INVALID_REQUEST");
-    if (epoch < this.#epoch) return this.#answer("FENCED_LEADER_EPOCH");
+    if (leaderId < 0) return this.answer("INVALID_REQUEST");
+    if (epoch < this.#epoch) return this.answer("FENCED_LEADER_EPOCH");
     this.#learn(leaderId, epoch);
-    const stands = this.#role === "follower" && this.#isVoter &&
-      !this.#isLeaving;
-    if (stands) {
-      this.#deadlineMs = this.#nowMs + this.#successorMs(successors);
+    if (this.#role === "follower") {
+      const { own: { id }, timeouts: { backoffMaxMs } } = this.#options;
+      this.#startTimer(successorMs(successors, { id, backoffMaxMs }));
     }
-    return this.#answer("NONE");
+    return this.answer("NONE");
   }
 
   /** A replica fetches: what to answer, and what that says of its log. */
@@ -339,9 +381,9 @@ export class Raft {
     const isSane = offset >= 0 && lastFetchedEpoch >= 0 &&
       lastFetchedEpoch <= this.#epoch;
     if (!isSane) return { type: "refused", error: "INVALID_REQUEST" };
-    const { log, nodeId } = this.#options;
+    const { log } = this.#options;
     const verdict = follows(log, { offset, epoch: lastFetchedEpoch });
-    const isReplica = replica.id >= 0 && replica.id !== nodeId;
+    const isReplica = replica.id >= 0 && replica.id !== this.#own.id;
     if (verdict.type === "records" && isReplica) {
       this.#replicas.fetched(replica, {
         endOffset: offset,
@@ -355,19 +397,14 @@ export class Raft {
 
   /** A replica reads a snapshot; the error to answer, if any. */
   fetchSnapshot(
-    { replicaId, epoch }: {
-      readonly replicaId: number;
+    { replica, epoch }: {
+      readonly replica: ReplicaKey;
       readonly epoch: number;
     },
   ): ErrorName | undefined {
     const error = this.#refusal(epoch);
-    if (error === undefined) this.#replicas.contacted(replicaId, this.#nowMs);
+    if (error === undefined) this.#replicas.contacted(replica, this.#nowMs);
     return error;
-  }
-
-  /** What every answer carries. */
-  answer(error: ErrorName): QuorumAnswer {
-    return this.#answer(error);
   }
 
   /** A vote that was asked for. */
@@ -382,7 +419,7 @@ export class Raft {
     }
     if (!this.#heed(message, answer) || isOld) return;
     if (this.#role !== role) return;
-    (answer.isGranted ? this.#granted : this.#refused).add(message.to);
+    this.#ballot.take(message.to, answer.isGranted);
     this.#count();
   }
 
@@ -393,7 +430,19 @@ export class Raft {
   ): void {
     this.#requests.answered(message.to);
     if (!this.#heed(message, answer)) return;
-    if (message.type === "endQuorumEpoch") this.#granted.add(message.to);
+    if (message.type === "endQuorumEpoch") this.#ballot.take(message.to, true);
+  }
+
+  /** The answer to what was told or asked of the leader about this node. */
+  joinAnswered(
+    message: RaftMessageOf<JoinRequest["type"]>,
+    answer: QuorumAnswer,
+  ): void {
+    this.#requests.answered(message.to);
+    const { error, leaderId, epoch } = answer;
+    if (epoch >= this.#epoch) this.#learn(leaderId, epoch);
+    const isTold = error === "NONE" && message.epoch === this.#epoch;
+    if (isTold) this.#joining.told();
   }
 
   /** What to do with a fetch's answer; then the next fetch may go. */
@@ -401,9 +450,10 @@ export class Raft {
     message: RaftMessageOf<"fetch">,
     answer: FetchAnswer,
   ): FetchedAction {
-    this.#requests.answered(message.to);
+    const isLatest = this.#requests.answered(message.to);
     if (!this.#isServed(message, answer)) return { type: "nothing" };
-    this.#fetched();
+    // The leader may have been asked as a bootstrap server before, too.
+    if (!isLatest) return { type: "nothing" };
     const { log } = this.#options;
     const { diverging, snapshotId } = answer;
     invariant(
@@ -444,7 +494,6 @@ export class Raft {
       if (isLost && message.epoch === this.#epoch) this.#snapshot = undefined;
       return false;
     }
-    this.#fetched();
     const isNext = wanted !== undefined &&
       wanted.id.endOffset === message.id.endOffset &&
       wanted.id.epoch === message.id.epoch &&
@@ -458,52 +507,29 @@ export class Raft {
   }
 
   get #isPersisted(): boolean {
-    const now = this.#state();
-    const then = this.#persisted ?? { leaderId: -1, epoch: 0, votedId: -1 };
-    return now.epoch === then.epoch && now.leaderId === then.leaderId &&
-      now.votedId === then.votedId;
+    return isSameElection(this.#state(), this.#persisted ?? NOTHING);
   }
 
   #state(): ElectionState {
+    const { id: votedId, directoryId: votedDirectoryId } = this.#voted;
     return {
       leaderId: this.#leaderId,
       epoch: this.#epoch,
-      votedId: this.#votedId,
+      votedId,
+      ...votedDirectoryId === ZERO_UUID ? {} : { votedDirectoryId },
     };
   }
 
-  #answer(error: ErrorName): QuorumAnswer {
+  /** What every answer carries. */
+  answer(error: ErrorName): QuorumAnswer {
     return { error, leaderId: this.#leaderId, epoch: this.#epoch };
   }
 
   #isMeant(voter: ReplicaKey | undefined): boolean {
     if (voter === undefined) return true;
-    const { nodeId, directoryId } = this.#options;
-    return voter.id === nodeId &&
+    const { id, directoryId } = this.#own;
+    return voter.id === id &&
       (voter.directoryId === ZERO_UUID || voter.directoryId === directoryId);
-  }
-
-  #isUpToDate({ lastEpoch, endOffset }: VoteRequest): boolean {
-    const own = this.#options.log.lastEpoch;
-    return lastEpoch > own || lastEpoch === own && endOffset >= this.#endOffset;
-  }
-
-  #wouldGrant(request: VoteRequest): boolean {
-    if (this.#role === "leader") return false;
-    if (this.#role === "follower" && this.#hasFetched) return false;
-    return this.#isUpToDate(request);
-  }
-
-  #grants(request: VoteRequest): boolean {
-    if (this.#role !== "unattached" && this.#role !== "prospective") {
-      return false;
-    }
-    const { id, directoryId } = request.candidate;
-    if (this.#votedId >= 0) {
-      return this.#votedId === id && (this.#votedDirectoryId === ZERO_UUID ||
-        this.#votedDirectoryId === directoryId);
-    }
-    return this.#leaderId < 0 && this.#isUpToDate(request);
   }
 
   /** Why this node does not serve who believes in its epoch. */
@@ -511,16 +537,6 @@ export class Raft {
     if (epoch < this.#epoch) return "FENCED_LEADER_EPOCH";
     if (epoch > this.#epoch) return "UNKNOWN_LEADER_EPOCH";
     return this.isActive ? undefined : "NOT_LEADER_OR_FOLLOWER";
-  }
-
-  /** How long a successor waits: the first not at all, the others by rank. */
-  #successorMs(successors: readonly number[]): number {
-    const { backoffMaxMs } = this.#options.timeouts;
-    const position = successors.indexOf(this.#options.nodeId);
-    if (position === 0) return 0;
-    if (position < 0) return backoffMaxMs;
-    const least = Math.floor(backoffMaxMs / 2 ** (successors.length - 1));
-    return Math.min(backoffMaxMs, least * 2 ** (position - 1));
   }
 
   /** Takes in what an answer tells of the quorum; false: it has no other use. */
@@ -538,18 +554,21 @@ export class Raft {
   #isServed(message: RaftMessage, answer: QuorumAnswer): boolean {
     const isServed = this.#heed(message, answer) &&
       this.#role === "follower" && message.epoch === this.#epoch;
-    if (!isServed) this.#requests.failed(message.to, this.#nowMs);
+    this.#hasFetched ||= isServed;
+    if (isServed) this.#startFetchTimer();
+    else this.#requests.failed(message.to, this.#nowMs);
     return isServed;
   }
 
   /** Somebody says that `leaderId` (−1: nobody yet) leads `epoch`. */
   #learn(leaderId: number, epoch: number): void {
-    const { nodeId, canReach } = this.#options;
+    const { own: { id: nodeId }, canReach } = this.#options;
     const isNewer = epoch > this.#epoch;
     const isKnown = leaderId >= 0 && leaderId !== nodeId && canReach(leaderId);
     if (isNewer) {
+      // One that lost its disk votes no more, and may hear of what it led.
       invariant(
-        leaderId !== nodeId,
+        leaderId !== nodeId || !this.#isVoter,
         `node ${nodeId} knows each epoch that it led, not so epoch ${epoch}`,
       );
       if (isKnown) this.#toFollower(epoch, leaderId);
@@ -558,7 +577,7 @@ export class Raft {
     }
     if (leaderId < 0 || epoch < this.#epoch) return;
     const isOne = this.#leaderId < 0
-      ? leaderId !== nodeId
+      ? leaderId !== nodeId || !this.#isVoter
       : leaderId === this.#leaderId;
     invariant(
       isOne,
@@ -569,19 +588,25 @@ export class Raft {
   }
 
   #startElectionTimer(): void {
-    if (!this.#isVoter || this.#isLeaving) {
-      this.#deadlineMs = Infinity;
-      return;
-    }
+    this.#startTimer(this.#stands ? this.#electionMs() : 0);
+  }
+
+  #startFetchTimer(): void {
+    this.#startTimer(this.#options.timeouts.fetchMs);
+  }
+
+  #startTimer(ms: number): void {
+    this.#deadlineMs = this.#stands ? this.#nowMs + ms : Infinity;
+  }
+
+  #electionMs(): number {
     const { random, timeouts: { electionMs } } = this.#options;
-    const extraMs = random.u32() % Math.max(1, electionMs);
-    this.#deadlineMs = this.#nowMs + electionMs + extraMs;
+    return electionMs + random.u32() % Math.max(1, electionMs);
   }
 
   #enter(role: RaftRole): void {
     this.#role = role;
-    this.#granted.clear();
-    this.#refused.clear();
+    this.#ballot.clear();
     this.#snapshot = undefined;
     this.#startEpoch = undefined;
     this.#requests.newRole();
@@ -589,10 +614,7 @@ export class Raft {
 
   #enterEpoch(epoch: number, leaderId: number): void {
     invariant(epoch >= this.#epoch, "epochs grow");
-    if (epoch > this.#epoch) {
-      this.#votedId = -1;
-      this.#votedDirectoryId = ZERO_UUID;
-    }
+    if (epoch > this.#epoch) this.#voted = votedOf(NOTHING);
     if (epoch > this.#epoch || leaderId !== this.#leaderId) {
       this.#leaderHighWatermark = -1;
     }
@@ -603,8 +625,8 @@ export class Raft {
   #toUnattached(epoch: number): void {
     // An election that is near stays near: who keeps raising the epoch must
     // not keep the others from standing.
-    const keepsTimer = this.#role !== "leader" && this.#role !== "follower" &&
-      this.#deadlineMs > this.#nowMs;
+    const keepsTimer = this.#stands && this.#role !== "leader" &&
+      this.#role !== "follower" && this.#deadlineMs > this.#nowMs;
     this.#enterEpoch(epoch, epoch > this.#epoch ? -1 : this.#leaderId);
     this.#enter("unattached");
     if (!keepsTimer) this.#startElectionTimer();
@@ -614,19 +636,15 @@ export class Raft {
     this.#enterEpoch(epoch, leaderId);
     this.#enter("follower");
     this.#hasFetched = false;
+    this.#joining.begin(this.#nowMs);
     this.#startFetchTimer();
   }
 
-  #startFetchTimer(): void {
-    this.#deadlineMs = this.#isVoter && !this.#isLeaving
-      ? this.#nowMs + this.#options.timeouts.fetchMs
-      : Infinity;
-  }
-
   #toProspective(): void {
+    if (!this.#stands) return this.#toUnattached(this.#epoch);
     this.#enter("prospective");
     this.#startElectionTimer();
-    this.#granted.add(this.#options.nodeId);
+    this.#ballot.take(this.#own.id, true);
     this.#count();
   }
 
@@ -640,8 +658,8 @@ export class Raft {
 
   #toCandidate(): void {
     this.#enterEpoch(this.#epoch + 1, -1);
-    this.#votedId = this.#options.nodeId;
-    this.#votedDirectoryId = this.#options.directoryId;
+    const { id, directoryId } = this.#own;
+    this.#voted = { id, directoryId };
     this.#stand();
   }
 
@@ -649,44 +667,42 @@ export class Raft {
   #stand(): void {
     this.#enter("candidate");
     this.#startElectionTimer();
-    this.#granted.add(this.#options.nodeId);
+    this.#ballot.take(this.#own.id, true);
   }
 
   #count(): void {
-    const majority = (this.#options.voters.length >> 1) + 1;
+    const isWon = this.#ballot.outcome(this.#voters);
     if (this.#role === "prospective") {
-      if (this.#granted.size >= majority) return this.#toCandidate();
-      if (this.#refused.size >= majority) this.#endPreVote();
-    } else if (this.#role === "candidate") {
-      if (this.#granted.size >= majority) this.#toLeader();
-    }
+      if (isWon === true) return this.#toCandidate();
+      if (isWon === false) this.#endPreVote();
+    } else if (this.#role === "candidate" && isWon === true) this.#toLeader();
   }
 
   #toLeader(): void {
-    this.#grantingVoters = [...this.#granted];
-    this.#enterEpoch(this.#epoch, this.#options.nodeId);
+    this.#grantingVoters = this.#ballot.granted;
+    this.#enterEpoch(this.#epoch, this.#own.id);
     this.#enter("leader");
     this.#deadlineMs = Infinity;
     this.#startEpoch = this.#epoch;
     this.#epochStart = this.#endOffset;
-    this.#replicas.begin(this.#nowMs);
+    this.#replicas.begin(this.#voters, this.#nowMs);
+    this.changes.begin();
   }
 
   #resign(): void {
     this.#successors = this.#replicas.successors();
     this.#enter("resigned");
-    this.#startElectionTimer();
-  }
-
-  #fetched(): void {
-    this.#hasFetched = true;
-    this.#startFetchTimer();
+    // Who votes no more leaves the epoch, too: it has another leader to find.
+    this.#deadlineMs = this.#isLeaving
+      ? Infinity
+      : this.#nowMs + this.#electionMs();
   }
 
   #snapshotLoaded(): void {
     this.#snapshot = undefined;
     this.#syncedOffset = this.#endOffset;
     this.#highWatermark = Math.max(this.#highWatermark, this.#endOffset);
+    this.#heedVoters();
   }
 
   #synced(endOffset: number): void {
@@ -706,56 +722,51 @@ export class Raft {
     }
     const durable = Math.min(this.#leaderHighWatermark, this.#syncedOffset);
     this.#highWatermark = Math.max(this.#highWatermark, durable);
+    const isRemoved = this.#role === "leader" && !this.#isVoter &&
+      this.#options.log.quorum.offset < this.#leaderHighWatermark;
+    if (isRemoved) this.#resign();
+  }
+
+  /** A message to each of the other voters that may have one now. */
+  #toOthers<T>(
+    isWanted: (to: number) => boolean,
+    message: (to: number) => T,
+  ): (T & { readonly to: number; readonly epoch: number })[] {
+    return this.#others
+      .filter((to) => isWanted(to) && this.#requests.begin(to, this.#nowMs))
+      .map((to) => ({ ...message(to), to, epoch: this.#epoch }));
   }
 
   #takeVotes(): RaftMessage[] {
-    const messages: RaftMessage[] = [];
-    const isPreVote = this.#role === "prospective";
-    for (const to of this.#others) {
-      if (this.#granted.has(to) || this.#refused.has(to)) continue;
-      if (!this.#requests.begin(to, this.#nowMs)) continue;
-      messages.push({
-        type: "vote",
-        to,
-        epoch: this.#epoch,
-        isPreVote,
-        lastEpoch: Math.max(0, this.#options.log.lastEpoch),
-        endOffset: this.#endOffset,
-      });
-    }
-    return messages;
+    return this.#toOthers((to) => !this.#ballot.has(to), () => ({
+      type: "vote",
+      isPreVote: this.#role === "prospective",
+      lastEpoch: Math.max(0, this.#options.log.lastEpoch),
+      endOffset: this.#endOffset,
+    }));
   }
 
   #takeBegins(): RaftMessage[] {
-    const messages: RaftMessage[] = [];
-    for (const to of this.#others) {
-      if (this.#replicas.tellMs(to) > this.#nowMs) continue;
-      if (!this.#requests.begin(to, this.#nowMs)) continue;
+    const isDue = (to: number) => this.#replicas.tellMs(to) <= this.#nowMs;
+    return this.#toOthers(isDue, (to) => {
       this.#replicas.told(to, this.#nowMs);
-      messages.push({ type: "beginQuorumEpoch", to, epoch: this.#epoch });
-    }
-    return messages;
+      return { type: "beginQuorumEpoch" };
+    });
   }
 
   #takeEnds(): RaftMessage[] {
-    const messages: RaftMessage[] = [];
-    for (const to of this.#others) {
-      if (this.#granted.has(to)) continue;
-      if (!this.#requests.begin(to, this.#nowMs)) continue;
-      messages.push({
-        type: "endQuorumEpoch",
-        to,
-        epoch: this.#epoch,
-        successors: this.#successors,
-      });
-    }
-    return messages;
+    return this.#toOthers((to) => !this.#ballot.has(to), () => ({
+      type: "endQuorumEpoch",
+      successors: this.#successors,
+    }));
   }
 
   /** One fetch at a time, to the leader or to whoever may know it. */
   #takeFetch(): RaftMessage[] {
     if (this.#syncedOffset < this.#endOffset) return [];
     const leaderId = this.#role === "follower" ? this.#leaderId : undefined;
+    const joining = this.#takeJoining(leaderId);
+    if (joining !== undefined) return [joining];
     const to = this.#requests.beginFetch(leaderId, this.#nowMs);
     if (to === undefined) return [];
     const epoch = this.#epoch;
@@ -771,5 +782,19 @@ export class Raft {
       lastFetchedEpoch: Math.max(0, this.#options.log.lastEpoch),
       highWatermark: this.#highWatermark,
     }];
+  }
+
+  /** What the leader is to know of this node, once in a while. */
+  #takeJoining(leaderId: number | undefined): RaftMessage | undefined {
+    if (leaderId === undefined || !this.#joining.isDue(this.#nowMs)) return;
+    const isFree = this.#requests.beginInsteadOfFetch(leaderId, this.#nowMs);
+    if (!isFree) return undefined;
+    const { quorum } = this.#options.log;
+    const request = this.#joining.take(quorum, this.#nowMs);
+    if (request !== undefined) {
+      return { ...request, to: leaderId, epoch: this.#epoch };
+    }
+    this.#requests.answered(leaderId);
+    return undefined;
   }
 }

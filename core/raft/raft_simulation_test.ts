@@ -6,7 +6,7 @@
  */
 import { assert, assertEquals } from "@std/assert";
 import fc from "fast-check";
-import { World } from "./quorum_fixture.ts";
+import { type Member, World } from "./quorum_fixture.ts";
 
 const stepArbitrary = fc.record({
   what: fc.constantFrom(
@@ -94,6 +94,88 @@ Deno.test("whatever fails, committed records stay, and the quorum recovers", () 
       const world = new World({ voters, observers, seed });
       world.pass(3000);
       for (const step of steps) take(world, step);
+      recovers(world);
+    },
+  );
+  fc.assert(property, { numRuns: 200 });
+});
+
+const changeArbitrary = fc.record({
+  what: fc.constantFrom(
+    "pass",
+    "pass",
+    "append",
+    "append",
+    "crash",
+    "restart",
+    "split",
+    "heal",
+    "lose",
+    "compact",
+    "resign",
+    "add",
+    "add",
+    "remove",
+    "remove",
+    "move",
+    "format",
+  ),
+  who: fc.nat(4),
+  ms: fc.nat(3000),
+});
+
+/** Also lets who votes change; each believes itself to be asked as the leader. */
+function takeChange(world: World, step: Step): void {
+  const member = world.members[step.who % world.members.length]!;
+  switch (step.what) {
+    case "add":
+      for (const each of world.members) {
+        each.change({ type: "add", voter: member.own });
+      }
+      return void world.pass(step.ms % 300);
+    case "remove":
+      // Who lost a voter's disk must not lose another voter before it is gone.
+      if (world.isCrippled) return;
+      for (const each of world.members) {
+        each.change({ type: "remove", voter: member.own });
+      }
+      return void world.pass(step.ms % 300);
+    case "move":
+      return member.move(100 + step.ms);
+    case "format":
+      return format(world, member);
+    default:
+      return take(world, step);
+  }
+}
+
+/** The disk of one voter may be lost where a majority is left without it. */
+function format(world: World, member: Member): void {
+  const isLoss = world.members.every(({ log: { quorum: { voters } } }) =>
+    voters.length === 0 || voters.length > 2
+  );
+  if (world.isCrippled || !isLoss || world.committed.length === 0) return;
+  world.gone.add(member.own.directoryId);
+  member.format(`${member.id}-${world.gone.size}`);
+}
+
+Deno.test("whatever fails while voters come and go, committed records stay", () => {
+  const property = fc.property(
+    fc.integer({ min: 1, max: 4 }),
+    fc.integer({ min: 1, max: 3 }),
+    fc.boolean(),
+    fc.nat(),
+    fc.array(changeArbitrary, { minLength: 5, maxLength: 50 }),
+    (voters, observers, isJoining, seed, steps) => {
+      const world = new World({
+        voters,
+        observers,
+        isDynamic: true,
+        isJoining,
+        seed,
+      });
+      world.pass(3000);
+      for (const step of steps) takeChange(world, step);
       recovers(world);
     },
   );

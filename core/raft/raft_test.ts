@@ -11,12 +11,22 @@ import type { ElectionState, RaftOptions } from "./contract.ts";
 import type { ReplicaLog } from "./divergence.ts";
 import type { FetchAnswer, RaftMessageOf } from "./messages.ts";
 import { Raft } from "./raft.ts";
+import type { QuorumEntry } from "./voter_history.ts";
+import { KRAFT_VERSIONS, type VoterNode } from "./voter_set.ts";
 
 const TIMEOUTS = { electionMs: 1000, fetchMs: 2000, backoffMaxMs: 1000 };
+
+const nodeOf = (id: number): VoterNode => ({
+  id,
+  directoryId: ZERO_UUID,
+  endpoints: [],
+  kraftVersions: KRAFT_VERSIONS,
+});
 
 interface Log extends ReplicaLog {
   logEndOffset: number;
   lastEpoch: number;
+  quorum: QuorumEntry;
 }
 
 interface Made {
@@ -30,12 +40,19 @@ function make(options: {
   readonly persisted?: ElectionState;
   readonly log?: { readonly lastEpoch: number; readonly logEndOffset: number };
   readonly canReach?: RaftOptions["canReach"];
+  readonly bootstrapServers?: number;
 } = {}): Made {
   const { voters = [1, 2, 3], persisted, canReach = () => true } = options;
   const log: Log = {
     logStartOffset: 0,
     oldestSnapshot: undefined,
     newestSnapshot: undefined,
+    quorum: {
+      offset: -1,
+      kraftVersion: 0,
+      voters: voters.map(nodeOf),
+      previous: [],
+    },
     ...options.log ?? { lastEpoch: -1, logEndOffset: 0 },
     endOffsetForEpoch: (epoch) =>
       epoch === log.lastEpoch
@@ -43,10 +60,9 @@ function make(options: {
         : { epoch: -1, endOffset: -1 },
   };
   const raft = new Raft({
-    nodeId: 1,
-    directoryId: ZERO_UUID,
-    voters,
-    bootstrapServers: 0,
+    own: nodeOf(1),
+    isJoining: false,
+    bootstrapServers: options.bootstrapServers ?? 0,
     persisted,
     log,
     random: { u32: () => 0 },
@@ -462,4 +478,28 @@ Deno.test("an observer follows without timers, and never stands", () => {
   raft.step({ type: "failed", message: fetchOf(raft) });
   // While its leader is left alone it asks somebody else.
   assertEquals(fetchOf(raft).to, 3);
+});
+
+Deno.test("a leader that was asked as a bootstrap server, too, is heard once", () => {
+  const { raft, log } = make({ voters: [], bootstrapServers: 1 });
+  const fetch = () => raft.takeMessages()[0] as RaftMessageOf<"fetch">;
+  const served: FetchAnswer = {
+    error: "NONE",
+    leaderId: 2,
+    epoch: 5,
+    highWatermark: 1,
+  };
+  raft.vote(asked(5));
+  persist(raft);
+  const late = fetch();
+  assertEquals([late.to, late.epoch], [-2, 5]);
+  raft.beginQuorumEpoch({ leaderId: 2, epoch: 5, voter: undefined });
+  persist(raft);
+  const first = fetch();
+  assertEquals([first.to, first.epoch], [2, 5]);
+  assertEquals(raft.fetchAnswered(first, served), {
+    type: "append",
+  });
+  append({ raft, log }, 1);
+  assertEquals(raft.fetchAnswered(late, served), { type: "nothing" });
 });

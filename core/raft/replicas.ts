@@ -5,8 +5,8 @@
  *
  * @module
  */
-import { ZERO_UUID } from "../bytes/uuid.ts";
 import type { ReplicaKey } from "./messages.ts";
+import { hasVoter, isSameVoter, type VoterSet } from "./voter_set.ts";
 
 /** Observers that are silent for so long are forgotten. */
 const OBSERVER_FORGOTTEN_MS = 300_000;
@@ -36,35 +36,63 @@ interface Progress extends ReplicaProgress {
   leaderEndOffset: number;
 }
 
+/** A replica that had all there was so long ago has it no more. */
+const CAUGHT_UP_MS = 3_600_000;
+
 /** The replicas of one epoch. */
 export class Replicas {
-  readonly #voters: readonly number[];
-  readonly #nodeId: number;
+  readonly #own: ReplicaKey;
   readonly #fetchMs: number;
-  #all = new Map<number, Progress>();
+  /** The other voters, as they are known to the log. */
+  #voters: VoterSet = [];
+  #isVoter = false;
+  #progress = new Map<number, Progress>();
+  /** By id and directory. */
+  #observers = new Map<string, Progress>();
 
-  constructor({ voters, nodeId, fetchMs }: {
-    readonly voters: readonly number[];
-    readonly nodeId: number;
+  constructor({ own, fetchMs }: {
+    readonly own: ReplicaKey;
     readonly fetchMs: number;
   }) {
-    this.#voters = voters;
-    this.#nodeId = nodeId;
+    this.#own = own;
     this.#fetchMs = fetchMs;
   }
 
   /** An epoch of this leader begins: nothing is known of the others. */
-  begin(nowMs: number): void {
-    this.#all = new Map();
-    for (const id of this.#voters) {
-      if (id === this.#nodeId) continue;
-      this.#all.set(id, unheard({ id, directoryId: ZERO_UUID }, nowMs));
+  begin(voters: VoterSet, nowMs: number): void {
+    this.#progress = new Map();
+    this.#observers = new Map();
+    this.setVoters(voters, nowMs);
+  }
+
+  /** Others vote from now on; how far a replica is stays known. */
+  setVoters(voters: VoterSet, nowMs: number): void {
+    const before = [
+      ...this.#progress.values(),
+      ...this.#observers.values(),
+    ];
+    this.#voters = voters.filter((voter) => !isSameVoter(voter, this.#own));
+    this.#isVoter = this.#voters.length < voters.length;
+    const held = this.#progress;
+    this.#progress = new Map();
+    for (const voter of this.#voters) {
+      const known = before.find(({ key }) => isSameVoter(voter, key));
+      // Who becomes a voter is given the time that all have at the beginning.
+      const isNew = known !== undefined && known !== held.get(voter.id);
+      if (isNew) known.contactMs = nowMs;
+      this.#progress.set(voter.id, known ?? unheard(keyOf(voter), nowMs));
     }
+    const isUsed = (each: Progress) =>
+      this.#progress.get(each.key.id) === each || each.fetchedMs === -Infinity;
+    this.#observers = new Map(
+      before.filter((each) => !isUsed(each))
+        .map((each) => [nameOf(each.key), each]),
+    );
   }
 
   /** Those that have been heard of, voters in any case. */
   get all(): Iterable<ReplicaProgress> {
-    return this.#all.values();
+    return [...this.#progress.values(), ...this.#observers.values()];
   }
 
   /** A replica has everything below `endOffset`, durably. */
@@ -76,7 +104,7 @@ export class Replicas {
       readonly nowMs: number;
     },
   ): void {
-    const progress = this.#at(key, nowMs);
+    const progress = this.#find(key) ?? this.#observer(key, nowMs);
     progress.key = key;
     if (endOffset >= leaderEndOffset) progress.caughtUpMs = nowMs;
     else if (endOffset >= progress.leaderEndOffset) {
@@ -89,63 +117,83 @@ export class Replicas {
   }
 
   /** A voter reads a snapshot: it lives, wherever its log ends. */
-  contacted(id: number, nowMs: number): void {
-    const progress = this.#all.get(id);
+  contacted(key: ReplicaKey, nowMs: number): void {
+    const progress = this.#find(key);
     if (progress !== undefined) progress.contactMs = nowMs;
+  }
+
+  /** Whether the replica has had all there was, not long ago. */
+  isCaughtUp(key: ReplicaKey, nowMs: number): boolean {
+    const progress = this.#find(key);
+    return progress !== undefined && progress.caughtUpMs > -Infinity &&
+      progress.fetchedMs > nowMs - CAUGHT_UP_MS;
   }
 
   /** Up to where a majority of the voters is, this one at `ownOffset`. */
   majorityOffset(ownOffset: number): number {
-    const offsets = this.#voters.map((id) =>
-      id === this.#nodeId ? ownOffset : this.#all.get(id)?.endOffset ?? -1
+    const offsets = Array.from(
+      this.#progress.values(),
+      ({ endOffset }) => endOffset,
     );
+    if (this.#isVoter) offsets.push(ownOffset);
     offsets.sort((a, b) => b - a);
     return offsets[offsets.length >> 1] ?? -1;
   }
 
   /** When this leader has been without a majority for too long. */
   checkQuorumMs(): number {
-    const needed = this.#voters.length >> 1;
+    const count = this.#voters.length + (this.#isVoter ? 1 : 0);
+    const needed = (count >> 1) + (this.#isVoter ? 0 : 1);
     if (needed === 0) return Infinity;
-    const contacts = this.#voters.filter((id) => id !== this.#nodeId)
-      .map((id) => this.#all.get(id)!.contactMs).sort((a, b) => b - a);
+    const contacts = Array.from(
+      this.#progress.values(),
+      ({ contactMs }) => contactMs,
+    ).sort((a, b) => b - a);
     return contacts[needed - 1]! + CHECK_QUORUM_FACTOR * this.#fetchMs;
   }
 
   /** When the voter is to be told of the epoch, unless it fetches before. */
   tellMs(id: number): number {
-    const { fetchedMs, toldMs } = this.#all.get(id)!;
+    const { fetchedMs, toldMs } = this.#progress.get(id)!;
     return Math.max(fetchedMs, toldMs) + this.#fetchMs / 2;
   }
 
   /** The voter is being told of the epoch. */
   told(id: number, nowMs: number): void {
-    this.#all.get(id)!.toldMs = nowMs;
+    this.#progress.get(id)!.toldMs = nowMs;
   }
 
   /** The other voters, those with the longest logs first. */
   successors(): number[] {
-    const end = (id: number) => this.#all.get(id)?.endOffset ?? -1;
-    return this.#voters.filter((id) => id !== this.#nodeId)
+    const end = (id: number) => this.#progress.get(id)?.endOffset ?? -1;
+    return this.#voters.map(({ id }) => id)
       .sort((a, b) => end(b) - end(a) || a - b);
   }
 
-  #at(key: ReplicaKey, nowMs: number): Progress {
-    let progress = this.#all.get(key.id);
-    if (progress === undefined) {
-      this.#forgetSilent(nowMs);
-      progress = unheard(key, nowMs);
-      this.#all.set(key.id, progress);
-    }
-    return progress;
+  #find(key: ReplicaKey): Progress | undefined {
+    const isVoter = hasVoter(this.#voters, key);
+    return isVoter
+      ? this.#progress.get(key.id)
+      : this.#observers.get(nameOf(key));
   }
 
-  #forgetSilent(nowMs: number): void {
-    for (const [id, { contactMs }] of this.#all) {
-      if (this.#voters.includes(id)) continue;
-      if (nowMs - contactMs >= OBSERVER_FORGOTTEN_MS) this.#all.delete(id);
+  #observer(key: ReplicaKey, nowMs: number): Progress {
+    for (const [name, { contactMs }] of this.#observers) {
+      const isSilent = nowMs - contactMs >= OBSERVER_FORGOTTEN_MS;
+      if (isSilent) this.#observers.delete(name);
     }
+    const progress = unheard(key, nowMs);
+    this.#observers.set(nameOf(key), progress);
+    return progress;
   }
+}
+
+function nameOf({ id, directoryId }: ReplicaKey): string {
+  return `${id} ${directoryId}`;
+}
+
+function keyOf({ id, directoryId }: ReplicaKey): ReplicaKey {
+  return { id, directoryId };
 }
 
 function unheard(key: ReplicaKey, nowMs: number): Progress {

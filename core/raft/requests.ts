@@ -26,24 +26,28 @@ interface Peer {
  */
 export class Requests {
   readonly #random: Pick<Random, "u32">;
-  readonly #bootstrap: readonly number[];
+  readonly #servers: readonly number[];
+  /** Who may know the leader. */
+  #bootstrap: readonly number[];
   readonly #peers = new Map<number, Peer>();
   /** Whom the fetch of this role went to. */
   #fetchingFrom: number | undefined;
 
-  constructor({ nodeId, voters, bootstrapServers, random }: {
-    readonly nodeId: number;
-    readonly voters: readonly number[];
+  constructor({ bootstrapServers, random }: {
     readonly bootstrapServers: number;
     readonly random: Pick<Random, "u32">;
   }) {
     this.#random = random;
-    const others = voters.filter((id) => id !== nodeId);
-    const servers = Array.from(
+    this.#servers = Array.from(
       { length: bootstrapServers },
       (_, index) => FIRST_BOOTSTRAP_ID - index,
     );
-    this.#bootstrap = [...others, ...servers];
+    this.#bootstrap = this.#servers;
+  }
+
+  /** The other voters, from now on. */
+  setVoters(others: readonly number[]): void {
+    this.#bootstrap = [...others, ...this.#servers];
   }
 
   /** Whether a request to the peer may go now; if so, it is under way. */
@@ -65,10 +69,20 @@ export class Requests {
     return to;
   }
 
-  /** The peer answered. */
-  answered(from: number): void {
+  /** Whether a fetch to `leaderId` could go now; if so, another request does. */
+  beginInsteadOfFetch(leaderId: number, nowMs: number): boolean {
+    if (this.#fetchingFrom !== undefined) return false;
+    if (!this.begin(leaderId, nowMs)) return false;
+    this.#fetchingFrom = leaderId;
+    return true;
+  }
+
+  /** The peer answered; whether that was the fetch of this role. */
+  answered(from: number): boolean {
     this.#peer(from).isInFlight = false;
-    if (this.#fetchingFrom === from) this.#fetchingFrom = undefined;
+    const isFetch = this.#fetchingFrom === from;
+    if (isFetch) this.#fetchingFrom = undefined;
+    return isFetch;
   }
 
   /** The peer did not answer, or with an error: it is left alone a while. */

@@ -11,6 +11,11 @@ import { buildBatch } from "../record/builder.ts";
 import { controlBatch, decodeControlRecords } from "../record/control.ts";
 import { decodeRecords } from "../record/record.ts";
 import { encodeControlValue } from "./records.ts";
+import {
+  decodeQuorumRecord,
+  quorumRecords,
+  type QuorumVoters,
+} from "./voter_set.ts";
 
 /** Which log prefix a snapshot stands for. */
 export interface SnapshotId {
@@ -53,21 +58,32 @@ export function isSnapshotDue(
   return since.bytes >= maxBytes || (intervalMs > 0 && since.ms >= intervalMs);
 }
 
+const STATIC: QuorumVoters = { kraftVersion: 0, voters: [] };
+
 /** The batches of a snapshot that holds `values`, in order. */
 export function* encodeSnapshot(
   values: Iterable<Uint8Array>,
-  { id, nowMs }: { readonly id: SnapshotId; readonly nowMs: number },
+  { id, nowMs, quorum = STATIC }: {
+    readonly id: SnapshotId;
+    readonly nowMs: number;
+    readonly quorum?: QuorumVoters;
+  },
 ): Generator<Uint8Array> {
   let baseOffset = 0;
   const options = () => ({
-    baseOffset: baseOffset++,
+    baseOffset,
     partitionLeaderEpoch: id.epoch,
     timestamp: nowMs,
   });
   const header = encodeControlValue("SNAPSHOT_HEADER", {
     lastContainedLogTimestamp: nowMs,
   });
-  yield controlBatch([{ type: "SNAPSHOT_HEADER", value: header }], options());
+  const first = [
+    { type: "SNAPSHOT_HEADER", value: header } as const,
+    ...quorumRecords(quorum),
+  ];
+  yield controlBatch(first, options());
+  baseOffset += first.length;
   let batch: Uint8Array[] = [];
   let bytes = 0;
   const build = () => {
@@ -114,6 +130,19 @@ export function decodeSnapshot(bytes: Uint8Array): Uint8Array[] {
   }
   if (!isClosed) throw damaged();
   return values;
+}
+
+/** Who votes, by a snapshot that is whole; undefined: it doesn't say. */
+export function snapshotQuorum(bytes: Uint8Array): QuorumVoters | undefined {
+  let quorum: QuorumVoters | undefined;
+  for (const view of batchesOf(bytes)) {
+    if (!view.isControl) continue;
+    for (const record of decodeControlRecords(view)) {
+      const change = decodeQuorumRecord(record);
+      if (change !== undefined) quorum = { ...quorum ?? STATIC, ...change };
+    }
+  }
+  return quorum;
 }
 
 /** The values of a batch of the metadata log; none of a control batch. */

@@ -11,7 +11,17 @@ import {
   parseSnapshotName,
   type SnapshotId,
   snapshotName,
+  snapshotQuorum,
 } from "./snapshot.ts";
+import type { QuorumVoters } from "./voter_set.ts";
+
+/** A snapshot as it was read. */
+export interface StoredSnapshot {
+  readonly id: SnapshotId;
+  readonly values: Uint8Array[];
+  /** Undefined: it doesn't say who votes. */
+  readonly quorum: QuorumVoters | undefined;
+}
 
 /** Finished snapshots, oldest first. */
 export function listSnapshots(disk: Disk, folder: string): SnapshotId[] {
@@ -26,11 +36,12 @@ export function listSnapshots(disk: Disk, folder: string): SnapshotId[] {
 export function newestSnapshot(
   disk: Disk,
   folder: string,
-): { readonly id: SnapshotId; readonly values: Uint8Array[] } | undefined {
+): StoredSnapshot | undefined {
   for (const id of listSnapshots(disk, folder).reverse()) {
     try {
       const bytes = disk.readFile(`${folder}/${snapshotName(id)}`);
-      return { id, values: decodeSnapshot(bytes) };
+      const values = decodeSnapshot(bytes);
+      return { id, values, quorum: snapshotQuorum(bytes) };
     } catch (error) {
       const isDamaged = error instanceof KafkaError &&
         error.error === "CORRUPT_MESSAGE";

@@ -48,6 +48,7 @@ import type {
   PartitionReassignment,
   ProducerDescription,
   QuorumDescription,
+  RaftVoterEndpoint,
   ResourceChange,
   ResourceConfig,
   ResourceType,
@@ -546,6 +547,26 @@ export class Admin {
   /** The quorum that keeps the cluster's metadata (KIP-595). */
   describeMetadataQuorum(): Promise<QuorumDescription> {
     return this.#beneath.quorum();
+  }
+
+  /**
+   * Has a controller vote on the metadata that follows them (KIP-853); resolves
+   * when that is committed.
+   */
+  addRaftVoter(voter: {
+    readonly nodeId: number;
+    readonly directoryId: string;
+    readonly endpoints: readonly RaftVoterEndpoint[];
+  }): Promise<void> {
+    const timeoutMs = this.#values["request.timeout.ms"];
+    return this.#beneath.addVoter({ ...voter, timeoutMs });
+  }
+
+  /** Has a voter vote no more (KIP-853); resolves when that is committed. */
+  removeRaftVoter(
+    voter: { readonly nodeId: number; readonly directoryId: string },
+  ): Promise<void> {
+    return this.#beneath.removeVoter(voter.nodeId, voter.directoryId);
   }
 
   /** Every feature that a broker supports or that is finalized (KIP-584). */

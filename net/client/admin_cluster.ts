@@ -5,11 +5,14 @@
  *
  * @module
  */
+import { ZERO_UUID } from "../../core/bytes/uuid.ts";
 import { ERRORS } from "../../core/errors.ts";
 import { SOFTWARE } from "../link/link.ts";
 import { API_VERSIONS } from "../wire/18_api_versions.ts";
 import { DESCRIBE_LOG_DIRS } from "../wire/35_describe_log_dirs.ts";
 import { DESCRIBE_QUORUM } from "../wire/55_describe_quorum.ts";
+import { ADD_RAFT_VOTER } from "../wire/80_add_raft_voter.ts";
+import { REMOVE_RAFT_VOTER } from "../wire/81_remove_raft_voter.ts";
 import { UPDATE_FEATURES } from "../wire/57_update_features.ts";
 import { UNREGISTER_BROKER } from "../wire/64_unregister_broker.ts";
 import type {
@@ -18,6 +21,7 @@ import type {
   LogDirDescription,
   QuorumDescription,
   QuorumReplica,
+  RaftVoterEndpoint,
 } from "./admin_types.ts";
 import { type Cluster, kafkaError } from "./cluster.ts";
 
@@ -67,6 +71,9 @@ export class AdminCluster {
     const end = leader?.logEndOffset ?? highWatermark;
     const replica = (each: typeof partition.observers[number]) => ({
       nodeId: each.replicaId,
+      directoryId: each.replicaDirectoryId === ZERO_UUID
+        ? null
+        : each.replicaDirectoryId,
       logEndOffset: each.logEndOffset,
       lag: Math.max(0, end - each.logEndOffset),
       lastFetchTimestamp: each.lastFetchTimestamp,
@@ -78,7 +85,41 @@ export class AdminCluster {
       highWatermark,
       voters: partition.currentVoters.map(replica),
       observers: partition.observers.map(replica),
+      endpoints: answer.nodes.flatMap(({ nodeId, listeners }) =>
+        listeners.map((endpoint) => ({ nodeId, ...endpoint }))
+      ),
     };
+  }
+
+  async addVoter(
+    { nodeId, directoryId, endpoints, timeoutMs }: {
+      readonly nodeId: number;
+      readonly directoryId: string;
+      readonly endpoints: readonly RaftVoterEndpoint[];
+      readonly timeoutMs: number;
+    },
+  ): Promise<void> {
+    const answer = await this.#change(() =>
+      this.#cluster.ask("controller", ADD_RAFT_VOTER, {
+        clusterId: null,
+        timeoutMs,
+        voterId: nodeId,
+        voterDirectoryId: directoryId,
+        listeners: [...endpoints],
+      })
+    );
+    check(answer, `Cannot add voter ${nodeId}`);
+  }
+
+  async removeVoter(nodeId: number, directoryId: string): Promise<void> {
+    const answer = await this.#change(() =>
+      this.#cluster.ask("controller", REMOVE_RAFT_VOTER, {
+        clusterId: null,
+        voterId: nodeId,
+        voterDirectoryId: directoryId,
+      })
+    );
+    check(answer, `Cannot remove voter ${nodeId}`);
   }
 
   async features(): Promise<FeatureDescription[]> {

@@ -273,6 +273,8 @@ export interface BrokerVersions {
 /** How far one replica of the metadata log is. */
 export interface QuorumReplica {
   readonly nodeId: number;
+  /** Its data folder; null where that isn't known, before kraft.version 1. */
+  readonly directoryId: string | null;
   readonly logEndOffset: number;
   /** Records that the leader has and this replica lacks. */
   readonly lag: number;
@@ -290,6 +292,17 @@ export interface QuorumDescription {
   readonly voters: readonly QuorumReplica[];
   /** Those who follow without a vote, such as brokers. */
   readonly observers: readonly QuorumReplica[];
+  /** Where voters are reached by each other. */
+  readonly endpoints: readonly (RaftVoterEndpoint & {
+    readonly nodeId: number;
+  })[];
+}
+
+/** Where a voter is reached, by the name of its listener. */
+export interface RaftVoterEndpoint {
+  readonly name: string;
+  readonly host: string;
+  readonly port: number;
 }
 
 /** One feature of the cluster. */

@@ -19,6 +19,7 @@ import type {
   RaftMessageOf,
   VoteAnswer,
 } from "../../core/raft/messages.ts";
+import type { QuorumVoters, VoterNode } from "../../core/raft/voter_set.ts";
 import type { Link } from "../link/link.ts";
 import type { Address } from "../tcp/transport.ts";
 import { FETCH } from "../wire/01_fetch.ts";
@@ -26,12 +27,16 @@ import { VOTE } from "../wire/52_vote.ts";
 import { BEGIN_QUORUM_EPOCH } from "../wire/53_begin_quorum_epoch.ts";
 import { END_QUORUM_EPOCH } from "../wire/54_end_quorum_epoch.ts";
 import { FETCH_SNAPSHOT } from "../wire/59_fetch_snapshot.ts";
-import { METADATA_TOPIC, type Voter } from "./voters.ts";
+import { ADD_RAFT_VOTER } from "../wire/80_add_raft_voter.ts";
+import { REMOVE_RAFT_VOTER } from "../wire/81_remove_raft_voter.ts";
+import { UPDATE_RAFT_VOTER } from "../wire/82_update_raft_voter.ts";
+import { addressAt, METADATA_TOPIC } from "./voters.ts";
 
 /** An answer, with the message that it is to. */
 export type Answered =
   | { readonly type: "vote"; readonly answer: VoteAnswer }
   | { readonly type: "told"; readonly answer: QuorumAnswer }
+  | { readonly type: "joined"; readonly answer: QuorumAnswer }
   | {
     readonly type: "fetch";
     readonly answer: FetchAnswer;
@@ -46,12 +51,12 @@ export type Answered =
 
 /** What {@linkcode Peers} are made of. */
 export interface PeersOptions {
-  readonly nodeId: number;
+  readonly own: VoterNode;
   readonly clusterId: Uuid;
-  readonly directoryId: Uuid;
   /** Name of the listener at which members are reached. */
   readonly listenerName: string;
-  readonly voters: readonly Voter[];
+  /** Who votes now. */
+  readonly quorum: () => QuorumVoters;
   readonly bootstrapServers: readonly Address[];
   readonly requestMs: number;
   /** How long a leader may hold a fetch back. */
@@ -86,7 +91,7 @@ const EMPTY = new Uint8Array(0);
 export class Peers {
   readonly #options: PeersOptions;
   readonly #peers = new Map<number, Peer>();
-  /** Addresses of leaders that are not among the configured voters. */
+  /** Addresses of leaders, as members told them. */
   readonly #learnt = new Map<number, Address>();
   #isClosed = false;
 
@@ -96,14 +101,40 @@ export class Peers {
 
   /** Where the member is reached; below −1 are the bootstrap servers. */
   addressOf(id: number): Address | undefined {
-    const { voters, bootstrapServers } = this.#options;
+    const { quorum, bootstrapServers, listenerName } = this.#options;
     if (id < -1) return bootstrapServers[-2 - id];
-    return voters.find((voter) => voter.id === id) ?? this.#learnt.get(id);
+    const { kraftVersion, voters } = quorum();
+    const voter = voters.find((voter) => voter.id === id);
+    const known = voter && addressAt(voter, listenerName);
+    const learnt = this.#learnt.get(id);
+    // A leader that was moved tells so before the log does.
+    return kraftVersion === 0 ? known ?? learnt : learnt ?? known;
   }
 
   /** Somebody says where a member is reached. */
   learn({ nodeId, host, port }: Endpoint): void {
     if (nodeId >= 0) this.#learnt.set(nodeId, { host, port });
+  }
+
+  /** The log says anew where voters are reached. */
+  votersChanged(): void {
+    for (const { id } of this.#options.quorum().voters) {
+      this.#learnt.delete(id);
+    }
+  }
+
+  /** Levels of kraft.version of who is reached there. */
+  async kraftVersionsAt(
+    address: Address,
+  ): Promise<{ readonly min: number; readonly max: number }> {
+    const link = await this.#options.connect(address);
+    try {
+      const found = link.negotiated.supportedFeatures
+        .find(({ name }) => name === "kraft.version");
+      return { min: found?.minVersion ?? 0, max: found?.maxVersion ?? 0 };
+    } finally {
+      link.close();
+    }
   }
 
   /** Sends the message; rejects when no answer will come. */
@@ -120,6 +151,12 @@ export class Peers {
         return await this.#fetch(link, message);
       case "fetchSnapshot":
         return await this.#fetchSnapshot(link, message);
+      case "updateVoter":
+        return await this.#update(link, message);
+      case "addVoter":
+        return await this.#add(link, message);
+      case "removeVoter":
+        return await this.#remove(link, message);
     }
   }
 
@@ -157,7 +194,7 @@ export class Peers {
 
   async #vote(link: Link, message: RaftMessageOf<"vote">): Promise<Answered> {
     const { isPreVote, to, epoch, lastEpoch, endOffset } = message;
-    const { nodeId, clusterId, directoryId, requestMs } = this.#options;
+    const { own, clusterId, requestMs } = this.#options;
     if (isPreVote && (link.version(VOTE) ?? 0) < PRE_VOTE_VERSION) {
       const answer = refusal("UNSUPPORTED_VERSION");
       return { type: "vote", answer: { ...answer, isGranted: false } };
@@ -168,8 +205,8 @@ export class Peers {
       topics: topic({
         partitionIndex: 0,
         replicaEpoch: epoch,
-        replicaId: nodeId,
-        replicaDirectoryId: directoryId,
+        replicaId: own.id,
+        replicaDirectoryId: own.directoryId,
         voterDirectoryId: this.#directoryOf(to),
         lastOffsetEpoch: lastEpoch,
         lastOffset: endOffset,
@@ -186,14 +223,14 @@ export class Peers {
     link: Link,
     { to, epoch }: RaftMessageOf<"beginQuorumEpoch">,
   ): Promise<Answered> {
-    const { nodeId, clusterId, requestMs } = this.#options;
+    const { own, clusterId, requestMs } = this.#options;
     const answer = await link.request(BEGIN_QUORUM_EPOCH, {
       clusterId,
       voterId: to,
       topics: topic({
         partitionIndex: 0,
         voterDirectoryId: this.#directoryOf(to),
-        leaderId: nodeId,
+        leaderId: own.id,
         leaderEpoch: epoch,
       }),
       leaderEndpoints: this.#ownEndpoints(),
@@ -205,12 +242,12 @@ export class Peers {
     link: Link,
     { epoch, successors }: RaftMessageOf<"endQuorumEpoch">,
   ): Promise<Answered> {
-    const { nodeId, clusterId, requestMs } = this.#options;
+    const { own, clusterId, requestMs } = this.#options;
     const answer = await link.request(END_QUORUM_EPOCH, {
       clusterId,
       topics: topic({
         partitionIndex: 0,
-        leaderId: nodeId,
+        leaderId: own.id,
         leaderEpoch: epoch,
         preferredSuccessors: successors,
         preferredCandidates: successors.map((candidateId) => ({
@@ -237,12 +274,11 @@ export class Peers {
 
   async #fetch(link: Link, message: RaftMessageOf<"fetch">): Promise<Answered> {
     const { epoch, offset, lastFetchedEpoch, highWatermark } = message;
-    const { nodeId, clusterId, directoryId, requestMs, fetchWaitMs } =
-      this.#options;
+    const { own, clusterId, requestMs, fetchWaitMs } = this.#options;
     const hasState = (link.version(FETCH) ?? 0) >= REPLICA_STATE_VERSION;
     const replica = hasState
-      ? { replicaState: { replicaId: nodeId, replicaEpoch: -1 } }
-      : { replicaId: nodeId };
+      ? { replicaState: { replicaId: own.id, replicaEpoch: -1 } }
+      : { replicaId: own.id };
     const answered = await link.request(FETCH, {
       clusterId,
       ...replica,
@@ -261,7 +297,7 @@ export class Peers {
           lastFetchedEpoch,
           logStartOffset: -1,
           partitionMaxBytes: FETCH_BYTES_MAX,
-          replicaDirectoryId: directoryId,
+          replicaDirectoryId: own.directoryId,
           highWatermark,
         }],
       }],
@@ -291,10 +327,10 @@ export class Peers {
     link: Link,
     { epoch, id, position }: RaftMessageOf<"fetchSnapshot">,
   ): Promise<Answered> {
-    const { nodeId, clusterId, directoryId, requestMs } = this.#options;
+    const { own, clusterId, requestMs } = this.#options;
     const answered = await link.request(FETCH_SNAPSHOT, {
       clusterId,
-      replicaId: nodeId,
+      replicaId: own.id,
       maxBytes: FETCH_BYTES_MAX,
       topics: [{
         name: METADATA_TOPIC,
@@ -303,7 +339,7 @@ export class Peers {
           currentLeaderEpoch: epoch,
           snapshotId: id,
           position,
-          replicaDirectoryId: directoryId,
+          replicaDirectoryId: own.directoryId,
         }],
       }],
     }, { timeoutMs: requestMs });
@@ -337,15 +373,74 @@ export class Peers {
     };
   }
 
+  async #update(
+    link: Link,
+    message: RaftMessageOf<"updateVoter">,
+  ): Promise<Answered> {
+    const { own, clusterId, requestMs } = this.#options;
+    const { min, max } = own.kraftVersions;
+    const { errorCode, currentLeader } = await link.request(
+      UPDATE_RAFT_VOTER,
+      {
+        clusterId,
+        currentLeaderEpoch: message.epoch,
+        voterId: own.id,
+        voterDirectoryId: own.directoryId,
+        listeners: [...own.endpoints],
+        kRaftVersionFeature: {
+          minSupportedVersion: min,
+          maxSupportedVersion: max,
+        },
+      },
+      { timeoutMs: requestMs },
+    );
+    const { leaderId, leaderEpoch: epoch, host, port } = currentLeader;
+    if (host !== "") this.learn({ nodeId: leaderId, host, port });
+    const answer = { error: errorName(errorCode), leaderId, epoch };
+    return { type: "joined", answer };
+  }
+
+  async #add(
+    link: Link,
+    { epoch }: RaftMessageOf<"addVoter">,
+  ): Promise<Answered> {
+    const { own, clusterId, requestMs } = this.#options;
+    const { errorCode } = await link.request(ADD_RAFT_VOTER, {
+      clusterId,
+      timeoutMs: requestMs,
+      voterId: own.id,
+      voterDirectoryId: own.directoryId,
+      listeners: [...own.endpoints],
+      // What it waits for would have to be fetched by this very link.
+      ...(link.version(ADD_RAFT_VOTER) ?? 0) >= 1
+        ? { ackWhenCommitted: false }
+        : {},
+    }, { timeoutMs: requestMs });
+    const answer = { error: errorName(errorCode), leaderId: -1, epoch };
+    return { type: "joined", answer };
+  }
+
+  async #remove(
+    link: Link,
+    { epoch, voter }: RaftMessageOf<"removeVoter">,
+  ): Promise<Answered> {
+    const { clusterId, requestMs } = this.#options;
+    const { errorCode } = await link.request(REMOVE_RAFT_VOTER, {
+      clusterId,
+      voterId: voter.id,
+      voterDirectoryId: voter.directoryId,
+    }, { timeoutMs: requestMs });
+    const answer = { error: errorName(errorCode), leaderId: -1, epoch };
+    return { type: "joined", answer };
+  }
+
   #directoryOf(id: number): Uuid {
-    return this.#options.voters.find((voter) => voter.id === id)
+    return this.#options.quorum().voters.find((voter) => voter.id === id)
       ?.directoryId ?? ZERO_UUID;
   }
 
   #ownEndpoints() {
-    const { nodeId, listenerName: name } = this.#options;
-    const own = this.addressOf(nodeId);
-    return own === undefined ? [] : [{ name, host: own.host, port: own.port }];
+    return [...this.#options.own.endpoints];
   }
 }
 

@@ -11,13 +11,22 @@ import type { Cancel, Env } from "../../core/env/env.ts";
 import { KafkaError } from "../../core/errors.ts";
 import { invariant } from "../../core/invariant.ts";
 import {
+  changeBatch,
+  endOffsetOf,
+  firstRecords,
   leaderChangeBatch,
+  quorumChanges,
   type StoredBatch,
   storedBatches,
 } from "../../core/raft/batches.ts";
 import type { RaftTimeouts } from "../../core/raft/contract.ts";
 import type { ReplicaLog } from "../../core/raft/divergence.ts";
-import type { RaftMessage } from "../../core/raft/messages.ts";
+import type { JoinRequest } from "../../core/raft/joining.ts";
+import type {
+  QuorumAnswer,
+  RaftMessage,
+  RaftMessageOf,
+} from "../../core/raft/messages.ts";
 import { Raft } from "../../core/raft/raft.ts";
 import {
   encodeSnapshot,
@@ -25,12 +34,23 @@ import {
   type SnapshotPolicy,
 } from "../../core/raft/snapshot.ts";
 import { newestSnapshot } from "../../core/raft/snapshot_files.ts";
+import { VoterHistory } from "../../core/raft/voter_history.ts";
+import {
+  isSameVoter,
+  KRAFT_VERSIONS,
+  type QuorumVoters,
+  type VoterEndpoint,
+  type VoterNode,
+  type VoterSet,
+} from "../../core/raft/voter_set.ts";
 import type { Link } from "../link/link.ts";
 import type { Address } from "../tcp/transport.ts";
+import { describeQuorum, type QuorumDescription } from "./describe_quorum.ts";
 import { type Answered, Peers } from "./peers.ts";
 import { QuorumFiles } from "./quorum_files.ts";
 import { QuorumService } from "./service.ts";
-import type { Voter } from "./voters.ts";
+import { VoterAdmin } from "./voter_admin.ts";
+import { staticVoters, type Voter } from "./voters.ts";
 
 /** The log that raft needs; a partition's log satisfies it. */
 export interface RaftLog {
@@ -74,8 +94,14 @@ export interface QuorumMembership {
   readonly directoryId: Uuid;
   /** Name of the listener at which the members reach each other. */
   readonly listenerName: string;
-  /** All voters; without this node among them it is an observer. */
+  /** Where the others reach this node should it vote. */
+  readonly endpoints: readonly VoterEndpoint[];
+  /** Who votes as long as the log doesn't say so; none: who may, see below. */
   readonly voters: readonly Voter[];
+  /** Whether it is the first voter where nobody is known to vote. */
+  readonly isFirst: boolean;
+  /** Whether it asks to vote by itself. */
+  readonly isJoining: boolean;
   /** Whom an observer asks for the leader when it knows no voters. */
   readonly bootstrapServers: readonly Address[];
   readonly timeouts: RaftTimeouts & { readonly requestMs: number };
@@ -89,22 +115,6 @@ export interface Leadership {
   readonly epoch: number;
   /** Whether it is this node, and it may append. */
   readonly isActive: boolean;
-}
-
-/** How far one replica of the metadata log is. Times are wall ms. */
-export interface ReplicaState {
-  readonly id: number;
-  readonly directoryId: Uuid;
-  /** −1: not heard of. */
-  readonly logEndOffset: number;
-  readonly fetchedMs: number;
-  readonly caughtUpMs: number;
-}
-
-/** How far all replicas are. */
-export interface QuorumDescription {
-  readonly voters: readonly ReplicaState[];
-  readonly observers: readonly ReplicaState[];
 }
 
 /** What a quorum is made of. */
@@ -141,9 +151,15 @@ const READ_BYTES = 1024 * 1024;
 export class Quorum {
   /** Answers what other members ask. */
   readonly service: QuorumService;
+  /** Changes who votes. */
+  readonly admin: VoterAdmin;
   readonly #options: QuorumOptions;
   readonly #raft: Raft;
   readonly #files: QuorumFiles;
+  readonly #own: VoterNode;
+  readonly #history: VoterHistory;
+  /** Where the log ended when it was opened: all of it was durable. */
+  readonly #openedEnd: number;
   readonly #peers: Peers;
   /** The newest snapshot as it was found at the start, until it is replayed. */
   #found: ReturnType<typeof newestSnapshot>;
@@ -165,29 +181,45 @@ export class Quorum {
 
   /** Reads what the folder holds; nothing is written before `start()`. */
   constructor(options: QuorumOptions) {
-    const { env: { disk, clock, random }, folder, log, nodeId } = options;
+    const { env: { disk, clock, random }, folder, log, timeouts } = options;
     this.#options = options;
     this.#snapshotMs = clock.monoMs();
     this.#found = newestSnapshot(disk, folder);
     this.#files = new QuorumFiles(disk, folder);
     this.#alignLog();
+    const { nodeId: id, directoryId, endpoints } = options;
+    this.#own = { id, directoryId, endpoints, kraftVersions: KRAFT_VERSIONS };
+    this.#openedEnd = log.logEndOffset;
+    const persisted = this.#files.readState();
+    this.#history = this.#readVoters(persisted?.voterIds ?? []);
     this.#peers = new Peers({
       ...options,
-      requestMs: options.timeouts.requestMs,
+      own: this.#own,
+      quorum: () => this.#history.latest,
+      requestMs: timeouts.requestMs,
       // Whoever waited for as long as its timer runs would stand each time.
-      fetchWaitMs: Math.min(FETCH_WAIT_MS_MAX, options.timeouts.fetchMs >> 1),
+      fetchWaitMs: Math.min(FETCH_WAIT_MS_MAX, timeouts.fetchMs >> 1),
     });
     this.#raft = new Raft({
-      nodeId,
-      directoryId: options.directoryId,
-      voters: options.voters.map(({ id }) => id),
+      own: this.#own,
+      isJoining: options.isJoining,
       bootstrapServers: options.bootstrapServers.length,
-      persisted: this.#files.readState(),
+      persisted,
       log: this.#replicaLog(),
       random,
-      timeouts: options.timeouts,
+      timeouts,
       nowMs: clock.monoMs(),
       canReach: (id) => this.#peers.addressOf(id) !== undefined,
+    });
+    this.admin = new VoterAdmin({
+      clock,
+      clusterId: options.clusterId,
+      listenerName: options.listenerName,
+      raft: this.#raft,
+      requestMs: timeouts.requestMs,
+      isActive: () => this.isActive,
+      append: (records) => this.append(changeBatch(records, clock.wallMs())),
+      kraftVersionsAt: (address) => this.#peers.kraftVersionsAt(address),
     });
     this.service = new QuorumService({
       clock,
@@ -206,6 +238,29 @@ export class Quorum {
         }),
       readSnapshot: (id, piece) => this.#files.readSnapshot(id, piece),
     });
+  }
+
+  /** Who votes, by snapshot and log, or by the config while these don't say. */
+  #readVoters(votedIds: readonly number[]): VoterHistory {
+    const { voters, listenerName, isFirst, nodeId, endpoints } = this.#options;
+    // Who has voted alone goes on alone, so that others can join it.
+    const isAlone = votedIds.length === 1 && votedIds[0] === nodeId;
+    const isDynamic = voters.length === 0 && endpoints.length > 0 &&
+      (isFirst || isAlone);
+    const history = new VoterHistory(
+      isDynamic
+        ? { kraftVersion: KRAFT_VERSIONS.max, voters: [this.#own] }
+        : { kraftVersion: 0, voters: staticVoters(voters, listenerName) },
+    );
+    const { quorum, id } = this.#found ?? {};
+    const from = id?.endOffset ?? 0;
+    if (quorum !== undefined) history.restart(from, quorum);
+    for (const bytes of this.#bytesFrom(from)) {
+      for (const { offset, change } of quorumChanges(bytes)) {
+        if (offset >= from) history.append(offset, change);
+      }
+    }
+    return history;
   }
 
   /** A snapshot that was fetched stands for a log that doesn't reach it. */
@@ -227,7 +282,11 @@ export class Quorum {
   #replicaLog(): ReplicaLog {
     const { log } = this.#options;
     const files = this.#files;
+    const history = this.#history;
     return {
+      get quorum() {
+        return history.latest;
+      },
       get logStartOffset() {
         return log.logStartOffset;
       },
@@ -280,8 +339,19 @@ export class Quorum {
     return this.#options.listenerName;
   }
 
-  get voters(): readonly Voter[] {
-    return this.#options.voters;
+  /** Who votes by the latest record, committed or not. */
+  get voters(): VoterSet {
+    return this.#history.latest.voters;
+  }
+
+  /** Level of the feature kraft.version: from 1 on voters may change. */
+  get kraftVersion(): number {
+    return this.#history.latest.kraftVersion;
+  }
+
+  /** Where a node is reached by members of the quorum. */
+  addressOf(id: number): Address | undefined {
+    return this.#peers.addressOf(id);
   }
 
   /** Where another node that leads is reached by members of the quorum. */
@@ -293,39 +363,19 @@ export class Quorum {
 
   /** How far all are, as the leader sees it; undefined elsewhere. */
   describe(): QuorumDescription | undefined {
-    const { env: { clock }, nodeId, voters, log } = this.#options;
     if (!this.isActive) return undefined;
-    const wallMs = clock.wallMs();
-    const sinceMs = wallMs - clock.monoMs();
-    const timeOf = (ms: number) =>
-      Math.round(ms > -Infinity ? ms + sinceMs : -1);
-    const others = Array.from(this.#raft.replicas, (replica) => ({
-      id: replica.key.id,
-      directoryId: replica.key.directoryId,
-      logEndOffset: replica.endOffset,
-      fetchedMs: timeOf(replica.fetchedMs),
-      caughtUpMs: timeOf(replica.caughtUpMs),
-    }));
-    const own = {
-      id: nodeId,
-      logEndOffset: log.logEndOffset,
-      fetchedMs: wallMs,
-      caughtUpMs: wallMs,
-    };
-    return {
-      voters: voters.map(({ id, directoryId }) => ({
-        ...id === nodeId ? own : others.find((other) => other.id === id)!,
-        directoryId,
-      })),
-      observers: others.filter(({ id }) =>
-        !voters.some((voter) => voter.id === id)
-      ),
-    };
+    return describeQuorum({
+      clock: this.#options.env.clock,
+      own: this.#own,
+      quorum: this.#history.latest,
+      logEndOffset: this.logEndOffset,
+      replicas: this.#raft.replicas,
+    });
   }
 
   get #isAlone(): boolean {
-    const { voters, nodeId } = this.#options;
-    return voters.length === 1 && voters[0]!.id === nodeId;
+    const { voters } = this.#history.latest;
+    return voters.length === 1 && isSameVoter(voters[0]!, this.#own);
   }
 
   /**
@@ -353,6 +403,15 @@ export class Quorum {
   }
 
   *#batchesFrom(from: number): Generator<StoredBatch> {
+    for (const bytes of this.#bytesFrom(from)) {
+      for (const batch of storedBatches(bytes)) {
+        if (batch.baseOffset >= from) yield batch;
+      }
+    }
+  }
+
+  /** The log from the batch with `from` in it, in pieces of whole batches. */
+  *#bytesFrom(from: number): Generator<Uint8Array> {
     const { log } = this.#options;
     let offset = from;
     while (offset < log.logEndOffset) {
@@ -361,12 +420,12 @@ export class Quorum {
         upperOffset: log.logEndOffset,
         minOneBatch: true,
       });
-      const before = offset;
-      for (const batch of storedBatches(bytes)) {
-        offset = batch.nextOffset;
-        if (batch.baseOffset >= from) yield batch;
+      yield bytes;
+      const end = endOffsetOf(bytes);
+      if (end !== undefined) {
+        offset = end;
+        continue;
       }
-      if (offset > before) continue;
       throw new KafkaError(
         "CORRUPT_MESSAGE",
         `Cannot read the metadata log at offset ${offset}: no batch is there`,
@@ -427,9 +486,15 @@ export class Quorum {
     invariant(endOffset <= this.highWatermark, "a snapshot is committed");
     if (endOffset <= (this.#files.newestSnapshot?.endOffset ?? 0)) return;
     const id = { endOffset, epoch: log.epochAt(endOffset - 1) };
-    const batches = encodeSnapshot(values, { id, nowMs: clock.wallMs() });
+    const quorum = this.#history.at(endOffset);
+    const batches = encodeSnapshot(values, {
+      id,
+      nowMs: clock.wallMs(),
+      quorum,
+    });
     this.#files.writeSnapshot(id, batches);
     this.#snapshotTaken();
+    this.#history.forgetBefore(endOffset);
     log.deleteRecordsBefore(this.#files.prune());
   }
 
@@ -441,6 +506,7 @@ export class Quorum {
     this.#timer?.cancel();
     this.#timer = undefined;
     this.service.answerAll();
+    this.admin.close();
     this.#peers.close();
     await Promise.all(this.#sent);
     await this.settled();
@@ -490,7 +556,7 @@ export class Quorum {
     for (;;) {
       const { persist, startEpoch, syncTo } = this.#raft.ready();
       if (persist !== undefined) {
-        this.#files.writeState(persist, this.#options.voters);
+        this.#files.writeState(persist, this.#durableQuorum());
         this.#raft.step({ type: "persisted" });
       } else if (startEpoch !== undefined) {
         this.#options.log.assignEpoch(startEpoch);
@@ -501,9 +567,21 @@ export class Quorum {
       }
     }
     this.#announce();
+    this.admin.settle();
     for (const message of this.#raft.takeMessages()) this.#send(message);
     this.service.answerDue();
     this.#arm();
+  }
+
+  /**
+   * Who votes, for `quorum-state`. Until a record says so durably, the file is
+   * all that tells that this node votes, which only its version 0 does.
+   */
+  #durableQuorum(): QuorumVoters {
+    const { latest } = this.#history;
+    const end = Math.max(this.#openedEnd, this.highWatermark);
+    const isDurable = latest.offset >= 0 && latest.offset < end;
+    return isDurable ? latest : { ...latest, kraftVersion: 0 };
   }
 
   /** Tells who leads, then what is committed, when either changed. */
@@ -531,22 +609,28 @@ export class Quorum {
       leaderEpoch: this.epoch,
       nowMs: clock.wallMs(),
     });
-    this.#appended(batch.length);
+    this.#appended(batch);
     return lastOffset;
   }
 
-  #appended(bytes: number): void {
+  #appended(batches: Uint8Array): void {
     // A full disk refuses this change; found out at the sync it would end us.
     this.#options.log.writeStaged();
-    this.#bytesSinceSnapshot += bytes;
+    this.#bytesSinceSnapshot += batches.length;
+    for (const { offset, change } of quorumChanges(batches)) {
+      this.#history.append(offset, change);
+      this.#peers.votersChanged();
+    }
     this.#raft.step({ type: "appended" });
   }
 
   #leaderChange(): Uint8Array {
-    const { nodeId, env: { clock }, voters } = this.#options;
+    const { nodeId, env: { clock } } = this.#options;
+    const { latest } = this.#history;
     return leaderChangeBatch(nodeId, {
-      voters: voters.map(({ id }) => id),
+      quorum: latest,
       grantingVoters: this.#raft.grantingVoters,
+      more: firstRecords(latest, this.#own),
       timestamp: clock.wallMs(),
     });
   }
@@ -636,6 +720,8 @@ export class Quorum {
       if (action.type === "append") this.#follow(message, answered.records);
       if (action.type === "truncate") {
         this.#options.log.truncateTo(action.endOffset);
+        this.#history.truncate(action.endOffset);
+        this.#peers.votersChanged();
         raft.step({ type: "truncated" });
       }
       if (action.type === "snapshot") this.#files.beginFetched(action.id);
@@ -655,7 +741,26 @@ export class Quorum {
     ) {
       raft.toldAnswered(message, answered.answer);
       if (message.type === "endQuorumEpoch") this.#isHeard = true;
+    } else if (
+      answered.type === "joined" &&
+      (message.type === "updateVoter" || message.type === "addVoter" ||
+        message.type === "removeVoter")
+    ) {
+      this.#joined(message, answered.answer);
     }
+  }
+
+  #joined(
+    message: RaftMessageOf<JoinRequest["type"]>,
+    answer: QuorumAnswer,
+  ): void {
+    const { type, to: leaderId } = message;
+    this.#raft.joinAnswered(message, answer);
+    this.#options.env.trace("info", "Told the quorum of this voter", {
+      type,
+      leaderId,
+      error: answer.error,
+    });
   }
 
   /** Appends what the leader sent; a disk that is full is tried again. */
@@ -664,7 +769,7 @@ export class Quorum {
     if (records.length === 0) return;
     try {
       log.appendAsFollower(records);
-      this.#appended(records.length);
+      this.#appended(records);
     } catch (error) {
       const isPassing = error instanceof KafkaError && !log.isOffline &&
         error.error === "KAFKA_STORAGE_ERROR";
@@ -677,6 +782,9 @@ export class Quorum {
   #loadSnapshot({ endOffset }: { readonly endOffset: number }): void {
     this.#files.finishFetched();
     this.#options.log.truncateFullyAndStartAt(endOffset);
+    const { env: { disk }, folder } = this.#options;
+    this.#history.restart(endOffset, newestSnapshot(disk, folder)?.quorum);
+    this.#peers.votersChanged();
     this.#raft.step({ type: "snapshotLoaded" });
     this.#snapshotTaken();
     this.#announced = Math.max(this.#announced, endOffset);

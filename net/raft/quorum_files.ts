@@ -5,6 +5,7 @@
  *
  * @module
  */
+import { ZERO_UUID } from "../../core/bytes/uuid.ts";
 import { type Disk, DiskError, type DiskFile } from "../../core/env/env.ts";
 import type { ElectionState } from "../../core/raft/contract.ts";
 import {
@@ -13,6 +14,7 @@ import {
 } from "../../core/raft/records.ts";
 import { type SnapshotId, snapshotName } from "../../core/raft/snapshot.ts";
 import { listSnapshots } from "../../core/raft/snapshot_files.ts";
+import type { QuorumVoters } from "../../core/raft/voter_set.ts";
 
 const STATE_FILE = "quorum-state";
 /** Snapshots that stay: the newest, and one more should it be damaged. */
@@ -41,7 +43,9 @@ export class QuorumFiles {
   }
 
   /** What was persisted; undefined when nothing was. */
-  readState(): ElectionState | undefined {
+  readState():
+    | ElectionState & { readonly voterIds: readonly number[] }
+    | undefined {
     let bytes: Uint8Array;
     try {
       bytes = this.#disk.readFile(`${this.#folder}/${STATE_FILE}`);
@@ -53,20 +57,26 @@ export class QuorumFiles {
     }
     const state = decodeQuorumState(new TextDecoder().decode(bytes));
     const { leaderId, leaderEpoch: epoch, votedId } = state;
-    return { leaderId, epoch, votedId };
+    const { votedDirectoryId, currentVoters } = state;
+    const voterIds = currentVoters?.map(({ voterId }) => voterId) ?? [];
+    return { leaderId, epoch, votedId, votedDirectoryId, voterIds };
   }
 
   /** Makes the state durable, with the voters that it was reached with. */
   writeState(
-    { leaderId, epoch, votedId }: ElectionState,
-    voters: readonly { readonly id: number }[],
+    { leaderId, epoch, votedId, votedDirectoryId }: ElectionState,
+    { kraftVersion, voters }: QuorumVoters,
   ): void {
-    const text = encodeQuorumState({
-      leaderId,
-      leaderEpoch: epoch,
-      votedId,
-      currentVoters: voters.map(({ id }) => ({ voterId: id })),
-    }, 0);
+    const state = { leaderId, leaderEpoch: epoch, votedId };
+    const text = kraftVersion === 0
+      ? encodeQuorumState({
+        ...state,
+        currentVoters: voters.map(({ id }) => ({ voterId: id })),
+      }, 0)
+      : encodeQuorumState({
+        ...state,
+        votedDirectoryId: votedDirectoryId ?? ZERO_UUID,
+      }, 1);
     this.#write(STATE_FILE, [new TextEncoder().encode(text)]);
   }
 

@@ -80,7 +80,10 @@ const ALONE: QuorumMembership = {
   clusterId: "cluster",
   directoryId: ZERO_UUID,
   listenerName: "CONTROLLER",
-  voters: [{ id: 1, directoryId: ZERO_UUID, host: "", port: 0 }],
+  endpoints: [],
+  isFirst: false,
+  isJoining: false,
+  voters: [{ id: 1, host: "", port: 0 }],
   bootstrapServers: [],
   timeouts: {
     electionMs: 1000,

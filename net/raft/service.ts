@@ -194,13 +194,14 @@ export class QuorumService {
     request: FetchSnapshotRequest,
     version: number,
   ): FetchSnapshotResponse {
-    const { topics, clusterId, replicaId, maxBytes } = request;
+    const { topics, clusterId, replicaId: id, maxBytes } = request;
     const asked = only(topics, ({ name }) => name === METADATA_TOPIC);
     const refusal = this.#refusal(clusterId, asked);
     if (asked === undefined || refusal !== undefined) return refused(refusal);
     const { snapshotId, position, currentLeaderEpoch: epoch } = asked;
     const { act, raft, readSnapshot } = this.#member;
-    let error = act((raft) => raft.fetchSnapshot({ replicaId, epoch }));
+    const replica = { id, directoryId: asked.replicaDirectoryId };
+    let error = act((raft) => raft.fetchSnapshot({ replica, epoch }));
     const piece = error === undefined
       ? readSnapshot(snapshotId, {
         position,

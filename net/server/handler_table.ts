@@ -58,6 +58,9 @@ import { allocateProducerIdsHandler } from "./handlers/67_allocate_producer_ids.
 import { controllerRegistrationHandler } from "./handlers/70_controller_registration.ts";
 import { listConfigResourcesHandler } from "./handlers/74_list_config_resources.ts";
 import { describeTopicPartitionsHandler } from "./handlers/75_describe_topic_partitions.ts";
+import { addRaftVoterHandler } from "./handlers/80_add_raft_voter.ts";
+import { removeRaftVoterHandler } from "./handlers/81_remove_raft_voter.ts";
+import { updateRaftVoterHandler } from "./handlers/82_update_raft_voter.ts";
 import { groupHandlers } from "./group_handlers.ts";
 import type { Services } from "./services.ts";
 import { Verification } from "./verification.ts";
@@ -92,8 +95,11 @@ export function clientHandlers(
     listTransactionsHandler(services),
     listConfigResourcesHandler(services),
     describeTopicPartitionsHandler(services),
-    ...adminHandlers(services)
-      .map((entry) => ({ ...entry, isForwarded: true })),
+    ...[
+      ...adminHandlers(services),
+      addRaftVoterHandler(services),
+      removeRaftVoterHandler(services),
+    ].map((entry) => ({ ...entry, isForwarded: true })),
   ];
 }
 
@@ -123,6 +129,9 @@ export function quorumHandlers(
     beginQuorumEpochHandler(services),
     endQuorumEpochHandler(services),
     fetchSnapshotHandler(services),
+    addRaftVoterHandler(services),
+    removeRaftVoterHandler(services),
+    updateRaftVoterHandler(services),
   ];
 }
 

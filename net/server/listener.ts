@@ -183,6 +183,28 @@ function checkKinds(
   }
 }
 
+/**
+ * Where other nodes reach the controller's listeners; one on every interface
+ * is at `own` host, as the voters are configured, or must be advertised.
+ */
+export function voterEndpoints(
+  config: BrokerConfig,
+  own: Address | undefined,
+): { readonly name: string; readonly host: string; readonly port: number }[] {
+  return listenersOf(config).filter(({ isController }) => isController)
+    .map(({ name, bind, advertised }) => {
+      const host = advertised?.host ?? own?.host ?? bind.host;
+      if (!ANY_HOSTS.has(host)) {
+        const port = advertised?.port || own?.port || bind.port;
+        return { name, host, port };
+      }
+      throw new KafkaError(
+        "INVALID_CONFIG",
+        `Cannot vote with the listener ${name} on every interface: say with advertised.listeners at which host the others reach it`,
+      );
+    });
+}
+
 /** Name of the listener at which brokers reach each other. */
 export function interBrokerName(config: BrokerConfig): string {
   return config["inter.broker.listener.name"].toUpperCase();

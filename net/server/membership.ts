@@ -4,14 +4,37 @@
  *
  * @module
  */
-import { ZERO_UUID } from "../../core/bytes/uuid.ts";
 import type { BrokerConfig } from "../../core/config/resolve.ts";
 import type { Env } from "../../core/env/env.ts";
 import type { LogFolder } from "../../core/log/log_folder.ts";
+import type { VoterEndpoint } from "../../core/raft/voter_set.ts";
 import { Link } from "../link/link.ts";
 import type { QuorumMembership } from "../raft/quorum.ts";
 import type { Transport } from "../tcp/transport.ts";
+import { voterEndpoints } from "./listener.ts";
 import { rolesOf } from "./roles.ts";
+
+/** Where the others reach this node should it vote, by listener. */
+function endpointsOf(config: BrokerConfig): VoterEndpoint[] {
+  const { isController, voters, servers } = rolesOf(config);
+  const isUntold = voters.length === 0 && servers.length === 0;
+  if (!isController || isUntold) return [];
+  const own = voters.find(({ id }) => id === config["node.id"]);
+  return voterEndpoints(config, own);
+}
+
+/**
+ * Whether this node votes where nobody is known to: it is told of no other
+ * server than itself.
+ */
+export function isFirstVoter(config: BrokerConfig): boolean {
+  const { voters, servers } = rolesOf(config);
+  const own = endpointsOf(config);
+  return voters.length === 0 && servers.length > 0 &&
+    servers.every(({ host, port }) =>
+      own.some((endpoint) => endpoint.host === host && endpoint.port === port)
+    );
+}
 
 /**
  * The part of this node; without anybody configured it votes alone, and without
@@ -26,16 +49,16 @@ export function membershipOf({ config, env, folder, transport }: {
   const { clusterId, directoryId } = folder;
   const nodeId = config["node.id"];
   const requestMs = config["controller.quorum.request.timeout.ms"];
-  const { voters: configured, servers } = rolesOf(config);
+  const { isController, voters: configured, servers } = rolesOf(config);
   const isUntold = configured.length === 0 && servers.length === 0;
-  // Voters have directories from kraft.version 1 on (KIP-853).
-  const voters = (isUntold ? [{ id: nodeId, host: "", port: 0 }] : configured)
-    .map((voter) => ({ ...voter, directoryId: ZERO_UUID }));
   return {
     clusterId,
     directoryId,
-    listenerName: config["controller.listener.names"][0] ?? "",
-    voters,
+    listenerName: (config["controller.listener.names"][0] ?? "").toUpperCase(),
+    endpoints: endpointsOf(config),
+    voters: isUntold ? [{ id: nodeId, host: "", port: 0 }] : configured,
+    isFirst: isFirstVoter(config),
+    isJoining: isController && config["controller.quorum.auto.join.enable"],
     bootstrapServers: servers,
     timeouts: {
       electionMs: config["controller.quorum.election.timeout.ms"],

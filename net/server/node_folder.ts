@@ -13,6 +13,7 @@ import type { Env } from "../../core/env/env.ts";
 import { LogFolder, LogFolderError } from "../../core/log/log_folder.ts";
 import { newestSnapshot } from "../../core/raft/snapshot_files.ts";
 import type { QuorumMembership } from "../raft/quorum.ts";
+import { isFirstVoter } from "./membership.ts";
 import { MetadataLog } from "./metadata_log.ts";
 import { clusterIdOf } from "./roles.ts";
 
@@ -36,7 +37,10 @@ export function openFolder({ env, config, onSynced }: {
 }): LogFolder {
   const path = dataPath(config);
   const isNew = env.disk.stat(`${path}/meta.properties`) === undefined;
-  const clusterId = clusterIdOf(config, { isNew });
+  const clusterId = clusterIdOf(config, {
+    isNew,
+    isFirst: isFirstVoter(config),
+  });
   return LogFolder.open({
     env,
     path,

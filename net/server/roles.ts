@@ -19,7 +19,10 @@ export interface ConfiguredVoter extends Address {
 export interface Roles {
   readonly isBroker: boolean;
   readonly isController: boolean;
-  /** Who votes; none on a node that votes alone, or that asks `servers`. */
+  /**
+   * Who votes, where that is configured; none on a node that votes alone, or
+   * where the metadata log says it, which `servers` have.
+   */
   readonly voters: readonly ConfiguredVoter[];
   /** Whom a node asks that isn't told who votes. */
   readonly servers: readonly Address[];
@@ -81,7 +84,8 @@ export function rolesOf(config: BrokerConfig): Roles {
     const why = "name the listener at which the controllers are reached";
     throw refuse("controller.listener.names", "", why);
   }
-  const isAlone = isController && isBroker && voters.length <= 1;
+  const isAlone = isController && isBroker && voters.length <= 1 &&
+    servers.length === 0;
   return { isBroker, isController, voters, servers, isAlone };
 }
 
@@ -98,9 +102,7 @@ function checkVoters(
   }
   const nodeId = config["node.id"];
   const isVoter = ids.includes(nodeId);
-  const isTold = ids.length > 0 ||
-    config["controller.quorum.bootstrap.servers"].length > 0;
-  if (isController && isTold && !isVoter) {
+  if (isController && ids.length > 0 && !isVoter) {
     const why = `node ${nodeId} is a controller, so it must be among them`;
     throw refuse(key, text, why);
   }
@@ -117,7 +119,11 @@ function checkVoters(
  */
 export function clusterIdOf(
   config: BrokerConfig,
-  { isNew }: { readonly isNew: boolean },
+  { isNew, isFirst }: {
+    readonly isNew: boolean;
+    /** Whether nobody votes before this node does. */
+    readonly isFirst: boolean;
+  },
 ): Uuid | undefined {
   const key = "kf.cluster.id";
   const id = config[key];
@@ -127,12 +133,13 @@ export function clusterIdOf(
     }
     return id;
   }
-  const { isController, voters } = rolesOf(config);
-  if (!isNew || isController && voters.length <= 1) return undefined;
+  const { isController, voters, servers } = rolesOf(config);
+  const isOnly = isController && voters.length <= 1 && servers.length === 0;
+  if (!isNew || isFirst || isOnly) return undefined;
   throw new KafkaError(
     "INVALID_CONFIG",
     isController
-      ? `Cannot make a cluster up on one of ${voters.length} nodes that vote together: give them all the same ${key}`
+      ? `Cannot make a cluster up on one of several nodes that vote together: give them all the same ${key}`
       : `Cannot make a cluster up on a node that is no controller: give it the ${key} of its controllers`,
   );
 }

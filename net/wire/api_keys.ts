@@ -64,6 +64,9 @@ import { CONSUMER_GROUP_DESCRIBE } from "./69_consumer_group_describe.ts";
 import { CONTROLLER_REGISTRATION } from "./70_controller_registration.ts";
 import { LIST_CONFIG_RESOURCES } from "./74_list_config_resources.ts";
 import { DESCRIBE_TOPIC_PARTITIONS } from "./75_describe_topic_partitions.ts";
+import { ADD_RAFT_VOTER } from "./80_add_raft_voter.ts";
+import { REMOVE_RAFT_VOTER } from "./81_remove_raft_voter.ts";
+import { UPDATE_RAFT_VOTER } from "./82_update_raft_voter.ts";
 
 export type { Api };
 
@@ -129,5 +132,8 @@ export const APIS: ReadonlyMap<number, Api> = new Map(
     CONTROLLER_REGISTRATION,
     LIST_CONFIG_RESOURCES,
     DESCRIBE_TOPIC_PARTITIONS,
+    ADD_RAFT_VOTER,
+    REMOVE_RAFT_VOTER,
+    UPDATE_RAFT_VOTER,
   ].map((api: Api) => [api.key, api]),
 );

@@ -19,3 +19,10 @@ export const LEADER_ENDPOINT = {
   host: string("1+"),
   port: uint16("1+"),
 };
+
+/** Where a voter is reached, by listener. */
+export const VOTER_ENDPOINT = {
+  name: string("0+", { mapKey: true }),
+  host: string("0+"),
+  port: uint16("0+"),
+};

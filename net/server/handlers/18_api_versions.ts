@@ -5,7 +5,7 @@
  * @module
  */
 import { ERRORS } from "../../../core/errors.ts";
-import { FEATURES } from "../../../core/metadata/features.ts";
+import { FEATURES, KRAFT_VERSION } from "../../../core/metadata/features.ts";
 import {
   API_VERSIONS,
   type ApiVersionsRequest,
@@ -44,6 +44,14 @@ function problemOf(
   return ERRORS.NONE;
 }
 
+/** What the controller finalized, and what the quorum did. */
+function finalizedFeatures(
+  { image: { features }, quorum: { kraftVersion } }: Services,
+): ReadonlyMap<string, number> {
+  if (kraftVersion === 0) return features;
+  return new Map([...features, [KRAFT_VERSION, kraftVersion]]);
+}
+
 /** The handler of ApiVersions; `served` lists what dispatch has. */
 export function apiVersionsHandler(
   services: Services,
@@ -72,7 +80,7 @@ export function apiVersionsHandler(
         })),
       finalizedFeaturesEpoch: services.metadataOffset,
       finalizedFeatures: Array.from(
-        services.image.features,
+        finalizedFeatures(services),
         ([name, level]) => ({
           name,
           maxVersionLevel: level,

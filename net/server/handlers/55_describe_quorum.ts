@@ -5,8 +5,9 @@
  * @module
  */
 import { ERRORS } from "../../../core/errors.ts";
-import type { ReplicaState } from "../../raft/quorum.ts";
-import { METADATA_TOPIC, type Voter } from "../../raft/voters.ts";
+import type { VoterNode } from "../../../core/raft/voter_set.ts";
+import type { ReplicaState } from "../../raft/describe_quorum.ts";
+import { METADATA_TOPIC } from "../../raft/voters.ts";
 import {
   DESCRIBE_QUORUM,
   type DescribeQuorumRequest,
@@ -29,9 +30,8 @@ function replicaState(state: ReplicaState) {
 }
 
 /** A node that votes alone has no address for others. */
-function nodeOf({ id, host, port }: Voter, listenerName: string) {
-  const listeners = port > 0 ? [{ name: listenerName, host, port }] : [];
-  return { nodeId: id, listeners };
+function nodeOf({ id, endpoints }: VoterNode) {
+  return { nodeId: id, listeners: [...endpoints] };
 }
 
 /** The handler of DescribeQuorum. */
@@ -79,9 +79,7 @@ export function describeQuorumHandler(services: Services): HandlerEntry {
       })),
       ...apiVersion >= NODES_VERSION
         ? {
-          nodes: services.quorum.voters.map((voter) =>
-            nodeOf(voter, services.quorum.listenerName)
-          ),
+          nodes: services.quorum.voters.map(nodeOf),
         }
         : {},
     };
