@@ -41,12 +41,29 @@ export const CLUSTER: readonly CommandSpec[] = [
   },
   {
     path: "cluster quorum",
-    summary: "show who keeps the cluster's metadata and how far each is",
-    script: "kafka-metadata-quorum.sh describe",
-    flags: [],
-    examples: [{ line: "kf cluster quorum", does: "leader, voters, lag" }],
+    summary: "show who keeps the cluster's metadata, or change who votes",
+    script: "kafka-metadata-quorum.sh",
+    flags: [
+      {
+        name: "add",
+        value: "NODE@HOST:PORT",
+        brief: "have a controller vote that follows the metadata",
+      },
+      {
+        name: "remove",
+        value: "NODE",
+        brief: "have a voter vote no more",
+      },
+    ],
+    examples: [
+      { line: "kf cluster quorum", does: "leader, voters, observers, lag" },
+      {
+        line: "kf cluster quorum --add 2@kf2.example:9093",
+        does: "by its controllers' listener",
+      },
+    ],
     json:
-      '{"leaderId","leaderEpoch","highWatermark","replicas":[{"nodeId","role","logEndOffset","lag","lastFetchTimestamp","lastCaughtUpTimestamp"}]}',
+      '{"leaderId","leaderEpoch","highWatermark","replicas":[{"nodeId","role","directoryId","logEndOffset","lag","lastFetchTimestamp","lastCaughtUpTimestamp"}]}',
     load: () => import("../commands/cluster_quorum.ts"),
   },
   {

@@ -13,7 +13,7 @@ import { denoTransport } from "../../net/tcp/deno_tcp.ts";
 import { kfCommand } from "../fixtures.ts";
 
 /** Quick to find out that somebody is gone, on a slow machine too. */
-const QUICK = {
+export const QUICK = {
   "broker.heartbeat.interval.ms": "200",
   "broker.session.timeout.ms": "4000",
   "controller.quorum.election.timeout.ms": "500",
@@ -107,8 +107,13 @@ export abstract class ClusterNode {
   constructor(
     readonly id: number,
     readonly port: number,
-    protected readonly config: Readonly<Record<string, string>>,
+    protected config: Readonly<Record<string, string>>,
   ) {}
+
+  /** Changes its config, for its next start. */
+  reconfigure(changed: Readonly<Record<string, string>>): void {
+    this.config = { ...this.config, ...changed };
+  }
 
   /** What it told operators since it was made. */
   abstract readonly told: readonly string[];
