@@ -93,7 +93,10 @@ export const FAMILIES: Readonly<Record<string, string>> = {
   bench: family("bench", "throughput and latency"),
   verify: family("verify", "what was promised, proved"),
   log: family("log", "the files of logs"),
-  metadata: family("metadata", "the cluster's metadata on disk, as a tree"),
+  metadata: family(
+    "metadata",
+    "the cluster's metadata as a tree, from disk or a quorum",
+  ),
 };
 
 function family(name: string, about: string): string {

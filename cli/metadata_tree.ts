@@ -5,7 +5,9 @@
  * @module
  */
 import type { MetadataTree, MetadataView } from "../core/metadata.ts";
+import { parseNode } from "./address.ts";
 import type { Call } from "./command.ts";
+import { UsageError } from "./failure.ts";
 import {
   type Answer,
   type Cell,
@@ -28,14 +30,38 @@ export interface TreeAnswer extends Answer {
   readonly text: string;
 }
 
-/** Reads the metadata that `--data` names, and says what it lacks. */
+/** Reads the metadata that `--data` or `--from` names; says what it lacks. */
 export async function openMetadata(
   { flags, settings }: Pick<Call, "flags" | "settings">,
 ): Promise<MetadataView> {
-  const { readMetadata } = await import("../core/metadata.ts");
-  const view = readMetadata(flags.text("data") ?? DATA);
+  const from = flags.parsed("from", parseNode);
+  const data = flags.text("data");
+  if (from !== undefined && data !== undefined) {
+    throw new UsageError("Cannot take both --data and --from: give one");
+  }
+  let view: MetadataView;
+  if (from === undefined) {
+    const { readMetadata } = await import("../core/metadata.ts");
+    view = readMetadata(data ?? DATA);
+  } else view = await askQuorum(from, settings);
   for (const what of view.missing) say(`missing: ${what}`, settings);
   return view;
+}
+
+async function askQuorum(
+  from: ReturnType<typeof parseNode>,
+  { timeoutMs }: Settings,
+): Promise<MetadataView> {
+  const { readQuorumMetadata } = await import("../net/client.ts");
+  try {
+    return await readQuorumMetadata(from, timeoutMs ? { timeoutMs } : {});
+  } catch (error) {
+    if (!(error instanceof Error && "step" in error)) throw error;
+    throw new Error(
+      `Cannot read the metadata: ${error.message}. Give a controller's or a broker's address with --from, or a folder with --data`,
+      { cause: error },
+    );
+  }
 }
 
 /** Prints an answer of {@linkcode ls}, {@linkcode cat} or {@linkcode find}. */

@@ -5,16 +5,11 @@
  *
  * @module
  */
-import { DecodeError } from "./bytes/reader.ts";
 import { denoEnv } from "./env/deno_env.ts";
 import type { Disk } from "./env/env.ts";
 import { isZero } from "./log/dump_batches.ts";
 import { walkBatches } from "./log/scan.ts";
-import { MetadataImage } from "./metadata/image.ts";
-import {
-  decodeMetadataRecord,
-  type MetadataRecord,
-} from "./metadata/records.ts";
+import { MetadataReplay } from "./metadata/replay.ts";
 import { type MetadataTree, metadataTree } from "./metadata/tree.ts";
 import {
   decodeSnapshot,
@@ -67,7 +62,7 @@ export function readMetadata(
   options: { readonly disk?: Disk } = {},
 ): MetadataView {
   const disk = options.disk ?? denoEnv().disk;
-  const replay = new Replay();
+  const replay = new MetadataReplay();
   const snapshot = parseSnapshotName(path.slice(path.lastIndexOf("/") + 1));
   if (snapshot === undefined) readFolder(disk, folderAt(disk, path), replay);
   else {
@@ -102,7 +97,7 @@ function isSegment(name: string): boolean {
 }
 
 /** The newest whole snapshot, then all whole batches of the log after it. */
-function readFolder(disk: Disk, folder: string, replay: Replay): void {
+function readFolder(disk: Disk, folder: string, replay: MetadataReplay): void {
   const found = newestSnapshot(disk, folder);
   if (found !== undefined) {
     replay.take(found.values);
@@ -126,7 +121,11 @@ function readFolder(disk: Disk, folder: string, replay: Replay): void {
 }
 
 /** Whether all of the segment was read. */
-function readSegment(disk: Disk, path: string, replay: Replay): boolean {
+function readSegment(
+  disk: Disk,
+  path: string,
+  replay: MetadataReplay,
+): boolean {
   const file = disk.open(path, "read");
   try {
     const size = file.size();
@@ -152,54 +151,5 @@ function readSegment(disk: Disk, path: string, replay: Replay): boolean {
     }
   } finally {
     file.close();
-  }
-}
-
-/** Builds the image from values; a transaction counts once it ends (KIP-866). */
-class Replay {
-  readonly image = new MetadataImage();
-  endOffset = 0;
-  readonly #missing = new Map<string, number>();
-  #open: MetadataRecord[] | undefined;
-
-  take(values: Iterable<Uint8Array>): void {
-    for (const value of values) {
-      try {
-        this.#apply(decodeMetadataRecord(value));
-      } catch (error) {
-        if (!(error instanceof DecodeError)) throw error;
-        this.lacks(error.message);
-      }
-    }
-  }
-
-  /** Notes something that is missing. */
-  lacks(what: string): void {
-    this.#missing.set(what, (this.#missing.get(what) ?? 0) + 1);
-  }
-
-  missing(): string[] {
-    return Array.from(
-      this.#missing,
-      ([what, count]) => count === 1 ? what : `${what} (${count} times)`,
-    );
-  }
-
-  #apply(record: MetadataRecord): void {
-    switch (record.type) {
-      case "BeginTransaction":
-        this.#open = [];
-        return;
-      case "AbortTransaction":
-        this.#open = undefined;
-        return;
-      case "EndTransaction":
-        for (const each of this.#open ?? []) this.image.apply(each);
-        this.#open = undefined;
-        return;
-      default:
-        if (this.#open === undefined) this.image.apply(record);
-        else this.#open.push(record);
-    }
   }
 }

@@ -13,12 +13,17 @@ const METADATA_OF: FlagSpec = {
   brief:
     "a broker's data folder (default kf-data), its __cluster_metadata-0, or a .checkpoint in it",
 };
+const FROM: FlagSpec = {
+  name: "from",
+  value: "HOST:PORT",
+  brief: "of a running cluster instead: any controller's or broker's address",
+};
 const NODES_JSON = '[{"path","name","children"}]';
 
 const METADATA: readonly CommandSpec[] = [
   {
     path: "metadata ls",
-    summary: "list names in the cluster's metadata on disk",
+    summary: "list names in the cluster's metadata",
     script: "kafka-metadata-shell.sh, ls",
     arguments: {
       name: "PATH",
@@ -26,12 +31,16 @@ const METADATA: readonly CommandSpec[] = [
       max: 1,
       brief: "such as /topics/NAME, /configs/topic or /brokers (default /)",
     },
-    flags: [METADATA_OF],
+    flags: [METADATA_OF, FROM],
     examples: [
       { line: "kf metadata ls /topics", does: "topics as of the last change" },
       {
         line: "kf metadata ls /brokers --data /var/lib/kafka",
         does: "of an Apache Kafka, too",
+      },
+      {
+        line: "kf metadata ls /brokers --from localhost:9093",
+        does: "of a cluster that runs, as its controllers know it",
       },
     ],
     json: NODES_JSON,
@@ -47,7 +56,7 @@ const METADATA: readonly CommandSpec[] = [
       max: 1,
       brief: "such as /topics/NAME/0 or /features (default /, all)",
     },
-    flags: [METADATA_OF],
+    flags: [METADATA_OF, FROM],
     examples: [
       {
         line: "kf metadata cat /topics/events/0",
@@ -71,7 +80,7 @@ const METADATA: readonly CommandSpec[] = [
       max: 2,
       brief: "* and ? match any text; below PATH (default /)",
     },
-    flags: [METADATA_OF],
+    flags: [METADATA_OF, FROM],
     examples: [
       {
         line: "kf metadata find 'retention.*' /configs",
@@ -85,7 +94,7 @@ const METADATA: readonly CommandSpec[] = [
     path: "metadata shell",
     summary: "walk the metadata: ls, cd, pwd, cat, find, help, exit",
     script: "kafka-metadata-shell.sh",
-    flags: [METADATA_OF],
+    flags: [METADATA_OF, FROM],
     examples: [
       { line: "kf metadata shell", does: "asks for lines" },
       {

@@ -29,6 +29,7 @@ export interface StoredBatch {
   readonly baseOffset: number;
   readonly nextOffset: number;
   readonly sizeInBytes: number;
+  readonly epoch: number;
   /** Values of its records; none of a control batch. */
   readonly values: Iterable<Uint8Array>;
 }
@@ -37,7 +38,14 @@ export interface StoredBatch {
 export function* storedBatches(bytes: Uint8Array): Generator<StoredBatch> {
   for (const view of soundBatches(bytes)) {
     const { baseOffset, nextOffset, sizeInBytes } = view;
-    yield { baseOffset, nextOffset, sizeInBytes, values: valuesOf(view) };
+    const { partitionLeaderEpoch: epoch } = view;
+    yield {
+      baseOffset,
+      nextOffset,
+      sizeInBytes,
+      epoch,
+      values: valuesOf(view),
+    };
   }
 }
 

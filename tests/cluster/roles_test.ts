@@ -9,6 +9,7 @@ import {
   createAdmin,
   createConsumer,
   createProducer,
+  readQuorumMetadata,
 } from "../../net/client.ts";
 import { ERRORS } from "../../core/errors.ts";
 import { DESCRIBE_CLUSTER } from "../../net/wire/60_describe_cluster.ts";
@@ -68,7 +69,11 @@ async function valuesOf(
 }
 
 Deno.test("a controller of its own decides for brokers of their own, which serve on while it is away", async () => {
-  await using cluster = await Cluster.start({ nodes: 1, brokers: 2 });
+  await using cluster = await Cluster.start({
+    nodes: 1,
+    brokers: 2,
+    config: { "metadata.log.max.record.bytes.between.snapshots": "500" },
+  });
   await using clients = clientsOf(cluster);
   const { admin, common, produce } = clients;
   const topic = "t";
@@ -94,6 +99,17 @@ Deno.test("a controller of its own decides for brokers of their own, which serve
     assertEquals([brokerId, port], [1, cluster.node(1).port]);
     const { errorCode } = await ask(1);
     assertEquals(errorCode, ERRORS.MISMATCHED_ENDPOINT_TYPE);
+  }
+  for (const { port } of cluster.nodes) {
+    // Most of it is in a snapshot; whoever reads leaves no trace.
+    const { tree } = await readQuorumMetadata({ host: "127.0.0.1", port });
+    const { topics, brokers, controllers } = tree as Record<string, object>;
+    const names = [topics, brokers, controllers].map((each) =>
+      Object.keys(each!).filter((name) => !name.startsWith("__")).join()
+    );
+    assertEquals(names, ["t", "2,3", "1"]);
+    const { observers } = await admin.describeMetadataQuorum();
+    assertEquals(observers.length, 2);
   }
 
   const [controller, second] = [cluster.node(1), cluster.node(2)];

@@ -36,6 +36,25 @@ const FEATURES = [
   "eligible.leader.replicas.version=1",
 ];
 
+/** Apache Kafka's controller alone, of 4.1 and with no feature on. */
+function startController(libs: string, port: number) {
+  const controller = `${host}:${port}`;
+  return startApacheKafka(libs, {
+    port,
+    format: [
+      "--release-version",
+      "4.1",
+      ...FEATURES.flatMap((level) => ["--feature", level.replace(/.$/, "0")]),
+    ],
+    config: {
+      ...CONTROLLER,
+      "listeners": `CONTROLLER://${controller}`,
+      "advertised.listeners": `CONTROLLER://${controller}`,
+      "controller.quorum.voters": `1@${controller}`,
+    },
+  });
+}
+
 /** The tools with what all of their calls have in common. */
 function toolsOf({ libs, broker, controller }: {
   readonly libs: string;
@@ -60,6 +79,51 @@ function toolsOf({ libs, broker, controller }: {
   };
 }
 
+/** What Kafka's own dump of the log says, by type of record, in order. */
+async function dumped(
+  libs: string,
+  data: string,
+): Promise<Map<string, Record<string, unknown>[]>> {
+  const file = `${data}/__cluster_metadata-0/00000000000000000000.log`;
+  const args = ["--cluster-metadata-decoder", "--files", file];
+  const found = await run(kafkaTool(libs, "DumpLogSegments", args));
+  const records = new Map<string, Record<string, unknown>[]>();
+  for (const [, json] of found.stdout.matchAll(/ payload: (\{.*\})$/gm)) {
+    const { type, data } = JSON.parse(json!);
+    records.set(type, [...records.get(type) ?? [], data]);
+  }
+  return records;
+}
+
+/** What is read from the quorum is what Kafka dumps, and nobody noted it. */
+async function agreesWithDump(
+  { libs, data, at }: {
+    readonly libs: string;
+    readonly data: string;
+    readonly at: readonly string[];
+  },
+): Promise<void> {
+  const records = await dumped(libs, data);
+  for (const address of at) {
+    const cat = kf(["metadata", "cat", "--from", address]);
+    const { topics, features, acls } = JSON.parse(await done(cat));
+    const named = Object.entries<{ topicId: string }>(topics)
+      .map(([name, { topicId }]) => [name, topicId]);
+    const byName = (type: string, value: string) =>
+      records.get(type)!.map((data) => [data.name, data[value]]).sort();
+    assertEquals(named, byName("TOPIC_RECORD", "topicId"));
+    assertEquals(
+      features,
+      Object.fromEntries(
+        byName("FEATURE_LEVEL_RECORD", "featureLevel")
+          .filter(([, level]) => level !== 0),
+      ),
+    );
+    const entries = records.get("ACCESS_CONTROL_ENTRY_RECORD")!;
+    assertEquals(Object.keys(acls), entries.map(({ id }) => id));
+  }
+}
+
 /** Numbers go through a topic, with a group's offsets committed. */
 async function passThrough(address: string, topic: string): Promise<void> {
   const at = ["-b", address];
@@ -78,20 +142,7 @@ Deno.test({
     const [port, kafkaPort] = [freePort(), freePort()];
     const broker = `${host}:${port}`;
     const controller = `${host}:${kafkaPort}`;
-    await using kafka = await startApacheKafka(libs, {
-      port: kafkaPort,
-      format: [
-        "--release-version",
-        "4.1",
-        ...FEATURES.flatMap((level) => ["--feature", level.replace(/.$/, "0")]),
-      ],
-      config: {
-        ...CONTROLLER,
-        "listeners": `CONTROLLER://${controller}`,
-        "advertised.listeners": `CONTROLLER://${controller}`,
-        "controller.quorum.voters": `1@${controller}`,
-      },
-    });
+    await using kafka = await startController(libs, kafkaPort);
     const config = parseProperties(`
       process.roles=broker
       node.id=2
@@ -131,6 +182,12 @@ Deno.test({
     const levels = FEATURES.flatMap((level) => ["--feature", level]);
     await ask("FeatureCommand", "upgrade", ...levels);
     await passThrough(broker, "b");
+    const at = [broker, controller];
+    await agreesWithDump({ libs, data: kafka.data, at });
+    const { length } = (await askController(
+      ...["MetadataQuorumCommand", ...described] as const,
+    )).match(/Observer/g)!;
+    assertEquals(length, 1);
     await first.stop();
     const left = ["metadata", "cat", "/brokers/2", "--data", kafka.data];
     assertMatch(
