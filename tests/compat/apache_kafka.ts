@@ -119,6 +119,7 @@ export async function startApacheKafka(
     stderr: "null",
   }).spawn();
   let hasEnded = false;
+  child.status.then(() => hasEnded = true);
   const stop = async (signal: "SIGTERM" | "SIGKILL" = "SIGTERM") => {
     if (!hasEnded) child.kill(signal);
     hasEnded = true;
@@ -187,7 +188,8 @@ export function freePort(): number {
   return listener.addr.port;
 }
 
-async function untilListening(port: number): Promise<void> {
+/** Resolves when something listens on `port`. */
+export async function untilListening(port: number): Promise<void> {
   const deadlineMs = Date.now() + READY_MS_MAX;
   for (;;) {
     try {

@@ -8,7 +8,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { createProducer } from "../../net/client.ts";
 import { until } from "../fixtures.ts";
-import { equalLogs, storedValues } from "./replica_logs.ts";
+import { equalLogs, storedRecords, storedValues } from "./replica_logs.ts";
 import type { Pair } from "./replica_suite.ts";
 import {
   javaWriter,
@@ -48,6 +48,7 @@ export async function killInTurn(
   }
   const folders = [0, 1].map((partition) => pair.folders(topic, partition));
   for (const each of folders) await equalLogs(each);
+  for (const [folder] of folders) assertOrder(folder);
   const values = folders.flatMap(([folder]) => storedValues(folder));
   const stored = new Set(values);
   assertEquals(stored.size, values.length, "something is there twice");
@@ -60,6 +61,20 @@ export async function killInTurn(
     assert(acked.length > 400, `${name} has ${acked.length} acknowledged`);
     const lost = acked.filter((value) => !stored.has(value));
     assertEquals(lost, [], `${name} lost records`);
+  }
+}
+
+/** Each producer's records are in the order in which it sent them. */
+function assertOrder(folder: string): void {
+  const last = new Map<number, { readonly name: string; readonly n: number }>();
+  for (const { producerId, value } of storedRecords(folder)) {
+    // Java's are numbers alone.
+    const [, name, number] = /^(\D*)(\d+)$/.exec(value)!;
+    const before = last.get(producerId);
+    const n = Number(number);
+    assertEquals(before?.name ?? name, name, `two have id ${producerId}`);
+    assert(n > (before?.n ?? -1), `${value} is behind ${before?.n}`);
+    last.set(producerId, { name: name!, n });
   }
 }
 

@@ -5,7 +5,10 @@
  *
  * @module
  */
-import { apacheKafkaJars } from "./apache_kafka.ts";
+import { assertEquals, assertMatch } from "@std/assert";
+import { run } from "../fixtures.ts";
+import { apacheKafkaJars, kafkaTool } from "./apache_kafka.ts";
+import { groupsMove, transactionsMove } from "./coordinator_suite.ts";
 import { divergence, killInTurn } from "./failover_suite.ts";
 import { MixedCluster } from "./mixed_cluster.ts";
 import { assertDumps } from "./replica_logs.ts";
@@ -68,6 +71,72 @@ Deno.test({
         `Kafka's dump tool reads the files of node ${id}`,
         () => assertDumps(libs, data),
       );
+    }
+  },
+});
+
+/** Runs one of Kafka's tools to its good end. */
+async function tool(name: string, args: readonly string[]): Promise<string> {
+  const { code, stdout, stderr } = await run(kafkaTool(libs, name, args));
+  assertEquals(code, 0, `${name} ${args.join(" ")}\n${stdout}${stderr}`);
+  return stdout;
+}
+
+async function raise(
+  { addresses }: MixedCluster,
+  feature: string,
+  level: number,
+): Promise<void> {
+  await tool("FeatureCommand", [
+    ...["--bootstrap-server", addresses, "upgrade"],
+    ...["--feature", `${feature}=${level}`],
+  ]);
+}
+
+Deno.test({
+  name:
+    "groups and transactions go on while kf and Apache Kafka hand them to each other, at each level of the features",
+  ignore: isMissing,
+  async fn(t) {
+    await using cluster = await start("kafka");
+    await using pair = new Pair(cluster, 1, 2);
+    await t.step("5: classic groups", () => groupsMove(pair, "classic"));
+    for (const version of [0, 1, 2]) {
+      await t.step(`5: transaction.version ${version}`, async () => {
+        if (version > 0) await raise(cluster, "transaction.version", version);
+        await transactionsMove(pair, version);
+      });
+    }
+    await t.step("5: consumer groups, group.version 1", async () => {
+      await raise(cluster, "group.version", 1);
+      await groupsMove(pair, "consumer");
+    });
+    await t.step("eligible.leader.replicas.version 1", async () => {
+      await raise(cluster, "eligible.leader.replicas.version", 1);
+      await divergence(pair);
+    });
+  },
+});
+
+Deno.test({
+  name: "Apache Kafka's broker serves under kf's controller as under its own",
+  ignore: isMissing,
+  async fn(t) {
+    await using cluster = await start("kf");
+    const quorum = ["--bootstrap-server", cluster.addresses, "describe"];
+    const status = await tool("MetadataQuorumCommand", [
+      ...quorum,
+      "--status",
+    ]);
+    assertMatch(status, /LeaderId:\s+[23]\n/);
+    for (const [name, leader, follower] of WAYS) {
+      await t.step(`6: ${name}`, async (t) => {
+        await using pair = new Pair(cluster, leader, follower);
+        await replicaSuite(t, pair);
+        await t.step("classic groups", () => groupsMove(pair, "classic"));
+        await t.step("consumer groups", () => groupsMove(pair, "consumer"));
+        await t.step("transactions", () => transactionsMove(pair, 2));
+      });
     }
   },
 });

@@ -9,6 +9,7 @@ import {
   type ApacheKafka,
   CLUSTER_ID,
   startApacheKafka,
+  untilListening,
 } from "./apache_kafka.ts";
 
 /** What all nodes are told, whichever they are. */
@@ -57,15 +58,15 @@ export class MixedCluster implements AsyncDisposable {
     this.nodes = nodes.map((kind, i) => {
       const id = i + 1;
       const port = ports[i]!;
+      const controllerPort = ports[nodes.length + i]!;
       const home = `${this.#folder}/${id}`;
       Deno.mkdirSync(home);
       const config = {
         "node.id": String(id),
         "process.roles": "broker,controller",
         "log.dirs": `${home}/data`,
-        "listeners": `PLAINTEXT://127.0.0.1:${port},CONTROLLER://127.0.0.1:${
-          ports[nodes.length + i]
-        }`,
+        "listeners":
+          `PLAINTEXT://127.0.0.1:${port},CONTROLLER://127.0.0.1:${controllerPort}`,
         "controller.listener.names": "CONTROLLER",
         "controller.quorum.voters": voters,
         "controller.quorum.election.timeout.ms": kind === controller
@@ -75,8 +76,8 @@ export class MixedCluster implements AsyncDisposable {
         ...options.config,
       };
       return kind === "kafka"
-        ? new KafkaNode({ ...options, id, port, home, config })
-        : new KfNode({ id, port, config });
+        ? new KafkaNode({ ...options, id, port, controllerPort, home, config })
+        : new KfNode({ id, port, controllerPort, config });
     });
   }
 
@@ -84,12 +85,28 @@ export class MixedCluster implements AsyncDisposable {
   static async start(options: MixedClusterOptions): Promise<MixedCluster> {
     const cluster = new MixedCluster(options);
     try {
-      await Promise.all(cluster.nodes.map((node) => node.start()));
+      // However slow it is to start, the first to stand for election leads.
+      const [first, others] = cluster.#byKind(options);
+      const starting = Promise.all(first.map((node) => node.start()));
+      await Promise.race([
+        starting,
+        Promise.all(first.map((node) => untilListening(node.controllerPort))),
+      ]);
+      await Promise.all([starting, ...others.map((node) => node.start())]);
     } catch (error) {
       await cluster[Symbol.asyncDispose]();
       throw error;
     }
     return cluster;
+  }
+
+  /** Those that are to lead the quorum, and the others. */
+  #byKind({ nodes, controller }: MixedClusterOptions) {
+    const isFirst = (node: MixedNode) => nodes[node.id - 1] === controller;
+    return [
+      this.nodes.filter(isFirst),
+      this.nodes.filter((node) => !isFirst(node)),
+    ] as const;
   }
 
   /** For `bootstrap.servers`. */
@@ -111,6 +128,8 @@ export class MixedCluster implements AsyncDisposable {
 export interface MixedNode {
   readonly id: number;
   readonly port: number;
+  /** Where the quorum's members ask it. */
+  readonly controllerPort: number;
   /** The folder with its partitions' folders. */
   readonly data: string;
   /** Resolves when it serves clients. */
@@ -128,12 +147,16 @@ export interface MixedNode {
 interface NodeOptions {
   readonly id: number;
   readonly port: number;
+  readonly controllerPort: number;
   readonly config: Readonly<Record<string, string>>;
 }
 
 class KfNode extends ProcessNode implements MixedNode {
-  constructor({ id, port, config }: NodeOptions) {
+  readonly controllerPort: number;
+
+  constructor({ id, port, controllerPort, config }: NodeOptions) {
     super(id, port, { ...config, "kf.cluster.id": CLUSTER_ID });
+    this.controllerPort = controllerPort;
   }
 
   get data(): string {
@@ -147,6 +170,7 @@ class KfNode extends ProcessNode implements MixedNode {
 
 class KafkaNode extends ClusterNode implements MixedNode {
   override readonly told: string[] = [];
+  readonly controllerPort: number;
   readonly data: string;
   readonly #options:
     & Pick<MixedClusterOptions, "jars" | "format">
@@ -160,6 +184,7 @@ class KafkaNode extends ClusterNode implements MixedNode {
       & { readonly home: string },
   ) {
     super(options.id, options.port, options.config);
+    this.controllerPort = options.controllerPort;
     this.#options = options;
     this.data = `${options.home}/data`;
   }

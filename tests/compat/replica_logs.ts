@@ -32,27 +32,31 @@ function storedBatches(folder: string): StoredBatch[] {
   });
 }
 
-/** All records that a folder still has, in order. */
-function storedRecords(folder: string) {
+/** All records that a folder still has, in order, as text. */
+export function storedRecords(folder: string) {
+  const decoder = new TextDecoder();
   return storedBatches(folder).flatMap(({ bytes }) => {
     const view = new BatchView(bytes);
-    return view.isControl ? [] : decodeRecords(view);
+    const { producerId } = view;
+    const records = view.isControl ? [] : decodeRecords(view);
+    return records.map(({ key, value, offset }) => ({
+      key: key && decoder.decode(key),
+      value: decoder.decode(value!),
+      offset,
+      producerId,
+    }));
   });
 }
 
 /** Values as text, in order. */
 export function storedValues(folder: string): string[] {
-  const decoder = new TextDecoder();
-  return storedRecords(folder).map(({ value }) => decoder.decode(value!));
+  return storedRecords(folder).map(({ value }) => value);
 }
 
 /** Each key's last offset, and how many records there are in all. */
 export function latestByKey(folder: string) {
-  const decoder = new TextDecoder();
   const records = storedRecords(folder);
-  const latest = new Map(
-    records.map(({ key, offset }) => [decoder.decode(key!), offset]),
-  );
+  const latest = new Map(records.map(({ key, offset }) => [key, offset]));
   return { latest, count: records.length };
 }
 
