@@ -105,6 +105,85 @@ class Reading {
   }
 }
 
+/** A group of two members, and all that was sent to their topic. */
+class Sharing {
+  readonly sent: string[] = [];
+  readonly readers: readonly Reading[];
+  readonly group: string;
+  readonly #pair: Pair;
+  readonly #topic: string;
+  readonly #producer: Producer;
+
+  constructor(
+    pair: Pair,
+    { topic, group, protocol }: {
+      readonly topic: string;
+      readonly group: string;
+      readonly protocol: "classic" | "consumer";
+    },
+  ) {
+    this.#pair = pair;
+    this.#topic = topic;
+    this.group = group;
+    this.#producer = createProducer(pair.config);
+    this.readers = ["a", "b"].map((id) =>
+      new Reading(pair, {
+        topic,
+        "group.id": group,
+        "client.id": id,
+        "group.protocol": protocol,
+      })
+    );
+  }
+
+  get read(): string[] {
+    return this.readers.flatMap(({ values }) => values);
+  }
+
+  get errors(): unknown[] {
+    return this.readers.flatMap(({ errors }) => errors);
+  }
+
+  /** As its coordinator tells it. */
+  async described() {
+    const [found] = await this.#pair.admin.describeGroups([this.group]);
+    assertEquals(found!.error, undefined);
+    const { state, type, members, protocol } = found!;
+    const each = members.map(({ memberId, clientId, assignment }) => ({
+      memberId,
+      clientId,
+      has: assignment.map(({ partition }) => partition).sort(),
+    })).sort((one, other) => one.clientId < other.clientId ? -1 : 1);
+    return { state, type, protocol, each };
+  }
+
+  /** A record to each partition, which is read, and then committed. */
+  async send(name: string): Promise<void> {
+    await Promise.all(PARTITIONS.map(async (partition) => {
+      const value = `${name} ${partition}`;
+      await this.#producer.send({ topic: this.#topic, partition, value });
+      this.sent.push(value);
+    }));
+    await until(
+      `${name} is read: ${this.errors}`,
+      () => this.sent.every((value) => this.read.includes(value)),
+      60_000,
+    );
+    await until(`${name} is committed`, async () => {
+      const committed = await this.#pair.admin.listGroupOffsets(this.group);
+      return committed.length === PARTITIONS.length &&
+        committed.every(({ offset }) =>
+          offset === this.sent.length / PARTITIONS.length
+        );
+    });
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await Promise.all(this.readers.map((reader) => reader.close()));
+    await this.#producer.close();
+  }
+}
+
 /** A group with two members and one without go from coordinator to coordinator. */
 export async function groupsMove(
   pair: Pair,
@@ -113,83 +192,60 @@ export async function groupsMove(
   const topic = await pair.create(`groups-${protocol}`, {
     partitions: PARTITIONS.length,
   });
-  const producer = createProducer(pair.config);
   const group = pair.topic(`g-${protocol}`);
-  const readers = ["a", "b"].map((id) =>
-    new Reading(pair, {
-      topic,
-      "group.id": group,
-      "client.id": id,
-      "group.protocol": protocol,
-    })
-  );
-  const read = () => readers.flatMap(({ values }) => values);
-  const described = async () => {
-    const [found] = await pair.admin.describeGroups([group]);
-    assertEquals(found!.error, undefined);
-    const { state, type, members, protocol: assignor } = found!;
-    const each = members.map(({ memberId, clientId, assignment }) => ({
-      memberId,
-      clientId,
-      has: assignment.map(({ partition }) => partition).sort(),
-    })).sort((one, other) => one.clientId < other.clientId ? -1 : 1);
-    return { state, type, assignor, each };
-  };
-  const sent: string[] = [];
-  const send = async (name: string) => {
-    await Promise.all(PARTITIONS.map(async (partition) => {
-      await producer.send({ topic, partition, value: `${name} ${partition}` });
-      sent.push(`${name} ${partition}`);
-    }));
-    await until(
-      `${name} is read: ${readers.flatMap(({ errors }) => errors)}`,
-      () => sent.every((value) => read().includes(value)),
-      60_000,
-    );
-    await until(`${name} is committed`, async () => {
-      const committed = await pair.admin.listGroupOffsets(group);
-      return committed.length === PARTITIONS.length &&
-        committed.every(({ offset }) => offset === sent.length / 4);
-    });
-  };
-  try {
-    await send("first");
+  {
+    await using sharing = new Sharing(pair, { topic, group, protocol });
+    await sharing.send("first");
     const before = await until("both have a share", async () => {
-      const now = await described();
+      const now = await sharing.described();
       return now.state === "Stable" &&
         now.each.every(({ has }) => has.length === 2) && now;
     });
-    for (const [i, way] of ways(pair).entries()) {
-      const idle = `${group}-idle-${i}`;
-      const at = PARTITIONS.map((partition) => ({
-        topic,
-        partition,
-        offset: 100 * i + partition,
-        metadata: `noted by round ${i}`,
-      }));
-      await pair.admin.alterGroupOffsets(idle, at);
+    for (const [round, way] of ways(pair).entries()) {
+      const noted = await note(pair, { topic, group, round });
       await coordinate(pair, OFFSETS, way);
-      assertEquals(await described(), before);
-      const noted = await pair.admin.listGroupOffsets(idle);
-      assertEquals(
-        noted.map(({ offset }) => offset).sort(),
-        at.map(({ offset }) => offset).sort(),
-      );
-      assertEquals(noted[0]!.metadata, `noted by round ${i}`);
-      await send(`round ${i}`);
-      assertEquals(await described(), before);
+      assertEquals(await sharing.described(), before);
+      await noted();
+      await sharing.send(`round ${round}`);
+      assertEquals(await sharing.described(), before);
     }
-  } finally {
-    await Promise.all(readers.map((reader) => reader.close()));
-    await producer.close();
+    assertEquals(sharing.errors, []);
+    // Nobody lost the group, so that nothing was read again.
+    assertEquals(sharing.read.toSorted(), sharing.sent.toSorted());
   }
-  assertEquals(readers.flatMap(({ errors }) => errors), []);
-  // Nobody lost the group, so that nothing was read again.
-  assertEquals(read().toSorted(), sent.toSorted());
   const [left] = await pair.admin.describeGroups([group]);
   assertEquals([left!.state, left!.members.length], ["Empty", 0]);
   const [deleted] = await pair.admin.deleteGroups([group]);
   assertEquals(deleted!.error, undefined);
+}
+
+/** Commits offsets of a group without members; gives the check that they are there. */
+async function note(
+  { admin }: Pair,
+  { topic, group, round }: {
+    readonly topic: string;
+    readonly group: string;
+    readonly round: number;
+  },
+): Promise<() => Promise<void>> {
+  const idle = `${group}-idle-${round}`;
+  const metadata = `noted by round ${round}`;
+  const at = PARTITIONS.map((partition) => ({
+    topic,
+    partition,
+    offset: 100 * round + partition,
+    metadata,
+  }));
+  await admin.alterGroupOffsets(idle, at);
+  return async () => {
+    const noted = (await admin.listGroupOffsets(idle))
+      .toSorted((one, other) => one.partition - other.partition);
+    assertEquals(
+      noted.map(({ offset }) => offset),
+      at.map(({ offset }) => offset),
+    );
+    assertEquals(noted.map((each) => each.metadata), at.map(() => metadata));
+  };
 }
 
 /** Transactions that are open, idle or forgotten while their coordinator moves. */
