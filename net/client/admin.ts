@@ -359,7 +359,7 @@ export class Admin {
     return answers.flat();
   }
 
-  /** Offsets of partitions, by place or by time. */
+  /** Offsets of partitions, by place or by time, in the order asked. */
   async listOffsets(
     partitions: readonly TopicPartition[],
     spec: OffsetSpec,

@@ -294,14 +294,17 @@ export class Consumer {
     return held.position!;
   }
 
-  /** First offsets. */
+  /** First offsets, in the order asked. */
   beginningOffsets(
     partitions: readonly TopicPartition[],
   ): Promise<OffsetAtTime[]> {
     return this.#list(partitions, AT_EARLIEST);
   }
 
-  /** End offsets: the last stable ones with `isolation.level=read_committed`. */
+  /**
+   * End offsets, in the order asked: the last stable ones with
+   * `isolation.level=read_committed`.
+   */
   endOffsets(partitions: readonly TopicPartition[]): Promise<OffsetAtTime[]> {
     return this.#list(partitions, AT_LATEST);
   }

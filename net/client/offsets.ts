@@ -36,7 +36,10 @@ export async function knowTopics(
   if (missing.length > 0) await cluster.refresh(missing);
 }
 
-/** Lists offsets of partitions at `timestamp`, one request per leader. */
+/**
+ * Lists offsets of partitions at `timestamp`, one request per leader, in the
+ * order asked.
+ */
 export async function listOffsets(
   cluster: Cluster,
   partitions: readonly TopicPartition[],
@@ -69,7 +72,15 @@ export async function listOffsets(
       listAt(cluster, leader, { group, timestamp, isCommitted })
     ),
   );
-  return [...results, ...answers.flat()];
+  for (const answer of answers) results.push(...answer);
+  const places = new Map(partitions.map((tp, i) => [nameOf(tp), i]));
+  return results.sort((a, b) =>
+    places.get(nameOf(a))! - places.get(nameOf(b))!
+  );
+}
+
+function nameOf({ topic, partition }: TopicPartition): string {
+  return partitionName(topic, partition);
 }
 
 async function listAt(
@@ -105,13 +116,12 @@ async function listAt(
 }
 
 function failedOffset(tp: TopicPartition, code: number): ListedOffset {
-  const name = partitionName(tp.topic, tp.partition);
   return {
     ...tp,
     offset: -1,
     timestamp: -1,
     leaderEpoch: -1,
-    error: kafkaError(code, `Cannot list offsets of ${name}`),
+    error: kafkaError(code, `Cannot list offsets of ${nameOf(tp)}`),
   };
 }
 

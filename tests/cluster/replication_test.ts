@@ -160,6 +160,34 @@ Deno.test("what three processes acknowledged survives each of them, killed in tu
   assertEquals(read, writer.acked);
 });
 
+Deno.test("offsets come in the order asked, whoever leads", async () => {
+  await using cluster = await Cluster.start({ nodes: 3 });
+  await using clients = clientsOf(cluster);
+  const { admin, producer, common } = clients;
+  const count = 9;
+  await admin.createTopics([
+    { name: TOPIC, partitions: count, replicationFactor: 3 },
+  ]);
+  const partitions = Array.from(
+    { length: count },
+    (_, partition) => ({ topic: TOPIC, partition }),
+  );
+  for (const at of partitions) {
+    for (let left = at.partition; left > 0; left--) {
+      await producer.send({ ...at, value: ENCODER.encode("v") });
+    }
+  }
+  const consumer = createConsumer(common);
+  try {
+    const ends = await consumer.endOffsets(partitions);
+    const wanted = partitions.map(({ partition }) => partition);
+    assertEquals(ends.map(({ partition }) => partition), wanted);
+    assertEquals(ends.map(({ offset }) => offset), wanted);
+  } finally {
+    await consumer.close();
+  }
+});
+
 Deno.test("a rolling restart reaches no application", async () => {
   await using cluster = await Cluster.start({ nodes: 3, config: DURABLE });
   await using clients = clientsOf(cluster);
