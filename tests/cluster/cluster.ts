@@ -30,6 +30,18 @@ export interface ClusterOptions {
   readonly config?: Readonly<Record<string, string>>;
   /** Whether each is a process of its own, which can be killed. */
   readonly asProcesses?: boolean;
+  /** Where a process runs, if it is not an ordinary one. */
+  readonly site?: (id: number) => ProcessSite;
+}
+
+/** Where a node's process runs. */
+export interface ProcessSite {
+  /** Default: 127.0.0.1. */
+  readonly host?: string | undefined;
+  /** Default: a folder of the cluster's own. */
+  readonly data?: string | undefined;
+  /** A program that runs the command behind its own arguments. */
+  readonly under?: readonly string[] | undefined;
 }
 
 /** Nodes 1, 2, …; those that vote come first. */
@@ -40,26 +52,28 @@ export class Cluster implements AsyncDisposable {
   readonly #folder = Deno.makeTempDirSync({ prefix: "kf-cluster-" });
 
   private constructor(
-    { nodes, brokers = 0, config, asProcesses }: ClusterOptions,
+    { nodes, brokers = 0, config, asProcesses, site }: ClusterOptions,
   ) {
     const count = nodes + brokers;
     const ports = freePorts(count + nodes);
     const controllerPort = (id: number) => ports[count + id - 1]!;
     const ids = Array.from({ length: count }, (_, i) => i + 1);
+    const sites = ids.map((id) => site?.(id) ?? {});
+    const hostOf = (id: number) => sites[id - 1]!.host ?? "127.0.0.1";
     const voters = ids.slice(0, nodes)
-      .map((id) => `${id}@127.0.0.1:${controllerPort(id)}`);
+      .map((id) => `${id}@${hostOf(id)}:${controllerPort(id)}`);
     const clusterId = uuidFromRandom(denoEnv().random);
     const Kind = asProcesses ? ProcessNode : InProcessNode;
     this.nodes = ids.map((id) => {
       const isVoter = id <= nodes;
+      const host = hostOf(id);
       const port = isVoter && brokers > 0 ? controllerPort(id) : ports[id - 1]!;
-      const clients = `PLAINTEXT://127.0.0.1:${ports[id - 1]}`;
-      const peers = isVoter
-        ? `CONTROLLER://127.0.0.1:${controllerPort(id)}`
-        : "";
+      const clients = `PLAINTEXT://${host}:${ports[id - 1]}`;
+      const peers = isVoter ? `CONTROLLER://${host}:${controllerPort(id)}` : "";
+      const site = sites[id - 1]!;
       return new Kind(id, port, {
         "node.id": String(id),
-        "log.dirs": `${this.#folder}/${id}`,
+        "log.dirs": site.data ?? `${this.#folder}/${id}`,
         "kf.cluster.id": clusterId,
         "controller.listener.names": "CONTROLLER",
         "controller.quorum.voters": voters.join(),
@@ -70,7 +84,7 @@ export class Cluster implements AsyncDisposable {
           : { "process.roles": "broker", "listeners": clients },
         ...QUICK,
         ...config,
-      });
+      }, site);
     });
     this.brokers = this.nodes.slice(brokers > 0 ? nodes : 0);
   }
@@ -89,7 +103,7 @@ export class Cluster implements AsyncDisposable {
 
   /** For `bootstrap.servers`. */
   get addresses(): string {
-    return this.brokers.map(({ port }) => `127.0.0.1:${port}`).join();
+    return this.brokers.map(({ address }) => address).join();
   }
 
   node(id: number): ClusterNode {
@@ -108,11 +122,22 @@ export abstract class ClusterNode {
     readonly id: number,
     readonly port: number,
     protected config: Readonly<Record<string, string>>,
+    protected readonly site: ProcessSite = {},
   ) {}
 
   /** Changes its config, for its next start. */
   reconfigure(changed: Readonly<Record<string, string>>): void {
     this.config = { ...this.config, ...changed };
+  }
+
+  /** Where clients find it. */
+  get address(): string {
+    return `${this.site.host ?? "127.0.0.1"}:${this.port}`;
+  }
+
+  /** The process, while it is one that runs. */
+  get pid(): number | undefined {
+    return undefined;
   }
 
   /** What it told operators since it was made. */
@@ -176,15 +201,17 @@ export class ProcessNode extends ClusterNode {
   #child: Deno.ChildProcess | undefined;
   #reading: Promise<void> | undefined;
 
-  /** Of the process, while there is one. */
-  get pid(): number | undefined {
+  override get pid(): number | undefined {
     return this.#child?.pid;
   }
 
   override async start(): Promise<void> {
     const given = Object.entries(this.config)
       .flatMap(([name, value]) => ["-X", `${name}=${value}`]);
-    const [program, ...args] = kfCommand("broker", "--http", "off", ...given);
+    const [program, ...args] = [
+      ...this.site.under ?? [],
+      ...kfCommand("broker", "--http", "off", ...given),
+    ];
     const child = new Deno.Command(program!, {
       args,
       stdin: "null",
@@ -205,6 +232,8 @@ export class ProcessNode extends ClusterNode {
         }
       }
       ready.reject(new Error(`Node ${this.id} ended: ${this.told.join("\n")}`));
+      // By itself, unless it was told to.
+      if (this.#child === child) this.#child = undefined;
     })();
     await ready.promise;
   }

@@ -93,7 +93,7 @@ export class Host implements AsyncDisposable {
 }
 
 /** The letter that Linux says of a process: T is stopped. */
-function stateOf(pid: number): string | undefined {
+export function stateOf(pid: number): string | undefined {
   const stat = Deno.readTextFileSync(`/proc/${pid}/stat`);
   return stat.slice(stat.lastIndexOf(")") + 2)[0];
 }

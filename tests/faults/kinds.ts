@@ -153,6 +153,14 @@ const power: FaultKind = {
 
 const DISK_BYTES = "24m";
 
+/** Takes all that a disk has left; gives the file that holds it. */
+export async function fill(disk: string): Promise<string> {
+  const filler = `${disk}/filler`;
+  // `dd` ends with an error when nothing is left.
+  await run(["dd", "if=/dev/zero", `of=${filler}`, "bs=4k"]);
+  return filler;
+}
+
 /** The disk fills up, and is made room on. */
 const full: FaultKind = {
   strikes: 2,
@@ -166,9 +174,7 @@ const full: FaultKind = {
       data: `${path}/data`,
       async strike(_host, chance) {
         await pause(50 + chance.below(200));
-        const filler = `${path}/filler`;
-        // `dd` ends with an error when nothing is left.
-        await run(["dd", "if=/dev/zero", `of=${filler}`, "bs=4k"]);
+        const filler = await fill(path);
         await pause(200 + chance.below(1500));
         Deno.removeSync(filler);
       },

@@ -6,13 +6,16 @@
  *
  * @module
  */
-import { createAdmin, createConsumer } from "../../net/client.ts";
+import {
+  createAdmin,
+  createConsumer,
+  type TopicPartition,
+} from "../../net/client.ts";
 import type { Chance } from "../sim/chance.ts";
 import { until } from "../fixtures.ts";
 import { type Anomaly, check } from "../sim/checker.ts";
 import type { Ending, FinalLog, History } from "../sim/history.ts";
 import { CLIENT, DECODER, Reader, Writer, type WriterPlan } from "./clients.ts";
-import type { Host } from "./host.ts";
 import { groupOf, Transactor } from "./transactor.ts";
 import { settledEnds } from "./transaction_writers.ts";
 
@@ -42,10 +45,6 @@ const TOPICS = [
   { name: "whole", isDurable: true, partitions: 3, configs: {} },
 ];
 
-const PARTITION_LIST = TOPICS.flatMap(({ name: topic, partitions }) =>
-  Array.from({ length: partitions }, (_, partition) => ({ topic, partition }))
-);
-
 /** Who writes where: beside transactions too, whose gaps nobody can judge. */
 const WRITERS: readonly WriterPlan[] = [
   { topic: "durable", partitions: 2, acks: "all", idempotentInFlight: 5 },
@@ -57,6 +56,38 @@ const WRITERS: readonly WriterPlan[] = [
   { topic: "whole", partitions: 3, acks: "all", idempotentInFlight: 1 },
   { topic: "whole", partitions: 3, acks: "1" },
 ];
+
+/** What is put on a broker, or on several. */
+interface LoadPlan {
+  readonly isCluster: boolean;
+  readonly topics: typeof TOPICS;
+  readonly writers: readonly WriterPlan[];
+}
+
+/** One broker: each topic by its own promise. */
+const ALONE: LoadPlan = { isCluster: false, topics: TOPICS, writers: WRITERS };
+
+/** Several: all that is acknowledged to `acks=all` stays, and no more is promised. */
+export const REPLICATED: LoadPlan = {
+  isCluster: true,
+  topics: TOPICS.map((topic) => ({ ...topic, isDurable: true, configs: {} })),
+  writers: WRITERS.filter(({ acks }) => acks === "all"),
+};
+
+/** Whom the load is put on. */
+export interface LoadTarget {
+  /** For `bootstrap.servers`. */
+  readonly address: string;
+  readonly endsMs: readonly number[];
+  readonly powerLossesMs: readonly number[];
+}
+
+/** A client of another make that writes, too. */
+export interface OtherWriter {
+  readonly name: string;
+  readonly isTold: boolean;
+  stop(): Promise<void>;
+}
 
 /** Transactional ids; each with a group whose offset it commits. */
 const TRANSACTIONAL_IDS = ["t0", "t1", "t2"];
@@ -79,19 +110,29 @@ export class Load {
     ...["-X", "log.flush.interval.messages=1"],
     ...["-X", "transaction.state.log.num.partitions=3"],
   ];
-  readonly #host: Host;
+  readonly #host: LoadTarget;
   readonly #chance: Chance;
+  readonly #plan: LoadPlan;
+  readonly #partitions: readonly TopicPartition[];
   readonly #history: History;
-  readonly #writers: (Writer | Transactor)[] = [];
+  readonly #writers: OtherWriter[] = [];
   readonly #readers: Reader[] = [];
   #seen = new Map<string, number>();
 
-  constructor(host: Host, chance: Chance) {
+  constructor(host: LoadTarget, chance: Chance, plan = ALONE) {
     this.#host = host;
     this.#chance = chance;
-    const names = TOPICS.map(({ name }) => name);
+    this.#plan = plan;
+    const names = plan.topics.map(({ name }) => name);
+    this.#partitions = plan.topics.flatMap(({ name: topic, partitions }) =>
+      Array.from(
+        { length: partitions },
+        (_, partition) => ({ topic, partition }),
+      )
+    );
     this.#history = {
-      topics: TOPICS.map(({ name, isDurable }) => ({
+      isCluster: plan.isCluster,
+      topics: plan.topics.map(({ name, isDurable }) => ({
         name,
         isDurable,
         isRetained: false,
@@ -120,7 +161,7 @@ export class Load {
     const { address } = this.#host;
     const [history, chance] = [this.#history, this.#chance];
     await this.#prepare();
-    for (const [i, plan] of WRITERS.entries()) {
+    for (const [i, plan] of this.#plan.writers.entries()) {
       const name = `w${i}`;
       this.#writers.push(new Writer(plan, { name, address, history, chance }));
     }
@@ -133,7 +174,7 @@ export class Load {
     }
     for (const { name: group, isolation } of GROUPS) {
       this.#readers.push(
-        new Reader(PARTITION_LIST, { group, isolation, address, history }),
+        new Reader(this.#partitions, { group, isolation, address, history }),
       );
     }
     await until("records are acknowledged", () => this.hasMoved());
@@ -144,7 +185,7 @@ export class Load {
     const { address } = this.#host;
     const admin = createAdmin({ ...CLIENT, "bootstrap.servers": address });
     await admin.createTopics(
-      TOPICS.map(({ name, partitions, configs }) => ({
+      this.#plan.topics.map(({ name, partitions, configs }) => ({
         name,
         partitions,
         configs,
@@ -172,14 +213,27 @@ export class Load {
     return hasMoved;
   }
 
-  /** Ends, with the broker healthy, and judges what was done and seen. */
-  async finish(): Promise<Verdict> {
+  /** Adds a writer of another make, which notes what it did in the history. */
+  add(make: (history: History) => OtherWriter): void {
+    this.#writers.push(make(this.#history));
+  }
+
+  /**
+   * Ends, with the broker healthy, and judges what was done and seen, and what
+   * `reread`, a reader of another make, finds.
+   */
+  async finish(
+    reread: (history: History) => Promise<readonly Anomaly[]> = () =>
+      Promise.resolve([]),
+  ): Promise<Verdict> {
     const { address } = this.#host;
     await Promise.all(this.#writers.map((writer) => writer.stop()));
     const history = this.#history;
     const at = { address, properties: CLIENT, settledMs: SETTLED_MS };
-    const ends = await settledEnds(at, PARTITION_LIST);
-    for (const [name, log] of await readLogs(address, ends)) {
+    const partitions = this.#partitions;
+    const ends = await settledEnds(at, partitions);
+    const logs = await readLogs(address, { ends, partitions });
+    for (const [name, log] of logs) {
       history.logs.set(name, log);
     }
     await Promise.all(
@@ -190,7 +244,7 @@ export class Load {
       acknowledged: countOf(history.sends, "ok"),
       committed: countOf(history.transactions, "ok"),
       aborted: countOf(history.transactions, "fail"),
-      anomalies: check(history),
+      anomalies: [...check(history), ...await reread(history)],
       history: {
         ...history,
         groups: [...history.groups],
@@ -241,15 +295,18 @@ function countOf(
 /** What is committed in every partition, from its start to its end as it is. */
 async function readLogs(
   address: string,
-  ends: readonly number[],
+  { ends, partitions }: {
+    readonly ends: readonly number[];
+    readonly partitions: readonly TopicPartition[];
+  },
 ): Promise<Map<string, FinalLog>> {
   const consumer = createConsumer({
     ...CLIENT,
     "bootstrap.servers": address,
     "isolation.level": "read_committed",
   });
-  const starts = await consumer.beginningOffsets(PARTITION_LIST);
-  const logs = new Map(PARTITION_LIST.map(({ topic, partition }, i) => [
+  const starts = await consumer.beginningOffsets(partitions);
+  const logs = new Map(partitions.map(({ topic, partition }, i) => [
     `${topic}-${partition}`,
     {
       start: starts[i]!.offset,
@@ -257,8 +314,8 @@ async function readLogs(
       records: [] as { offset: number; value: string }[],
     },
   ]));
-  consumer.assign(PARTITION_LIST);
-  for (const each of PARTITION_LIST) consumer.seek(each, "earliest");
+  consumer.assign(partitions);
+  for (const each of partitions) consumer.seek(each, "earliest");
   await until("the logs are read", async () => {
     for (const { topic, partition, records } of await consumer.poll(200)) {
       const log = logs.get(`${topic}-${partition}`)!;
@@ -267,7 +324,7 @@ async function readLogs(
       }
     }
     const positions = await Promise.all(
-      PARTITION_LIST.map((each) => consumer.position(each)),
+      partitions.map((each) => consumer.position(each)),
     );
     return positions.every((position, i) => position >= ends[i]!);
   }, 60_000);
