@@ -11,8 +11,8 @@ import {
 } from "../../core/client/fetched.ts";
 import {
   FetchSession,
-  type WantedPartition,
-} from "../../core/client/fetch_session.ts";
+  type FetchSessionOptions,
+} from "../link/fetch_session.ts";
 import type { HeldPartition, Positions } from "../../core/client/positions.ts";
 import type { ConsumerValues } from "../../core/config/client_keys.ts";
 import {
@@ -21,7 +21,7 @@ import {
   KafkaError,
   needsRefresh,
 } from "../../core/errors.ts";
-import { partitionName } from "../../core/ids.ts";
+import { partitionName, type TopicPartition } from "../../core/ids.ts";
 import type { Decoded } from "../../core/schema/schema.ts";
 import { FETCH } from "../wire/01_fetch.ts";
 import { type Cluster, isTransient, kafkaError } from "./cluster.ts";
@@ -34,8 +34,26 @@ interface Completed {
   readonly data: FetchedPartition;
 }
 
+/** What to fetch of one partition. */
+interface WantedPartition extends TopicPartition {
+  readonly topicId: string | undefined;
+  readonly fetchOffset: number;
+  readonly currentLeaderEpoch: number;
+  readonly partitionMaxBytes: number;
+}
+
+/** What a broker remembers of a {@linkcode WantedPartition}. */
+const SESSION: FetchSessionOptions<WantedPartition> = {
+  keyOf: ({ topic, partition, topicId = "" }) =>
+    `${topicId} ${partitionName(topic, partition)}`,
+  isSame: (a, b) =>
+    a.fetchOffset === b.fetchOffset &&
+    a.currentLeaderEpoch === b.currentLeaderEpoch &&
+    a.partitionMaxBytes === b.partitionMaxBytes,
+};
+
 interface Node {
-  readonly session: FetchSession;
+  readonly session: FetchSession<WantedPartition>;
   isBusy: boolean;
   notBeforeMs: number;
   failures: number;
@@ -173,7 +191,7 @@ export class Fetcher {
     let node = this.#nodes.get(nodeId);
     if (!node) {
       node = {
-        session: new FetchSession(),
+        session: new FetchSession(SESSION),
         isBusy: false,
         notBeforeMs: 0,
         failures: 0,

@@ -1,7 +1,8 @@
 /**
  * Fetches from one other broker for all partitions that it leads and that are
- * followed here: one request at a time, each partition backing off by itself.
- * Owns the link and the loop; what to ask for and what an answer means is the
+ * followed here: one request at a time in a session (KIP-227), so that it names
+ * what changed only; each partition backs off by itself. Owns the link, the
+ * session and the loop; what to ask for and what an answer means is the
  * partition's to decide. It must never hand over an answer twice.
  *
  * | a partition's answer   | what happens                                        |
@@ -14,8 +15,9 @@
  * @module
  */
 import type { Uuid } from "../../core/bytes/uuid.ts";
+import { FetchSession } from "../link/fetch_session.ts";
 import type { Env } from "../../core/env/env.ts";
-import { errorName, ERRORS } from "../../core/errors.ts";
+import { type ErrorName, errorName, ERRORS } from "../../core/errors.ts";
 import type {
   FetchTarget,
   FollowerAnswer,
@@ -72,6 +74,8 @@ type PartitionAnswer = FetchAnswer["responses"][number]["partitions"][number];
 /** A replica, and why it rests. */
 interface Followed {
   readonly replica: Replica;
+  /** What tells it from all others of its leader. */
+  readonly place: string;
   /** Not asked for before. */
   restsUntilMs: number;
   /** Leader epoch that the leader knows to be over. */
@@ -82,6 +86,20 @@ interface Followed {
 interface Asked {
   readonly followed: Followed;
   readonly target: FetchTarget;
+}
+
+/** What a leader's answer says of a session that it doesn't go on with. */
+const SESSION_LOST: ReadonlySet<ErrorName> = new Set<ErrorName>([
+  "FETCH_SESSION_ID_NOT_FOUND",
+  "INVALID_FETCH_SESSION_EPOCH",
+  "FETCH_SESSION_TOPIC_ID_ERROR",
+]);
+
+function isSameTarget({ target: a }: Asked, { target: b }: Asked): boolean {
+  return a.offset === b.offset && a.leaderEpoch === b.leaderEpoch &&
+    a.lastFetchedEpoch === b.lastFetchedEpoch &&
+    a.logStartOffset === b.logStartOffset &&
+    a.highWatermark === b.highWatermark;
 }
 
 /**
@@ -96,6 +114,10 @@ export class ReplicaFetcher {
   /** In the order in which they are asked for: those that got most are last. */
   readonly #followed = new Map<Replica, Followed>();
   readonly #closed = new AbortController();
+  readonly #session = new FetchSession<Asked>({
+    keyOf: ({ followed }) => followed.place,
+    isSame: isSameTarget,
+  });
   #link: Link | undefined;
   #wake = Promise.withResolvers<void>();
   #isRunning = false;
@@ -115,7 +137,8 @@ export class ReplicaFetcher {
     const known = this.#followed.get(replica);
     if (known !== undefined) known.restsUntilMs = 0;
     else {
-      const followed = { replica, restsUntilMs: 0, fencedEpoch: -1 };
+      const place = placeOf(replica);
+      const followed = { replica, place, restsUntilMs: 0, fencedEpoch: -1 };
       this.#followed.set(replica, followed);
     }
     this.wake();
@@ -207,12 +230,13 @@ export class ReplicaFetcher {
       timeoutMs: limits.requestTimeoutMs + limits.maxWaitMs,
     });
     this.#reached();
-    if (answer.errorCode !== ERRORS.NONE) {
-      throw new Error(`it answers ${errorName(answer.errorCode)}`);
-    }
-    const byPlace = new Map(
-      asked.map((each) => [placeOf(each.followed.replica), each]),
-    );
+    const error = errorName(answer.errorCode);
+    // The next request begins another one, at once.
+    if (SESSION_LOST.has(error)) return this.#session.reset();
+    if (error !== "NONE") throw new Error(`it answers ${error}`);
+    this.#session.answered(answer.sessionId);
+    if (answer.responses.length === 0) return;
+    const byPlace = new Map(asked.map((each) => [each.followed.place, each]));
     for (const { topicId, partitions } of answer.responses) {
       for (const each of partitions) {
         const index = each.partitionIndex;
@@ -224,8 +248,10 @@ export class ReplicaFetcher {
 
   #request(asked: readonly Asked[], limits: FetcherLimits) {
     const { nodeId, brokerEpoch } = this.#options;
+    const { sessionId, sessionEpoch, changed, forgotten } = this.#session
+      .next(asked);
     const topics = new Map<Uuid, ReturnType<typeof partitionOf>[]>();
-    for (const { followed: { replica }, target } of asked) {
+    for (const { followed: { replica }, target } of changed) {
       const known = topics.get(replica.topicId);
       const partition = partitionOf(replica, target, limits.partitionBytesMax);
       if (known === undefined) topics.set(replica.topicId, [partition]);
@@ -237,13 +263,16 @@ export class ReplicaFetcher {
       minBytes: limits.minBytes,
       maxBytes: limits.responseBytesMax,
       isolationLevel: 0,
-      sessionId: 0,
-      sessionEpoch: -1,
+      sessionId,
+      sessionEpoch,
       topics: [...topics].map(([topicId, partitions]) => ({
         topicId,
         partitions,
       })),
-      forgottenTopicsData: [],
+      forgottenTopicsData: forgotten.map(({ followed: { replica } }) => ({
+        topicId: replica.topicId,
+        partitions: [replica.index],
+      })),
       rackId: "",
     };
   }
@@ -338,6 +367,7 @@ export class ReplicaFetcher {
   }
 
   #unreached(error: unknown, asked: readonly Asked[]): void {
+    this.#session.reset();
     for (const { followed } of asked) this.#restOne(followed);
     if (this.#isUnreached) return;
     this.#isUnreached = true;

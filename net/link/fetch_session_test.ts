@@ -4,21 +4,26 @@
  * @module
  */
 import { assertEquals } from "@std/assert";
-import { FetchSession, type WantedPartition } from "./fetch_session.ts";
+import { FetchSession } from "./fetch_session.ts";
 
-function wanted(partition: number, fetchOffset: number): WantedPartition {
-  return {
-    topic: "t",
-    partition,
-    topicId: undefined,
-    fetchOffset,
-    currentLeaderEpoch: 1,
-    partitionMaxBytes: 10,
-  };
+interface Wanted {
+  readonly partition: number;
+  readonly offset: number;
+}
+
+function wanted(partition: number, offset: number): Wanted {
+  return { partition, offset };
+}
+
+function newSession(): FetchSession<Wanted> {
+  return new FetchSession<Wanted>({
+    keyOf: ({ partition }) => String(partition),
+    isSame: (a, b) => a.offset === b.offset,
+  });
 }
 
 Deno.test("a session names only what changed", () => {
-  const session = new FetchSession();
+  const session = newSession();
   const first = session.next([wanted(0, 0), wanted(1, 0)]);
   assertEquals([first.sessionId, first.sessionEpoch], [0, 0]);
   assertEquals(first.changed.length, 2);
@@ -34,7 +39,7 @@ Deno.test("a session names only what changed", () => {
 });
 
 Deno.test("a broker without sessions gets full requests", () => {
-  const session = new FetchSession();
+  const session = newSession();
   session.next([wanted(0, 0)]);
   session.answered(0);
   const next = session.next([wanted(0, 0)]);
@@ -42,12 +47,17 @@ Deno.test("a broker without sessions gets full requests", () => {
   assertEquals(next.changed.length, 1);
 });
 
-Deno.test("reset() begins anew with a full request", () => {
-  const session = new FetchSession();
+Deno.test("after reset() a full request ends the session and begins another", () => {
+  const session = newSession();
   session.next([wanted(0, 0)]);
   session.answered(9);
   session.reset();
   const next = session.next([wanted(0, 0)]);
-  assertEquals([next.sessionId, next.sessionEpoch], [0, 0]);
+  assertEquals([next.sessionId, next.sessionEpoch], [9, 0]);
   assertEquals(next.changed.length, 1);
+  assertEquals(next.forgotten, []);
+  session.answered(12);
+  const last = session.next([wanted(0, 0)]);
+  assertEquals([last.sessionId, last.sessionEpoch], [12, 1]);
+  assertEquals(last.changed, []);
 });
