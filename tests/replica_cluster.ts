@@ -106,6 +106,7 @@ class ReplicaBroker {
       nodeId: id,
       config,
       image,
+      quorum: { kraftVersion: 0 },
       partitions: this.hosting.partitions,
       sessions: new FetchSessions({ random: env.random, slots: 10 }),
       deadlines,
