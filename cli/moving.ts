@@ -21,7 +21,8 @@ import {
   sleep,
   takeInterrupts,
 } from "./terminal.ts";
-import { formatBytes } from "./units.ts";
+import { throttle, unthrottle } from "./throttle.ts";
+import { formatBytes, parsePerSecond } from "./units.ts";
 
 const PAUSE_MS = 250;
 const SHOWN_EVERY_MS = 1_000;
@@ -29,6 +30,9 @@ const SHOWN_EVERY_MS = 1_000;
 const CALLED_OFF_MS = 10_000;
 /** How long the cluster may not answer before we give up watching. */
 const SILENT_MS_MAX = 60_000;
+
+const STILL_THROTTLED =
+  "what still moves is throttled until: kf reassign unthrottle";
 
 type Outcome = "would move" | "in place" | "moving" | "moved" | "called off";
 
@@ -42,6 +46,7 @@ export async function carryOut(
   },
 ): Promise<void> {
   const { flags, settings } = call;
+  const rate = flags.parsed("throttle", parsePerSecond);
   const due = moves.filter(({ from, to }) => !isSame(from, to));
   const tell = (outcomeOf: (move: PlannedMove) => Outcome) =>
     printAnswer(answerOf(moves, outcomeOf), settings);
@@ -53,6 +58,7 @@ export async function carryOut(
     await printAnswer(answerOfPlan(due), { ...settings, format: "text" });
     if (!await confirm(call, question)) return say("nothing moved", settings);
   }
+  if (rate !== undefined) await throttle(admin, due, rate);
   const refused = (await admin.alterPartitionReassignments(
     due.map(({ topic, partition, to }) => ({ topic, partition, replicas: to })),
   )).filter(({ error }) => error !== undefined);
@@ -61,6 +67,10 @@ export async function carryOut(
   const outcomes = flags.has("no-wait")
     ? new Map<PlannedMove, Outcome>()
     : await followed(call, begun);
+  const isDone = [...outcomes.values()].every((each) => each !== "moving");
+  if (rate !== undefined && !flags.has("no-wait") && isDone) {
+    await withAdmin(settings, (fresh) => unthrottle(fresh, due));
+  } else if (rate !== undefined) say(STILL_THROTTLED, settings);
   await printAnswer(
     answerOf(
       moves.filter((move) => !isRefused.has(partitionKey(move))),

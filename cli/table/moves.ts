@@ -6,6 +6,11 @@
 import type { CommandSpec } from "../command.ts";
 import { DRY_RUN, OUTCOMES_JSON, YES } from "./flags.ts";
 
+const THROTTLE = {
+  name: "throttle",
+  value: "SIZE",
+  brief: "copy at most so many bytes per second on each broker: 50m",
+};
 const NO_WAIT = {
   name: "no-wait",
   brief: "end as soon as the moves have begun",
@@ -104,13 +109,17 @@ export const MOVES: readonly CommandSpec[] = [
       completes: "file",
       brief: "what kf reassign plan --format json printed; - is stdin",
     },
-    flags: [NO_WAIT, DRY_RUN, YES],
+    flags: [THROTTLE, NO_WAIT, DRY_RUN, YES],
     more:
-      "In the end the first replica of each partition leads it. Moves are the cluster's own: they go on when this command is interrupted. The same file again goes on waiting.",
+      "In the end the first replica of each partition leads it. Moves are the cluster's own: they go on when this command is interrupted. The same file again goes on waiting. A throttle slows down only replicas that are not in sync; it is taken away when all is moved, and stays for what still moves after Ctrl-C or with --no-wait: kf reassign unthrottle ends it.",
     examples: [
       {
         line: "kf reassign apply moves.json",
         does: "shows the moves, asks, and waits until they are done",
+      },
+      {
+        line: "kf reassign apply moves.json -y --throttle 50m",
+        does: "leaves room for clients",
       },
       {
         line: "kf reassign apply moves.json -y --no-wait",
@@ -125,6 +134,7 @@ export const MOVES: readonly CommandSpec[] = [
     summary: "move everything off a broker, and nothing else",
     flags: [
       { name: "broker", value: "N", brief: "the broker's id" },
+      THROTTLE,
       NO_WAIT,
       DRY_RUN,
       YES,
@@ -183,5 +193,18 @@ export const MOVES: readonly CommandSpec[] = [
     ],
     json: '[{"topic","partition","outcome"}]',
     load: () => import("../commands/reassign_cancel.ts"),
+  },
+  {
+    path: "reassign unthrottle",
+    summary: "let replicas be copied at full speed again",
+    script: "kafka-reassign-partitions.sh --verify",
+    flags: [DRY_RUN],
+    more:
+      "For throttles that were left behind: by Ctrl-C, --no-wait or Kafka's tool. kf reassign apply --throttle takes its own away.",
+    examples: [
+      { line: "kf reassign unthrottle", does: "on all brokers and topics" },
+    ],
+    json: '[{"type","name"}]',
+    load: () => import("../commands/reassign_unthrottle.ts"),
   },
 ];

@@ -432,6 +432,17 @@ const LOG_KEYS = {
 } as const;
 
 const REPLICA_KEYS = {
+  "follower.replication.throttled.rate": long(Infinity, {
+    min: 0,
+    update: "per-broker",
+    doc: "Bytes per second at which throttled replicas here catch up.",
+  }),
+  "leader.replication.throttled.rate": long(Infinity, {
+    min: 0,
+    update: "per-broker",
+    doc: "Bytes per second that throttled leaders here give to replicas " +
+      "that are not in sync.",
+  }),
   "replica.fetch.backoff.ms": int(1000, {
     min: 0,
     doc: "How long a follower waits when its leader can't answer.",
@@ -467,6 +478,14 @@ const REPLICA_KEYS = {
   "replica.socket.timeout.ms": int(30_000, {
     min: 1,
     doc: "How long a follower waits for an answer beyond the wait for bytes.",
+  }),
+  "replication.quota.window.num": int(11, {
+    min: 1,
+    doc: "Windows over which the rate of throttled replication is measured.",
+  }),
+  "replication.quota.window.size.seconds": int(1, {
+    min: 1,
+    doc: "How long such a window is.",
   }),
 } as const;
 

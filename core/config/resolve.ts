@@ -51,7 +51,9 @@ export interface TopicConfig {
   readonly fileDeleteDelayMs: number;
   readonly flushMessages: number;
   readonly flushMs: number;
+  readonly followerReplicationThrottledReplicas: readonly string[];
   readonly indexIntervalBytes: number;
+  readonly leaderReplicationThrottledReplicas: readonly string[];
   readonly maxCompactionLagMs: number;
   readonly maxMessageBytes: number;
   readonly messageTimestampAfterMaxMs: number;
@@ -156,7 +158,13 @@ function topicConfigOf(
     fileDeleteDelayMs: number("file.delete.delay.ms"),
     flushMessages: number("flush.messages"),
     flushMs: number("flush.ms"),
+    followerReplicationThrottledReplicas: get(
+      "follower.replication.throttled.replicas",
+    ) as readonly string[],
     indexIntervalBytes: number("index.interval.bytes"),
+    leaderReplicationThrottledReplicas: get(
+      "leader.replication.throttled.replicas",
+    ) as readonly string[],
     maxCompactionLagMs,
     maxMessageBytes: number("max.message.bytes"),
     messageTimestampAfterMaxMs: number("message.timestamp.after.max.ms"),

@@ -43,6 +43,14 @@ export function checkGzipLevel(level: number): string | undefined {
   return level === 0 ? "must be -1 or from 1 to 9" : undefined;
 }
 
+/** `*`, or some of `PARTITION:BROKER`. */
+function checkReplicas(entries: readonly string[]): string | undefined {
+  const isAll = entries.length === 1 && entries[0] === "*";
+  return isAll || entries.every((entry) => /^\d+:\d+$/.test(entry))
+    ? undefined
+    : "must be * or a list of PARTITION:BROKER";
+}
+
 export const TOPIC_KEYS = {
   "cleanup.policy": list(["delete"], {
     valid: ["compact", "delete"],
@@ -97,10 +105,22 @@ export const TOPIC_KEYS = {
     synonyms: by("log.flush.interval.ms", "log.flush.scheduler.interval.ms"),
     doc: "Milliseconds after which appended records are forced to disk.",
   }),
+  "follower.replication.throttled.replicas": list([], {
+    check: checkReplicas,
+    synonyms: [],
+    doc: "Replicas that are slowed down while they catch up, as " +
+      "PARTITION:BROKER, or *: see follower.replication.throttled.rate.",
+  }),
   "index.interval.bytes": int(4096, {
     min: 0,
     synonyms: by("log.index.interval.bytes"),
     doc: "Bytes of records between two entries of the offset index.",
+  }),
+  "leader.replication.throttled.replicas": list([], {
+    check: checkReplicas,
+    synonyms: [],
+    doc: "Replicas that, as leaders, slow down those who are not in sync, as " +
+      "PARTITION:BROKER, or *: see leader.replication.throttled.rate.",
   }),
   "max.compaction.lag.ms": long(Infinity, {
     min: 1,

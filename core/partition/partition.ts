@@ -32,6 +32,7 @@ import {
   takeIn,
 } from "./follower.ts";
 import { type FollowerFetch, Followers } from "./followers.ts";
+import { isThrottled } from "./replication_quota.ts";
 import {
   InSyncReplicas,
   type IsrOutcome,
@@ -138,6 +139,8 @@ export class Partition {
   #config: TopicConfig;
   #state: PartitionState;
   #isLeader = false;
+  /** Whether this replica is throttled in the role that it has. */
+  #isThrottled = false;
   /** Where the log ended when this leader epoch began. */
   #epochStart = 0;
   #highWatermark: number;
@@ -197,7 +200,22 @@ export class Partition {
   /** Another config counts from now on. */
   reconfigure(config: TopicConfig): void {
     this.#config = config;
+    this.#throttle();
     this.log.reconfigure(config);
+  }
+
+  #throttle(): void {
+    const { index } = this;
+    const { nodeId } = this.#host;
+    const entries = this.#isLeader
+      ? this.#config.leaderReplicationThrottledReplicas
+      : this.#config.followerReplicationThrottledReplicas;
+    this.#isThrottled = isThrottled(entries, { index, nodeId });
+  }
+
+  /** Whether what is copied to or from here counts for the quota. */
+  get isThrottled(): boolean {
+    return this.#isThrottled;
   }
 
   /** Takes over what the metadata say; older ones than known say nothing. */
@@ -221,6 +239,7 @@ export class Partition {
   #takeRole({ leader, leaderEpoch, replicas, isr }: PartitionState): void {
     const { log } = this;
     this.#isLeader = leader === this.#host.nodeId;
+    this.#throttle();
     this.#leaderHighWatermark = 0;
     if (!this.#isLeader) {
       this.#followers.assign([]);

@@ -35,6 +35,8 @@ export interface Replica {
   readonly index: number;
   /** Whether the disk still owes it what it took in, which is told when it ends. */
   readonly isSettling: boolean;
+  /** Whether it is throttled just now. */
+  readonly isHeldBack: boolean;
   /** What to ask its leader for; undefined: nothing now. */
   fetchTarget(): FetchTarget | undefined;
   followerAnswer(target: FetchTarget, answer: FollowerAnswer): FollowerStep;
@@ -193,6 +195,10 @@ export class ReplicaFetcher {
     const due: Asked[] = [];
     for (const followed of this.#followed.values()) {
       if (followed.restsUntilMs > nowMs) continue;
+      if (followed.replica.isHeldBack) {
+        this.#restOne(followed);
+        continue;
+      }
       const target = followed.replica.fetchTarget();
       if (target?.leader !== this.#options.leaderId) continue;
       if (target.leaderEpoch > followed.fencedEpoch) {

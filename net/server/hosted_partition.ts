@@ -27,6 +27,7 @@ import type {
   Produced,
   ProduceOptions,
 } from "../../core/partition/partition.ts";
+import type { ReplicationQuotas } from "../../core/partition/replication_quota.ts";
 import { markerBatch, type TxnMarker } from "../../core/record/control.ts";
 import type { ReplicationStats, Traffic } from "./stats.ts";
 import type { Turn, TurnJob } from "./turn.ts";
@@ -91,6 +92,7 @@ export interface HostedOptions {
   readonly trace: Trace;
   readonly traffic: Traffic;
   readonly replicated: ReplicationStats;
+  readonly quotas: ReplicationQuotas;
   readonly events: ReplicationEvents;
 }
 
@@ -128,6 +130,7 @@ export class HostedPartition implements TurnJob {
   /** What whoever waits was told of. */
   #highWatermark: number;
   readonly #replicated: ReplicationStats;
+  readonly #quotas: ReplicationQuotas;
   readonly #events: ReplicationEvents;
   /** What the controller is being asked for. */
   #proposal: IsrProposal | undefined;
@@ -136,10 +139,11 @@ export class HostedPartition implements TurnJob {
 
   constructor(
     partition: Partition,
-    { turn, trace, traffic, replicated, events }: HostedOptions,
+    { turn, trace, traffic, replicated, quotas, events }: HostedOptions,
   ) {
     this.partition = partition;
     this.#replicated = replicated;
+    this.#quotas = quotas;
     this.#events = events;
     this.traffic = traffic;
     this.#turn = turn;
@@ -245,6 +249,25 @@ export class HostedPartition implements TurnJob {
     return this.#isGone ? undefined : this.partition.fetchTarget();
   }
 
+  /** Whether this follower is throttled just now: never when it lags by nothing. */
+  get isHeldBack(): boolean {
+    const { partition } = this;
+    return partition.isThrottled && partition.lag > 0 &&
+      this.#quotas.follower.isExceeded();
+  }
+
+  /** Whether a follower is to be given nothing just now. */
+  holdsBack(replicaId: number): boolean {
+    const { partition } = this;
+    return partition.isThrottled && !partition.isr.includes(replicaId) &&
+      this.#quotas.leader.isExceeded();
+  }
+
+  /** A follower is given so much. */
+  copied(bytes: number): void {
+    if (this.partition.isThrottled) this.#quotas.leader.record(bytes);
+  }
+
   /** Takes in what the leader answered; throws what the disk refuses. */
   followerAnswer(
     target: FollowerTarget,
@@ -255,6 +278,9 @@ export class HostedPartition implements TurnJob {
       if (step === "appended") {
         this.#newBytes += answer.records.length;
         this.#replicated.bytesIn += answer.records.length;
+        if (this.partition.isThrottled) {
+          this.#quotas.follower.record(answer.records.length);
+        }
       }
       return step;
     });

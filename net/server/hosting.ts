@@ -21,6 +21,10 @@ import {
 } from "../../core/metadata/image.ts";
 import { Partition, type ReplicaHost } from "../../core/partition/partition.ts";
 import { PartitionTable } from "../../core/partition/partition_table.ts";
+import {
+  ReplicationQuota,
+  type ReplicationQuotas,
+} from "../../core/partition/replication_quota.ts";
 import { HostedPartition, type ReplicationEvents } from "./hosted_partition.ts";
 import { type ReplicationStats, Traffic } from "./stats.ts";
 import type { Turn } from "./turn.ts";
@@ -64,6 +68,7 @@ export class Hosting {
   /** What is counted of each topic. */
   readonly #traffic = new Map<string, Traffic>();
   readonly #host: ReplicaHost;
+  readonly #quotas: ReplicationQuotas;
   #events: ReplicationEvents = { onProposal: () => {}, onFollowed: () => {} };
   #onRolesChanged: ((changed: readonly HostedPartition[]) => void) | undefined;
   #onTopicsRemoved: ((topics: readonly string[]) => void) | undefined;
@@ -71,6 +76,7 @@ export class Hosting {
   constructor(options: HostingOptions) {
     this.#options = options;
     this.#host = replicaHost(options);
+    this.#quotas = replicationQuotas(options);
   }
 
   /** Calls `fn` with the names of topics that are gone. */
@@ -300,6 +306,7 @@ export class Hosting {
         trace: env.trace,
         traffic,
         replicated,
+        quotas: this.#quotas,
         events: {
           onProposal: (hosted) => this.#events.onProposal(hosted),
           onFollowed: (hosted) => this.#events.onFollowed(hosted),
@@ -348,6 +355,25 @@ export class Hosting {
       }
     }
   }
+}
+
+/** How fast throttled replicas here are copied. */
+function replicationQuotas(
+  { env, config }: HostingOptions,
+): ReplicationQuotas {
+  const quota = (rate: (config: BrokerConfig) => number) =>
+    new ReplicationQuota(() => {
+      const values = config();
+      return {
+        bytesPerSecond: rate(values),
+        windows: values["replication.quota.window.num"],
+        windowMs: values["replication.quota.window.size.seconds"] * 1000,
+      };
+    }, () => env.clock.monoMs());
+  return {
+    leader: quota((values) => values["leader.replication.throttled.rate"]),
+    follower: quota((values) => values["follower.replication.throttled.rate"]),
+  };
 }
 
 /** What partitions may know of the brokers. */

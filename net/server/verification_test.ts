@@ -13,6 +13,7 @@ import { denoEnv } from "../../core/env/deno_env.ts";
 import { type ErrorName, KafkaError } from "../../core/errors.ts";
 import { Log } from "../../core/log/log.ts";
 import { Partition } from "../../core/partition/partition.ts";
+import { ReplicationQuota } from "../../core/partition/replication_quota.ts";
 import { buildBatch } from "../../core/record/builder.ts";
 import { records } from "../../tests/raw_broker.ts";
 import { HostedPartition } from "./hosted_partition.ts";
@@ -32,6 +33,17 @@ interface Question {
   answer(...errors: ErrorName[]): void;
   fail(error: Error): void;
 }
+
+const UNLIMITED = new ReplicationQuota(
+  () => ({ bytesPerSecond: Infinity, windows: 11, windowMs: 1000 }),
+  () => 0,
+);
+
+/** Nobody follows, and nobody is told. */
+const ALONE = {
+  quotas: { leader: UNLIMITED, follower: UNLIMITED },
+  events: { onProposal: () => {}, onFollowed: () => {} },
+};
 
 /** Partitions, a verification, and what it asked and let append. */
 class World {
@@ -85,7 +97,7 @@ class World {
             trace: env.trace,
             traffic: new BrokerStats().traffic,
             replicated: new BrokerStats().replication,
-            events: { onProposal: () => {}, onFollowed: () => {} },
+            ...ALONE,
           },
         ),
       );

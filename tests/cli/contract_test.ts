@@ -77,6 +77,7 @@ const NEEDS: Readonly<Record<string, { args: string[]; stdin?: string }[]>> = {
   "reassign apply": [{ args: ["-", "-y"], stdin: PLAN }],
   "reassign drain": [{ args: ["--broker", "1", "-y"] }],
   "reassign list": [{ args: [] }],
+  "reassign unthrottle": [{ args: [] }],
   "reassign cancel": [{ args: ["--all", "-y"] }, { args: ["t:0", "-y"] }],
   "diff": [{ args: ["-f", "-"], stdin: TOPICS }],
   "apply": [{ args: ["-f", "-", "-y"], stdin: TOPICS }],

@@ -148,6 +148,7 @@ const LINES: readonly (readonly [path: string, rest: string])[] = [
   ["reassign apply", "- -y"],
   ["reassign drain", "--broker 2 -y"],
   ["reassign list", ""],
+  ["reassign unthrottle", ""],
   ["reassign cancel", "--all -y"],
   ["group describe", "readers"],
   ["group delete", "readers -y"],
@@ -185,6 +186,7 @@ const EMPTY: Readonly<Record<string, RegExp>> = {
   // One broker has nobody to move anything to; tests/cluster fills these.
   "reassign plan": /partitions is empty/,
   "reassign drain": /\$ is empty/,
+  "reassign unthrottle": /\$ is empty/,
   "reassign list": /\$ is empty/,
   "reassign cancel": /\$ is empty/,
   // Everything has a leader; tests/cluster hurts it.

@@ -53,9 +53,17 @@ interface Reading {
   readonly results: FetchResult[];
   /** Where each result is counted, once it is answered. */
   readonly traffic: Traffic[];
+  /** What followers are given of throttled partitions. */
+  readonly copies: readonly Copy[];
   readonly bytes: number;
   /** Whether the answer may not wait: an error or a divergence. */
   readonly isUrgent: boolean;
+}
+
+/** Records of a throttled partition for a follower. */
+interface Copy {
+  readonly hosted: HostedPartition;
+  readonly bytes: number;
 }
 
 /** One request on its way. */
@@ -194,7 +202,8 @@ function readOne(
   }
   const maxBytes = Math.min(target.partitionMaxBytes, bytesLeft);
   const isPastBound = target.fetchOffset >= partition.bound(asked.isolation);
-  const records = isPastBound || (maxBytes <= 0 && !minOneBatch)
+  const isHeld = replica !== undefined && hosted.holdsBack(replica.replicaId);
+  const records = isPastBound || isHeld || (maxBytes <= 0 && !minOneBatch)
     ? EMPTY
     : partition.read(target.fetchOffset, {
       maxBytes: Math.max(0, maxBytes),
@@ -226,6 +235,7 @@ function readAll(
 ): Reading {
   const results: FetchResult[] = [];
   const traffic: Traffic[] = [];
+  const copies: Copy[] = [];
   let bytes = 0;
   let isUrgent = false;
   for (const target of asked.session.targets) {
@@ -240,7 +250,11 @@ function readAll(
         isFirst,
         services,
       });
-    bytes += answer.records?.length ?? 0;
+    const length = answer.records?.length ?? 0;
+    bytes += length;
+    const isCopy = asked.replica !== undefined && typeof found !== "string" &&
+      found.partition.isThrottled;
+    if (isCopy) copies.push({ hosted: found, bytes: length });
     isUrgent ||= answer.errorCode !== 0 ||
       answer.divergingEpoch !== undefined ||
       (answer.preferredReadReplica ?? -1) !== -1 ||
@@ -249,7 +263,7 @@ function readAll(
     results.push({ target, answer });
     traffic.push((typeof found === "string" ? services.stats : found).traffic);
   }
-  return { results, traffic, bytes, isUrgent };
+  return { results, traffic, copies, bytes, isUrgent };
 }
 
 /** What was read for nothing, before a fetch was parked, is never counted. */
@@ -274,7 +288,10 @@ function responseOf(
   services: Services,
 ): FetchResponse {
   if (asked.replica === undefined) count(reading);
-  else services.stats.replication.bytesOut += reading.bytes;
+  else {
+    services.stats.replication.bytesOut += reading.bytes;
+    for (const { hosted, bytes } of reading.copies) hosted.copied(bytes);
+  }
   const { sessionId, error, results } = asked.session.finish(reading.results);
   if (error !== undefined) return { errorCode: ERRORS[error], sessionId: 0 };
   const responses: MutableTopic[] = [];
@@ -323,7 +340,11 @@ class ParkedFetch implements FetchWait {
     this.#missingBytes = asked.request.minBytes - bytes;
     for (const { topic: name, topicId, partition } of asked.session.targets) {
       const found = findPartition(services, { name, topicId }, partition);
-      if (typeof found !== "string") this.#hosted.push(found);
+      if (typeof found === "string") continue;
+      // One that is throttled brings nothing before the time is over.
+      const { replica } = asked;
+      if (replica && found.holdsBack(replica.replicaId)) continue;
+      this.#hosted.push(found);
     }
     for (const hosted of this.#hosted) hosted.addFetch(this);
     const { maxWaitMs } = asked.request;
