@@ -22,6 +22,8 @@ class Still {
   readonly topic = "t";
   readonly topicId: Uuid;
   readonly index: number;
+  readonly isSettling = false;
+  readonly isHeldBack = false;
   offset = 0;
 
   constructor(topicId: Uuid, index: number) {
