@@ -18,7 +18,6 @@ type FetchBody = Input<typeof FETCH.request>;
 
 /** A replica that takes nothing in, and asks for `offset`. */
 class Still {
-  readonly isSettling = false;
   readonly topic = "t";
   readonly topicId: Uuid;
   readonly index: number;
