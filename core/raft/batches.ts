@@ -20,6 +20,7 @@ import {
   quorumRecords,
   type QuorumVoters,
   type VoterNode,
+  type VoterSet,
   votersRecord,
   withVoter,
 } from "./voter_set.ts";
@@ -118,20 +119,16 @@ export function firstRecords(
 /** The first batch of an epoch that `nodeId` leads, with what follows in it. */
 export function leaderChangeBatch(
   nodeId: number,
-  { quorum, grantingVoters, more, timestamp }: {
-    readonly quorum: QuorumVoters;
+  { voters, grantingVoters, more, timestamp }: {
+    readonly voters: VoterSet;
     readonly grantingVoters: readonly number[];
     readonly more: readonly ControlInput[];
     readonly timestamp: number;
   },
 ): Uint8Array {
-  const { kraftVersion, voters } = quorum;
-  const keyOf = ({ id: voterId, directoryId }: ReplicaKey) =>
-    kraftVersion === 0
-      ? { voterId }
-      : { voterId, voterDirectoryId: directoryId };
+  const keyOf = ({ id: voterId }: ReplicaKey) => ({ voterId });
+  // Apache Kafka 4.4 reads no other version than 0, whatever kraft.version is.
   const value = encodeControlValue("LEADER_CHANGE", {
-    version: kraftVersion === 0 ? 0 : 1,
     leaderId: nodeId,
     voters: voters.map(keyOf),
     grantingVoters: voters.filter(({ id }) => grantingVoters.includes(id))

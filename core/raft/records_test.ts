@@ -5,13 +5,17 @@
  */
 import { assertEquals, assertThrows } from "@std/assert";
 import { METADATA_TOPIC_ID, ZERO_UUID } from "../bytes/uuid.ts";
+import { BatchView } from "../record/batch.ts";
+import { decodeControlRecords } from "../record/control.ts";
 import { DecodeError } from "../schema/codec.ts";
+import { firstRecords, leaderChangeBatch } from "./batches.ts";
 import {
   decodeControlValue,
   decodeQuorumState,
   encodeControlValue,
   encodeQuorumState,
 } from "./records.ts";
+import { decodeQuorumRecord } from "./voter_set.ts";
 
 Deno.test("a leader change opens with its version", () => {
   const value = { leaderId: 1, voters: [{ voterId: 1 }] };
@@ -32,6 +36,34 @@ Deno.test("a leader change opens with its version", () => {
     decodeControlValue("LEADER_CHANGE", old).voters[0]?.voterDirectoryId,
     ZERO_UUID,
   );
+});
+
+Deno.test("an epoch begins with version 0 of its record, which alone Kafka 4.4 reads, and what the log lacks", () => {
+  const own = {
+    id: 1,
+    directoryId: METADATA_TOPIC_ID,
+    endpoints: [{ name: "CONTROLLER", host: "h", port: 9093 }],
+    kraftVersions: { min: 0, max: 1 },
+  };
+  const entry = { offset: -1, kraftVersion: 1, voters: [own], previous: [] };
+  const batch = leaderChangeBatch(1, {
+    voters: entry.voters,
+    grantingVoters: [1],
+    more: firstRecords(entry, own),
+    timestamp: 5,
+  });
+  const records = decodeControlRecords(new BatchView(batch));
+  assertEquals(
+    records.map(({ type }) => type),
+    ["LEADER_CHANGE", "KRAFT_VERSION", "KRAFT_VOTERS"],
+  );
+  const change = decodeControlValue("LEADER_CHANGE", records[0]!.value);
+  assertEquals([change.version, change.voters[0]?.voterId], [0, 1]);
+  const known = { ...entry, offset: 7 };
+  assertEquals(firstRecords(known, own), []);
+  const moved = { ...own, endpoints: [{ ...own.endpoints[0]!, port: 1 }] };
+  const [again] = firstRecords(known, moved);
+  assertEquals(decodeQuorumRecord(again!), { voters: [moved] });
 });
 
 Deno.test("snapshot headers and voters come back as they went", () => {

@@ -628,7 +628,7 @@ export class Quorum {
     const { nodeId, env: { clock } } = this.#options;
     const { latest } = this.#history;
     return leaderChangeBatch(nodeId, {
-      quorum: latest,
+      voters: latest.voters,
       grantingVoters: this.#raft.grantingVoters,
       more: firstRecords(latest, this.#own),
       timestamp: clock.wallMs(),

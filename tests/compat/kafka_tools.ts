@@ -55,7 +55,7 @@ export const TOOLS = {
   LogDirsCommand: told("kafka-log-dirs", "describe"),
   MetadataQuorumCommand: told(
     "kafka-metadata-quorum",
-    "describe status and replication",
+    "describe status and replication, add and remove a controller",
   ),
   LeaderElectionCommand: told(
     "kafka-leader-election",
