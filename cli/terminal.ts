@@ -226,6 +226,35 @@ export async function openSource(path: string): Promise<Source> {
   };
 }
 
+/** Keys that are told of as they are pressed. */
+export interface Keys {
+  /** Gives the terminal back as it was. */
+  release(): void;
+}
+
+/** Takes the keys of the terminal that is stdin, and shows none; Ctrl-C works. */
+export function takeKeys(onKeys: (typed: string) => void): Keys {
+  Deno.stdin.setRaw(true, { cbreak: true });
+  let isOver = false;
+  const decoder = new TextDecoder();
+  const read = async () => {
+    const bytes = new Uint8Array(1024);
+    for (;;) {
+      const length = await Deno.stdin.read(bytes);
+      if (length === null || isOver) return;
+      onKeys(decoder.decode(bytes.subarray(0, length)));
+    }
+  };
+  // A terminal that is gone presses nothing.
+  read().catch(() => {});
+  return {
+    release() {
+      isOver = true;
+      Deno.stdin.setRaw(false);
+    },
+  };
+}
+
 /** A file's text; `undefined` when there is none. */
 export function readText(path: string): string | undefined {
   try {
@@ -520,15 +549,18 @@ export interface Child {
   readonly output: AsyncIterable<Uint8Array<ArrayBuffer>>;
   /** Asks it to drain and end. */
   stop(): void;
+  /** Ends it at once, as `kill -9` does. */
+  kill(): void;
   /** Its exit code and all of its stderr. */
   readonly ended: Promise<{ code: number; stderr: string }>;
 }
 
-/** Runs another `kf` of the same source. */
+/** Runs another `kf`: this program, or the same source. */
 export function startKf(given: readonly string[]): Child {
-  const main = new URL("./main.ts", import.meta.url);
+  const main = new URL("./main.ts", import.meta.url).pathname;
+  const own = Deno.build.standalone ? [] : ["run", "-A", "--quiet", main];
   const child = new Deno.Command(Deno.execPath(), {
-    args: ["run", "-A", "--quiet", main.pathname, ...given],
+    args: [...own, ...given],
     stdin: "piped",
     stdout: "piped",
     stderr: "piped",
@@ -542,11 +574,21 @@ export function startKf(given: readonly string[]): Child {
     stop() {
       child.kill("SIGTERM");
     },
+    kill: () => killHard(child),
     ended: child.status.then(async ({ code }) => ({
       code,
       stderr: await stderr,
     })),
   };
+}
+
+function killHard(child: Deno.ChildProcess): void {
+  try {
+    child.kill("SIGKILL");
+  } catch (error) {
+    // It has ended already.
+    if (!(error instanceof TypeError)) throw error;
+  }
 }
 
 /** A running command of the user's. */
@@ -597,14 +639,7 @@ export function startCommand(words: readonly string[]): RunningCommand {
       }),
     output: sourceOf(child.stdout.getReader()),
     stderrTail: () => new TextDecoder().decode(tail),
-    kill() {
-      try {
-        child.kill("SIGKILL");
-      } catch (error) {
-        // It has ended already.
-        if (!(error instanceof TypeError)) throw error;
-      }
-    },
+    kill: () => killHard(child),
     ended: Promise.all([child.status, saying]).then(([{ code, signal }]) => ({
       code,
       signal,

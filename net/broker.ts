@@ -125,6 +125,23 @@ export async function startCluster(
   };
 }
 
+/**
+ * The configs of several nodes that are one cluster on this machine, each to be
+ * started as a process of its own, as often as need be. Node N keeps its data in
+ * the subfolder N.
+ */
+export function clusterConfigs(
+  { nodes, folder, config = new Map() }: {
+    readonly nodes: number;
+    readonly folder: string;
+    readonly config?: ReadonlyMap<string, string>;
+  },
+): ReadonlyMap<string, string>[] {
+  const env = denoEnv();
+  const transport = denoTransport();
+  return localNodes({ env, transport, nodes, folder, port: "fixed", config });
+}
+
 /** One of `nodes` brokers in this process. */
 function start(
   options: StartBrokerOptions,

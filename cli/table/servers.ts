@@ -57,6 +57,21 @@ export const SERVERS: readonly CommandSpec[] = [
     load: () => import("../commands/dev.ts"),
   },
   {
+    path: "tour",
+    summary:
+      "see three brokers lose their leader and nothing else, in two minutes",
+    flags: [
+      { name: "no-pause", brief: "give no time to read; so off a terminal" },
+    ],
+    more:
+      "It starts three brokers in a temporary folder, kills one, brings it back, and holds what is read against what was acknowledged. Everything is removed at the end, after Ctrl-C, too.",
+    examples: [
+      { line: "kf tour", does: "Enter goes on before its time" },
+      { line: "kf tour --no-pause", does: "exit 0 when nothing was lost" },
+    ],
+    load: () => import("../commands/tour.ts"),
+  },
+  {
     path: "broker",
     summary: "start a broker",
     script: "kafka-server-start.sh",

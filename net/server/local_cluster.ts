@@ -19,8 +19,11 @@ export interface LocalClusterOptions {
   readonly nodes: number;
   /** Node N has its data in the subfolder N. */
   readonly folder: string;
-  /** The first node's port, the others' follow; 0 takes free ones. */
-  readonly port: number;
+  /**
+   * The first node's port, the others' follow; 0 takes free ones at the start,
+   * "fixed" now, for nodes that come back where they were.
+   */
+  readonly port: number | "fixed";
   /** For all of them, over what is given here. */
   readonly config: ReadonlyMap<string, string>;
 }
@@ -37,7 +40,10 @@ export function localNodes(
   const { nodes, folder, port, config } = options;
   const clusterId = clusterIdIn(options);
   const ids = Array.from({ length: nodes }, (_, i) => i + 1);
-  const controllers = freePorts(options);
+  const free = freePorts(options, 2 * nodes);
+  const controllers = free.slice(nodes);
+  const portOf = (i: number) =>
+    port === "fixed" ? free[i]! : port === 0 ? 0 : port + i;
   const replicas = String(Math.min(nodes, REPLICAS_MAX));
   const inSync = String(Math.min(nodes, 2));
   return ids.map((id, i) =>
@@ -54,7 +60,7 @@ export function localNodes(
       ["log.dirs", `${folder}/${id}`],
       [
         "listeners",
-        `PLAINTEXT://${HOST}:${port === 0 ? 0 : port + i},` +
+        `PLAINTEXT://${HOST}:${portOf(i)},` +
         `CONTROLLER://${HOST}:${controllers[i]}`,
       ],
       ["controller.listener.names", "CONTROLLER"],
@@ -104,9 +110,12 @@ function readText(
 }
 
 /** Voters must know each other's ports before anybody listens. */
-function freePorts({ transport, nodes }: LocalClusterOptions): number[] {
+function freePorts(
+  { transport }: LocalClusterOptions,
+  count: number,
+): number[] {
   const listeners = Array.from(
-    { length: nodes },
+    { length: count },
     () => transport.listen({ host: HOST, port: 0 }),
   );
   return listeners.map((listener) => {

@@ -95,6 +95,7 @@ const NEEDS: Readonly<Record<string, { args: string[]; stdin?: string }[]>> = {
 /** Commands, and families of them, that ask no cluster. */
 const LOCAL = [
   "dev",
+  "tour",
   "broker",
   "topic plan",
   "log",

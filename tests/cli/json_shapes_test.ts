@@ -169,6 +169,7 @@ const STDIN: Readonly<Record<string, string>> = {
 /** Commands that have no answer, with what they have instead. */
 const WITHOUT: Readonly<Record<string, string>> = {
   dev: "a broker that runs",
+  tour: "a story for people",
   broker: "a broker that runs",
   produce: "records that arrived, or lines about those that did not",
   pipe: "what its command writes, in a topic",

@@ -37,6 +37,7 @@ const LOCAL: ReadonlySet<string> = new Set([
   "profile list",
   "profile use",
   "topic plan",
+  "tour",
   "version",
 ]);
 
