@@ -1,11 +1,12 @@
 /**
  * Which voters count at which offset of the metadata log (KIP-853): the latest
  * that it holds, committed or not, and those before when it is cut. Owns no
- * record; whoever appends tells it.
+ * bytes; whoever appends hands them over.
  *
  * @module
  */
 import { invariant } from "../invariant.ts";
+import { quorumChanges } from "./batches.ts";
 import type { QuorumVoters, VoterSet } from "./voter_set.ts";
 
 /** The quorum from the record at `offset` on; −1: no record says so. */
@@ -35,6 +36,21 @@ export class VoterHistory {
   /** What counts now. */
   get latest(): QuorumEntry {
     return this.#entries.at(-1)!;
+  }
+
+  /** Takes in what the log's `bytes` say from `from` up to `end`; if anything. */
+  read(
+    bytes: Uint8Array,
+    { from = 0, end = Infinity }: {
+      readonly from?: number;
+      readonly end?: number;
+    },
+  ): boolean {
+    const { latest } = this;
+    for (const { offset, change } of quorumChanges(bytes)) {
+      if (offset >= from && offset < end) this.append(offset, change);
+    }
+    return this.latest !== latest;
   }
 
   /** The record at `offset` says `change`. */

@@ -15,7 +15,6 @@ import {
   endOffsetOf,
   firstRecords,
   leaderChangeBatch,
-  quorumChanges,
   type StoredBatch,
   storedBatches,
 } from "../../core/raft/batches.ts";
@@ -255,11 +254,7 @@ export class Quorum {
     const { quorum, id } = this.#found ?? {};
     const from = id?.endOffset ?? 0;
     if (quorum !== undefined) history.restart(from, quorum);
-    for (const bytes of this.#bytesFrom(from)) {
-      for (const { offset, change } of quorumChanges(bytes)) {
-        if (offset >= from) history.append(offset, change);
-      }
-    }
+    for (const bytes of this.#bytesFrom(from)) history.read(bytes, { from });
     return history;
   }
 
@@ -617,10 +612,13 @@ export class Quorum {
     // A full disk refuses this change; found out at the sync it would end us.
     this.#options.log.writeStaged();
     this.#bytesSinceSnapshot += batches.length;
-    for (const { offset, change } of quorumChanges(batches)) {
-      this.#history.append(offset, change);
-      this.#peers.votersChanged();
-    }
+    this.#learnVoters(batches);
+  }
+
+  /** What the log has of `batches` may say who votes. */
+  #learnVoters(batches: Uint8Array): void {
+    const { logEndOffset: end } = this.#options.log;
+    if (this.#history.read(batches, { end })) this.#peers.votersChanged();
     this.#raft.step({ type: "appended" });
   }
 
@@ -775,6 +773,8 @@ export class Quorum {
         error.error === "KAFKA_STORAGE_ERROR";
       if (!isPassing) throw error;
       trace("error", "The metadata log could not follow its leader", { error });
+      // The disk may have taken some of it.
+      this.#learnVoters(records);
       this.#raft.step({ type: "failed", message });
     }
   }

@@ -11,7 +11,7 @@ import {
   createProducer,
 } from "../../net/client.ts";
 import { kf, until } from "../fixtures.ts";
-import { freePorts, ProcessNode, QUICK } from "./cluster.ts";
+import { Cluster, freePorts, ProcessNode, QUICK } from "./cluster.ts";
 
 const ENCODER = new TextEncoder();
 const DECODER = new TextDecoder();
@@ -189,4 +189,38 @@ Deno.test("kf cluster quorum adds a controller that follows, and removes the one
   // The first one is an ordinary broker now, without it nothing stops.
   await one.stop();
   assertEquals(await votersBy(addresses), "2");
+});
+
+Deno.test("configured voters become ones that may change, and the config is read no more", async () => {
+  await using cluster = await Cluster.start({
+    nodes: 3,
+    config: { "controller.quorum.fetch.timeout.ms": "1000" },
+  });
+  const { addresses } = cluster;
+  const at = ["-b", addresses];
+  const upgrade = await until("kraft.version is raised", async () => {
+    const { code, stdout, stderr } = await kf(
+      ["cluster", "features", "--upgrade", "kraft.version=1", ...at],
+    );
+    if (code === 0) return stdout;
+    // A voter tells its leader of itself some time after the election.
+    assertMatch(stderr, /has not yet told the leader|still waits/);
+  });
+  assertMatch(upgrade, /kraft\.version\s+1\s+0-1/);
+  const lower = await kf(
+    ["cluster", "features", "--downgrade", "kraft.version=0", ...at],
+  );
+  assertEquals(lower.code, 1);
+  assertMatch(lower.stderr, /can't be lowered/);
+  await until("the one that may lead is removed", async () => {
+    const { code } = await kf(["cluster", "quorum", "--remove", "1", ...at]);
+    return code === 0;
+  });
+  await until(
+    "two vote",
+    async () => await votersBy(addresses) === "2,3",
+  );
+  await Promise.all(cluster.nodes.map((node) => node.stop()));
+  await Promise.all(cluster.nodes.map((node) => node.start()));
+  assertEquals(await votersBy(addresses), "2,3");
 });

@@ -273,3 +273,64 @@ Deno.test({
     }
   },
 });
+
+Deno.test({
+  name:
+    "a folder of a standalone Apache Kafka opens with kf as it is, and goes back",
+  ignore: isMissing,
+  async fn() {
+    using folder = temporaryFolder();
+    const at = places(folder.path);
+    const home = `${folder.path}/kafka`;
+    Deno.mkdirSync(home);
+    const start = () =>
+      startApacheKafka(libs, {
+        home,
+        port: at.clients(1),
+        format: ["--standalone", "--release-version", "4.1"],
+        config: {
+          "listeners": `PLAINTEXT://127.0.0.1:${at.clients(1)},CONTROLLER://${
+            at.controller(1)
+          }`,
+          "controller.quorum.voters": "",
+          "controller.quorum.bootstrap.servers": at.controller(1),
+        },
+      });
+    const done = async (...args: string[]) => {
+      const line = [...args, "-b", `127.0.0.1:${at.clients(1)}`];
+      const { code, stdout, stderr } = await kf(line, { stdin: "x\n" });
+      assertEquals(code, 0, stderr);
+      return stdout;
+    };
+    const kafka = await start();
+    try {
+      await done("topic", "create", "t");
+      await done("produce", "t");
+    } finally {
+      await kafka.stop();
+    }
+    // Without any key of a quorum: the folder says who votes.
+    const plain = new ProcessNode(1, at.clients(1), {
+      "node.id": "1",
+      "log.dirs": `${home}/data`,
+      "listeners": `PLAINTEXT://127.0.0.1:${at.clients(1)}`,
+      ...QUICK,
+    });
+    await plain.start();
+    try {
+      await done("produce", "t");
+      await done("topic", "create", "u");
+      const { voters } = await quorumBy(at.clients(1));
+      assert(voters[0]!.directoryId !== null, "its directory is known");
+    } finally {
+      await plain.end();
+    }
+    const again = await start();
+    try {
+      assertEquals(await done("consume", "t", "-e", "-f", "%v\\n"), "x\nx\n");
+      assertMatch(await done("topic", "list"), /u/);
+    } finally {
+      await again.stop();
+    }
+  },
+});

@@ -26,6 +26,7 @@ export interface QuorumOutcome {
   readonly defects: readonly string[];
   readonly acknowledged: number;
   readonly epochs: number;
+  readonly removals: number;
   readonly snapshotsTaken: number;
   readonly hash: string;
 }
@@ -97,7 +98,7 @@ class QuorumMachine {
         path: "/data/kf",
         nodeId: this.id,
         address: { host, port: PORT },
-        voters: run.voters,
+        ...run.membership(this.id),
         timeouts: TIMEOUTS,
         snapshotBytes: run.snapshotBytes,
         onFailed: gaveUp,
@@ -123,7 +124,9 @@ class QuorumMachine {
 }
 
 class QuorumRun {
-  readonly voters: readonly { id: number; host: string; port: number }[];
+  readonly #voters: readonly { id: number; host: string; port: number }[];
+  /** Whether voters come and go; the first one begins alone then. */
+  readonly #isDynamic: boolean;
   readonly snapshotBytes: number;
   readonly #chance: Chance;
   readonly #machines: readonly QuorumMachine[];
@@ -132,13 +135,15 @@ class QuorumRun {
   /** What each committed offset held when somebody first knew it. */
   readonly #committed = new Map<number, string>();
   #sends = 0;
+  #removals = 0;
 
   constructor(readonly world: World) {
     this.#chance = world.chance.fork();
     const voters = this.#chance.pick([1, 3, 3, 3, 5]);
     const observers = this.#chance.below(2);
     this.snapshotBytes = this.#chance.pick([300, 2000, 1e9]);
-    this.voters = Array.from({ length: voters }, (_, i) => ({
+    this.#isDynamic = this.#chance.oneIn(2);
+    this.#voters = Array.from({ length: voters }, (_, i) => ({
       id: i + 1,
       host: `n${i + 1}`,
       port: PORT,
@@ -147,6 +152,17 @@ class QuorumRun {
       { length: voters + observers },
       (_, i) => new QuorumMachine(this, i + 1),
     );
+  }
+
+  /** Who machine `id` is told votes, or where it finds that out. */
+  membership(id: number) {
+    if (!this.#isDynamic) return { voters: this.#voters };
+    return {
+      voters: [],
+      bootstrapServers: this.#voters,
+      isFirst: id === 1,
+      isJoining: true,
+    };
   }
 
   async outcome(): Promise<QuorumOutcome> {
@@ -165,6 +181,7 @@ class QuorumRun {
       defects: this.world.defects,
       acknowledged: this.#acknowledged.length,
       epochs: this.#leaders.size,
+      removals: this.#removals,
       snapshotsTaken,
       hash: this.world.scheduler.hash,
     };
@@ -205,7 +222,7 @@ class QuorumRun {
     const { network } = this.world;
     const machine = this.#chance.pick(this.#machines);
     const other = this.#chance.pick(this.#machines);
-    switch (this.#chance.below(8)) {
+    switch (this.#chance.below(this.#isDynamic ? 10 : 8)) {
       case 0:
       case 1:
         return machine.die(this.#chance.pick(["killed", "power lost"]));
@@ -229,6 +246,22 @@ class QuorumRun {
           if (this.#chance.oneIn(3)) each.reset();
         }
         return;
+      case 8:
+      case 9:
+        return this.#remove(machine);
+    }
+  }
+
+  /** Whoever leads has it vote no more; by and by it asks to vote again. */
+  #remove({ id, member }: QuorumMachine): void {
+    if (member === undefined) return;
+    const { directoryId } = member;
+    for (const each of this.#machines) {
+      each.member?.metadata.quorum.admin
+        .remove({ clusterId: null, id, directoryId })
+        .then(({ error }) => {
+          if (error === "NONE") this.#removals++;
+        }, () => {});
     }
   }
 
