@@ -49,7 +49,8 @@ export async function runBroker(
   // Looked at before the broker starts: a wrong number should cost nothing.
   const ready = readyFd === undefined ? undefined : openDescriptor(readyFd);
   const entry = await import("../net/broker.ts");
-  warnOfOpenBind(config.get("listeners") ?? "", settings);
+  const listeners = config.get("listeners");
+  if (listeners !== undefined) warnOfOpenBind(listeners, settings);
   warnOfOpenHttp(config.get(HTTP_KEY) ?? "off", settings);
   const interrupts = takeInterrupts();
   const ended = Promise.withResolvers<void>();

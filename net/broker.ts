@@ -8,7 +8,13 @@ import { resolveBrokerConfig } from "../core/config/resolve.ts";
 import { denoEnv, openFilesMax, processUsage } from "../core/env/deno_env.ts";
 import type { Trace, TraceLevel } from "../core/env/env.ts";
 import { Broker } from "./server/broker.ts";
+import {
+  join as joinCluster,
+  joinedBefore,
+  type Joining,
+} from "./server/joining.ts";
 import { localNodes } from "./server/local_cluster.ts";
+import { dataPath } from "./server/node_folder.ts";
 import { denoTransport } from "./tcp/deno_tcp.ts";
 import type { Address } from "./tcp/transport.ts";
 
@@ -18,6 +24,13 @@ export { parseProperties } from "../core/config/properties.ts";
 export interface StartBrokerOptions {
   /** Kafka's broker keys and their texts, as in `server.properties`. */
   readonly config?: ReadonlyMap<string, string>;
+  /** What counts where neither `config` nor a joined folder says otherwise. */
+  readonly defaults?: ReadonlyMap<string, string>;
+  /**
+   * Any node of a running cluster, which the broker joins: it learns the rest
+   * from there, and its folder keeps it for later starts.
+   */
+  readonly join?: Address | undefined;
   /** Takes what is printed for operators; stderr when absent. */
   readonly trace?: Trace;
   /** The lowest level that is printed to stderr. */
@@ -60,7 +73,7 @@ export interface RunningBroker {
 export async function startBroker(
   options: StartBrokerOptions = {},
 ): Promise<RunningBroker> {
-  const broker = await start(options, { nodes: 1 });
+  const broker = await start(await configured(options), { nodes: 1 });
   const { address, httpAddress } = broker;
   return {
     address: textOf(address),
@@ -142,9 +155,29 @@ export function clusterConfigs(
   return localNodes({ env, transport, nodes, folder, port: "fixed", config });
 }
 
+interface Configured extends StartBrokerOptions {
+  readonly joining?: Joining | undefined;
+}
+
+/** The config with what is learned now, or was learned before, beneath it. */
+async function configured(options: StartBrokerOptions): Promise<Configured> {
+  const { config = new Map(), defaults = new Map(), join: at } = options;
+  const env = denoEnv();
+  const given = new Map([...defaults, ...config]);
+  const path = dataPath(resolveBrokerConfig(given));
+  const joining = at &&
+    await joinCluster({ env, transport: denoTransport(), at, given });
+  const learned = joining?.learned ?? joinedBefore(env.disk, path);
+  return {
+    ...options,
+    config: new Map([...defaults, ...learned, ...config]),
+    joining,
+  };
+}
+
 /** One of `nodes` brokers in this process. */
 function start(
-  options: StartBrokerOptions,
+  options: Configured,
   { nodes }: { readonly nodes: number },
 ): Promise<Broker> {
   const { trace, traceLevel, onFatal, signal } = options;
@@ -162,6 +195,7 @@ function start(
     },
     transport: denoTransport(),
     config,
+    joining: options.joining,
     ...(onFatal ? { onFatal } : {}),
     signal,
     processUsage,

@@ -5,12 +5,18 @@
  * @module
  */
 import { HTTP_DEFAULT, HTTP_KEY, runBroker } from "../broker_run.ts";
+import { parseNode } from "../address.ts";
 import type { Call } from "../command.ts";
 import { UsageError } from "../failure.ts";
 import { isTerminal, readText } from "../terminal.ts";
 import { parseCount } from "../units.ts";
 
 const DATA = "./kf-data";
+/** What counts where nobody says otherwise, now or at an earlier join. */
+const DEFAULTS = new Map([
+  ["listeners", "PLAINTEXT://localhost:9092"],
+  [HTTP_KEY, HTTP_DEFAULT],
+]);
 
 /** Runs `kf broker`. */
 export async function run(call: Call): Promise<void> {
@@ -45,15 +51,14 @@ export async function run(call: Call): Promise<void> {
   if (!config.has("log.dirs") && !config.has("log.dir")) {
     config.set("log.dirs", DATA);
   }
-  if (!config.has("listeners")) {
-    config.set("listeners", "PLAINTEXT://localhost:9092");
-  }
-  if (!config.has(HTTP_KEY)) config.set(HTTP_KEY, HTTP_DEFAULT);
+  const join = flags.parsed("join", parseNode);
   const kept = config.get("log.dirs") ?? config.get("log.dir");
   const roles = config.get("process.roles")?.split(",") ?? ["broker"];
   const isBroker = roles.some((role) => role.trim() === "broker");
   await runBroker(config, {
     settings: call.settings,
+    start: (entry, options) =>
+      entry.startBroker({ ...options, defaults: DEFAULTS, join }),
     what: isBroker ? "broker" : "controller",
     flags,
     ...(isTerminal.stderr()

@@ -95,6 +95,12 @@ export const SERVERS: readonly CommandSpec[] = [
       },
       { name: "node-id", value: "N", brief: "the node's id in the cluster" },
       {
+        name: "join",
+        value: "HOST:PORT",
+        brief:
+          "join the running cluster of that node, as a broker; the data folder keeps what it learns",
+      },
+      {
         name: "cluster-id",
         value: "ID",
         brief: "the cluster that a new data folder belongs to",
@@ -107,6 +113,10 @@ export const SERVERS: readonly CommandSpec[] = [
       {
         line: "kf broker --data /var/lib/kf --listen 0.0.0.0:9092",
         does: "listen on every address",
+      },
+      {
+        line: "kf broker --join kf1:9092 --listen kf4:9092 --data d4",
+        does: "one more broker; later starts of d4 need no --join",
       },
       {
         line: "kf broker --config server.properties -X num.partitions=3",

@@ -50,6 +50,8 @@ export interface LogFolderOptions {
   readonly nodeId: number;
   /** Id of the cluster that a new folder joins; one is made up unless given. */
   readonly clusterId?: Uuid;
+  /** Id of a new folder, where others know it already. */
+  readonly directoryId?: Uuid | undefined;
   /** Told how long each sync of a log took. */
   readonly onSynced?: (ms: number) => void;
 }
@@ -599,7 +601,7 @@ function readMeta(options: LogFolderOptions): Identity | undefined {
 function writeMeta(options: LogFolderOptions): Identity {
   const { env: { disk, random }, path, nodeId } = options;
   const clusterId = options.clusterId ?? uuidFromRandom(random);
-  const directoryId = uuidFromRandom(random);
+  const directoryId = options.directoryId ?? uuidFromRandom(random);
   replaceFile(disk, {
     folder: path,
     name: META,

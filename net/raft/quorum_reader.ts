@@ -6,7 +6,7 @@
  *
  * @module
  */
-import { METADATA_TOPIC_ID } from "../../core/bytes/uuid.ts";
+import { METADATA_TOPIC_ID, type Uuid } from "../../core/bytes/uuid.ts";
 import type { Clock } from "../../core/env/env.ts";
 import { type ErrorName, errorName, KafkaError } from "../../core/errors.ts";
 import { storedBatches, wholeBatches } from "../../core/raft/batches.ts";
@@ -18,6 +18,7 @@ import { FETCH } from "../wire/01_fetch.ts";
 import { METADATA } from "../wire/03_metadata.ts";
 import { DESCRIBE_QUORUM } from "../wire/55_describe_quorum.ts";
 import { FETCH_SNAPSHOT } from "../wire/59_fetch_snapshot.ts";
+import { DESCRIBE_CLUSTER } from "../wire/60_describe_cluster.ts";
 
 /** What a {@linkcode QuorumReader} is made of. */
 export interface QuorumReaderOptions {
@@ -36,10 +37,19 @@ export interface MetadataSink {
   take(values: Iterable<Uint8Array>): void;
 }
 
+/** Where the controllers are. */
+export interface FoundQuorum {
+  readonly clusterId: Uuid;
+  /** Name of the listener at which they are reached. */
+  readonly listenerName: string;
+  readonly controllers: readonly (Address & { readonly id: number })[];
+}
+
 const FETCH_BYTES_MAX = 8 * 1024 * 1024;
 const RETRY_MS = 100;
 /** Nobody: a replica's id would be taken note of. */
 const NO_REPLICA = -1;
+const CONTROLLERS = 2;
 const EMPTY = new Uint8Array(0);
 /** What passes once the quorum has settled. */
 const PASSING: ReadonlySet<ErrorName> = new Set<ErrorName>([
@@ -92,6 +102,21 @@ export class QuorumReader {
     return this.#endOffset;
   }
 
+  /** Who the cluster and its controllers are, once they were read from. */
+  async find(): Promise<FoundQuorum> {
+    const { clusterId, errorCode } = await this.link.request(
+      DESCRIBE_CLUSTER,
+      { endpointType: CONTROLLERS },
+    );
+    if (errorCode !== 0) throw this.#refused(errorName(errorCode));
+    return { clusterId, ...await this.#nodes(this.link) };
+  }
+
+  /** To the controller that led when it was last asked. */
+  get link(): Link {
+    return this.#link!;
+  }
+
   /** Ends the link. */
   close(): void {
     this.#link?.close();
@@ -99,8 +124,9 @@ export class QuorumReader {
 
   /** From a broker to one of the controllers that it tells of. */
   async #enter(broker: Link): Promise<void> {
+    const { controllers } = await this.#nodes(broker);
     let failure: unknown;
-    for (const controller of await this.#controllers(broker)) {
+    for (const controller of controllers) {
       try {
         await this.#linkTo(controller);
         return;
@@ -110,11 +136,11 @@ export class QuorumReader {
     }
     throw failure ?? new KafkaError(
       "BROKER_NOT_AVAILABLE",
-      "Cannot find the controllers: the broker tells no address of theirs; name a controller's listener instead",
+      "Cannot find the controllers: the node tells no address of theirs; a controller that others are to reach has a listener of its own (controller.listener.names)",
     );
   }
 
-  async #controllers(link: Link): Promise<readonly Address[]> {
+  async #nodes(link: Link): Promise<Omit<FoundQuorum, "clusterId">> {
     const { errorCode, nodes } = await link.request(DESCRIBE_QUORUM, {
       topics: [{
         topicName: METADATA_TOPIC,
@@ -122,7 +148,11 @@ export class QuorumReader {
       }],
     });
     if (errorCode !== 0) throw this.#refused(errorName(errorCode));
-    return nodes.flatMap(({ listeners }) => listeners.slice(0, 1));
+    const controllers = nodes.flatMap(({ nodeId: id, listeners }) =>
+      listeners.slice(0, 1).map(({ host, port }) => ({ id, host, port }))
+    );
+    const listenerName = nodes[0]?.listeners[0]?.name ?? "";
+    return { controllers, listenerName };
   }
 
   async #linkTo(address: Address): Promise<Link> {

@@ -15,6 +15,7 @@ import type { Env, ProcessUsage } from "../../core/env/env.ts";
 import { KafkaError } from "../../core/errors.ts";
 import { LIMITS } from "../../core/limits.ts";
 import { LogCleaner } from "../../core/log/cleaner/log_cleaner.ts";
+import { replaceFile } from "../../core/log/checkpoint.ts";
 import type { LogFolder } from "../../core/log/log_folder.ts";
 import { withOpenFilesMax } from "../../core/log/open_files.ts";
 import type { MetadataDelta } from "../../core/metadata/delta.ts";
@@ -49,6 +50,7 @@ import { Groups } from "./groups.ts";
 import type { LocalEnd } from "./handler.ts";
 import { clientHandlers, controllerHandlers } from "./handler_table.ts";
 import { Hosting } from "./hosting.ts";
+import { JOINED_FILE, type Joining, noteOf } from "./joining.ts";
 import {
   advertisedAddress,
   checkReachable,
@@ -82,6 +84,8 @@ export interface BrokerOptions {
   readonly onFatal?: (error: unknown) => void;
   /** Ends a start that waits for others; it rejects then. */
   readonly signal?: AbortSignal | undefined;
+  /** What it learned of a cluster that it joins: kept for the next start. */
+  readonly joining?: Joining | undefined;
   /** What the process uses, for metrics. */
   readonly processUsage?: () => ProcessUsage;
   /** Files and sockets that the process may have open. */
@@ -172,7 +176,8 @@ export class Broker {
     const disk = withOpenFilesMax(env.disk, files);
     this.#options = { ...options, env: { ...env, disk } };
     this.#config = options.config;
-    this.#incarnationId = uuidFromRandom(env.random);
+    this.#incarnationId = options.joining?.identity?.incarnationId ??
+      uuidFromRandom(env.random);
   }
 
   /** Starts a broker; rejects with one sentence for people. */
@@ -513,12 +518,19 @@ export class Broker {
   }
 
   #openFolder(): LogFolder {
+    const { env, joining } = this.#options;
     const folder = openFolder({
-      env: this.#options.env,
+      env,
       config: this.#config,
+      directoryId: joining?.identity?.directoryId,
       onSynced: (ms) => this.#stats.logFlush.record(ms),
     });
     this.#undo.push(() => folder.close(this.#lastState()));
+    if (joining !== undefined) {
+      const content = noteOf(joining.learned);
+      const { path } = folder;
+      replaceFile(env.disk, { folder: path, name: JOINED_FILE, content });
+    }
     this.#clusterId = folder.clusterId;
     return folder;
   }

@@ -4,7 +4,7 @@
  *
  * @module
  */
-import { METADATA_TOPIC_ID } from "../../core/bytes/uuid.ts";
+import { METADATA_TOPIC_ID, type Uuid } from "../../core/bytes/uuid.ts";
 import {
   type BrokerConfig,
   resolveTopicConfig,
@@ -25,14 +25,16 @@ const METADATA_LOG_CONFIG = new Map([
 ]);
 
 /** Where the node keeps its data. */
-function dataPath(config: BrokerConfig): string {
+export function dataPath(config: BrokerConfig): string {
   return config["log.dirs"][0] ?? config["log.dir"];
 }
 
 /** Takes the data folder, and with it the cluster's identity. */
-export function openFolder({ env, config, onSynced }: {
+export function openFolder({ env, config, directoryId, onSynced }: {
   readonly env: Env;
   readonly config: BrokerConfig;
+  /** Of a new folder, where it is known already. */
+  readonly directoryId: Uuid | undefined;
   readonly onSynced: (ms: number) => void;
 }): LogFolder {
   const path = dataPath(config);
@@ -46,6 +48,7 @@ export function openFolder({ env, config, onSynced }: {
     path,
     nodeId: config["node.id"],
     ...clusterId === undefined ? {} : { clusterId },
+    directoryId,
     onSynced,
   });
 }

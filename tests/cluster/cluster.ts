@@ -50,6 +50,7 @@ export class Cluster implements AsyncDisposable {
   /** Those that serve clients. */
   readonly brokers: readonly ClusterNode[];
   readonly #folder = Deno.makeTempDirSync({ prefix: "kf-cluster-" });
+  readonly #joined: ClusterNode[] = [];
 
   private constructor(
     { nodes, brokers = 0, config, asProcesses, site }: ClusterOptions,
@@ -106,12 +107,26 @@ export class Cluster implements AsyncDisposable {
     return this.brokers.map(({ address }) => address).join();
   }
 
+  /**
+   * Another node, a broker that is not told of the cluster but by one of it;
+   * its first start joins, and later ones do without.
+   */
+  join(...flags: string[]): JoiningNode {
+    const data = `${this.#folder}/joined-${this.#joined.length + 1}`;
+    const at = this.addresses.split(",")[0]!;
+    const node = new JoiningNode(data, ["--join", at, ...flags]);
+    this.#joined.push(node);
+    return node;
+  }
+
   node(id: number): ClusterNode {
     return this.nodes[id - 1]!;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await Promise.allSettled(this.nodes.map((node) => node.end()));
+    await Promise.allSettled(
+      [...this.#joined, ...this.nodes].map((node) => node.end()),
+    );
     Deno.removeSync(this.#folder, { recursive: true });
   }
 }
@@ -208,9 +223,10 @@ export class ProcessNode extends ClusterNode {
   override async start(): Promise<void> {
     const given = Object.entries(this.config)
       .flatMap(([name, value]) => ["-X", `${name}=${value}`]);
+    const flags = ["--http", "off", ...this.flags(), ...given];
     const [program, ...args] = [
       ...this.site.under ?? [],
-      ...kfCommand("broker", "--http", "off", ...given),
+      ...kfCommand("broker", ...flags),
     ];
     const child = new Deno.Command(program!, {
       args,
@@ -238,6 +254,11 @@ export class ProcessNode extends ClusterNode {
     await ready.promise;
   }
 
+  /** What the next start is told besides the config. */
+  protected flags(): readonly string[] {
+    return [];
+  }
+
   override stop(): Promise<void> {
     return this.#end("SIGTERM");
   }
@@ -256,6 +277,23 @@ export class ProcessNode extends ClusterNode {
     child?.kill(signal);
     await child?.status;
     await this.#reading;
+  }
+}
+
+/** A broker that joins at its first start, and goes by its folder then. */
+class JoiningNode extends ProcessNode {
+  /** Flags of the next start only. */
+  #once: readonly string[];
+
+  constructor(readonly data: string, flags: readonly string[]) {
+    super(0, 0, QUICK);
+    this.#once = flags;
+  }
+
+  override flags(): readonly string[] {
+    const flags = ["--data", this.data, ...this.#once];
+    this.#once = [];
+    return flags;
   }
 }
 

@@ -124,6 +124,27 @@ async function agreesWithDump(
   }
 }
 
+/** A new node joins by that one's address, and starts again without it. */
+async function joinsBy(port: number): Promise<void> {
+  using data = temporaryFolder();
+  const config = new Map([
+    ["log.dirs", data.path],
+    ["listeners", `PLAINTEXT://${host}:${freePort()}`],
+  ]);
+  const joined = await startBroker({
+    config,
+    join: { host, port },
+    traceLevel: "error",
+  });
+  const { clusterId, nodeId, address } = joined;
+  assertEquals(clusterId, CLUSTER_ID);
+  await passThrough(address, `of-${nodeId}`);
+  await joined.stop();
+  const again = await startBroker({ config, traceLevel: "error" });
+  assertEquals([again.clusterId, again.nodeId], [clusterId, nodeId]);
+  await again.stop();
+}
+
 /** Numbers go through a topic, with a group's offsets committed. */
 async function passThrough(address: string, topic: string): Promise<void> {
   const at = ["-b", address];
@@ -188,6 +209,7 @@ Deno.test({
       ...["MetadataQuorumCommand", ...described] as const,
     )).match(/Observer/g)!;
     assertEquals(length, 1);
+    for (const at of [port, kafkaPort]) await joinsBy(at);
     await first.stop();
     const left = ["metadata", "cat", "/brokers/2", "--data", kafka.data];
     assertMatch(
