@@ -195,6 +195,11 @@ const RETRIABLE: ReadonlySet<ErrorName> = new Set<ErrorName>([
 ]);
 
 const REFRESH: ReadonlySet<ErrorName> = new Set<ErrorName>([
+  // Kafka's client doesn't after these three. A leader that nobody answers, or
+  // who answers nobody, may be one that was cut off and has a successor.
+  "REQUEST_TIMED_OUT",
+  "NOT_ENOUGH_REPLICAS",
+  "NOT_ENOUGH_REPLICAS_AFTER_APPEND",
   "UNKNOWN_TOPIC_OR_PARTITION",
   "LEADER_NOT_AVAILABLE",
   "NOT_LEADER_OR_FOLLOWER",

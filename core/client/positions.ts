@@ -26,6 +26,10 @@ export class HeldPartition implements TopicPartition {
   /** End of what is readable, as of the last fetch; -1 when unknown. */
   readableEnd = -1;
   version = 0;
+  /** The follower that the leader named to read from, and for how long. */
+  readReplica:
+    | { readonly nodeId: number; readonly untilMs: number }
+    | undefined;
 
   constructor(readonly topic: string, readonly partition: number) {}
 

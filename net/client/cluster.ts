@@ -59,6 +59,12 @@ interface Outage {
 const IDLE_CHECK_MS_MAX = 30_000;
 /** A broker that restarts is away so long, and no reason to worry anybody. */
 const OUTAGE_TOLD_MS = 3_000;
+/** A broker that has owed an answer for so long is not asked if others can be. */
+const HANGS_MS = 1_000;
+
+function keyOf({ host, port }: Address): string {
+  return `${host}:${port}`;
+}
 
 /** Connections and metadata of one client. */
 export class Cluster {
@@ -151,26 +157,43 @@ export class Cluster {
     return this.#connect(`${nodeId}/${lane}`, node, true);
   }
 
-  /** A connection to any broker: an open one, a known one, or a bootstrap one. */
+  /**
+   * A connection to any broker: one of those that are known, by chance, or a
+   * bootstrap one. Whoever is cut off from the others tells of old leaders for
+   * as long as it is asked. Those that hang, or weren't reached, come last.
+   */
   async anyLink(): Promise<Link> {
-    for (const nodeId of this.metadata.brokers.keys()) {
-      const link = this.openLink(nodeId);
-      if (link) return link;
-    }
-    for (let i = 0; i < this.#bootstrap.length; i++) {
-      const slot = this.#slots.get(`bootstrap ${i}`);
-      if (slot?.link && !slot.link.error) return slot.link;
+    const ids = [...this.metadata.brokers.keys()];
+    const start = ids.length > 0 ? this.env.random.u32() % ids.length : 0;
+    ids.push(...ids.splice(0, start));
+    const seemsFine = (id: number) => {
+      const link = this.#slots.get(`${id}/main`)?.link;
+      if (link && !link.error) return link.silentMs < HANGS_MS;
+      return !this.#attempts.get(keyOf(this.metadata.brokers.get(id)!))
+        ?.failures;
+    };
+    const fine = ids.filter(seemsFine);
+    const others = ids.filter((id) => !fine.includes(id));
+    if (ids.length < 2) {
+      const keys = ids.map((id) => `${id}/main`)
+        .concat(this.#bootstrap.map((_, i) => `bootstrap ${i}`));
+      for (const key of keys) {
+        const slot = this.#slots.get(key);
+        if (!slot?.link || slot.link.error) continue;
+        slot.usedMs = this.env.clock.monoMs();
+        return slot.link;
+      }
     }
     const tries: (() => Promise<Link>)[] = [
-      ...[...this.metadata.brokers.keys()].map((id) => () => this.link(id)),
+      ...[...fine, ...others].map((id) => () => this.link(id)),
       ...this.#bootstrap.map((address, i) => () =>
         this.#connect(`bootstrap ${i}`, address, false)
       ),
     ];
     let failure: unknown;
-    for (const open of tries) {
+    for (const dial of tries) {
       try {
-        return await open();
+        return await dial();
       } catch (error) {
         if (this.isClosed) throw error;
         failure = error;
@@ -272,7 +295,7 @@ export class Cluster {
     address: Address,
     isAdvertised: boolean,
   ): Promise<Link> {
-    const key = `${address.host}:${address.port}`;
+    const key = keyOf(address);
     const { clock } = this.env;
     const attempts = this.#attempts.get(key) ?? { failures: 0, notBeforeMs: 0 };
     this.#attempts.set(key, attempts);

@@ -1,7 +1,9 @@
 /**
- * Fetches ahead of the user, one request in flight per leader, and hands out
- * what came. Bounded: a partition is only fetched while nothing of it waits.
- * It must never hand out records of a position that was left by a seek.
+ * Fetches ahead of the user, one request in flight per broker, and hands out
+ * what came. A partition is read from its leader, or from the follower that the
+ * leader names (KIP-392), as long as that one serves. Bounded: a partition is
+ * only fetched while nothing of it waits. It must never hand out records of a
+ * position that was left by a seek.
  *
  * @module
  */
@@ -59,6 +61,19 @@ interface Node {
   failures: number;
 }
 
+/** A broker that was asked. */
+interface Source {
+  readonly nodeId: number;
+  readonly node: Node;
+}
+
+/** Back to the leader, if `nodeId` is the follower that is read from. */
+function leave(held: HeldPartition, nodeId: number): boolean {
+  if (held.readReplica?.nodeId !== nodeId) return false;
+  held.readReplica = undefined;
+  return true;
+}
+
 type FetchAnswer = Decoded<typeof FETCH.response>;
 type PartitionAnswer = FetchAnswer["responses"][number]["partitions"][number];
 
@@ -102,25 +117,25 @@ export class Fetcher {
     const waiting = new Set(this.#completed.map(({ held }) => held));
     const feeding = new Set(
       [...waiting].filter((held) => !held.isPaused)
-        .map((held) => this.#leaderOf(held)),
+        .map((held) => this.#sourceOf(held)),
     );
-    const byLeader = new Map<number, HeldPartition[]>();
+    const bySource = new Map<number, HeldPartition[]>();
     for (const held of this.#positions.all()) {
       if (held.position === undefined || held.isPaused || waiting.has(held)) {
         continue;
       }
-      const leader = this.#leaderOf(held);
-      if (leader < 0) {
+      const source = this.#sourceOf(held);
+      if (source < 0) {
         this.#options.refresh();
         continue;
       }
-      if (feeding.has(leader) && held.position >= held.readableEnd) continue;
-      const group = byLeader.get(leader);
+      if (feeding.has(source) && held.position >= held.readableEnd) continue;
+      const group = bySource.get(source);
       if (group) group.push(held);
-      else byLeader.set(leader, [held]);
+      else bySource.set(source, [held]);
     }
     const nowMs = this.#cluster.env.clock.monoMs();
-    for (const [nodeId, group] of byLeader) {
+    for (const [nodeId, group] of bySource) {
       const node = this.#node(nodeId);
       if (node.isBusy || node.notBeforeMs > nowMs) continue;
       node.isBusy = true;
@@ -131,8 +146,30 @@ export class Fetcher {
     }
   }
 
-  #leaderOf({ topic, partition }: HeldPartition): number {
-    return this.#cluster.metadata.partition(topic, partition)?.leader ?? -1;
+  /** The broker to read from; -1: there is none now. */
+  #sourceOf(held: HeldPartition): number {
+    const { metadata, env } = this.#cluster;
+    const { readReplica, topic, partition } = held;
+    if (readReplica !== undefined) {
+      const { nodeId, untilMs } = readReplica;
+      const isGood = env.clock.monoMs() < untilMs &&
+        metadata.brokers.has(nodeId);
+      if (isGood) return nodeId;
+      held.readReplica = undefined;
+    }
+    return metadata.partition(topic, partition)?.leader ?? -1;
+  }
+
+  /** Reads from `nodeId` from now on; the leader is asked again in a while. */
+  #prefer(node: Node, held: HeldPartition, nodeId: number): void {
+    if (!this.#cluster.metadata.brokers.has(nodeId)) {
+      this.#rest(node);
+      this.#options.refresh();
+      return;
+    }
+    const untilMs = this.#cluster.env.clock.monoMs() +
+      this.#values["metadata.max.age.ms"];
+    held.readReplica = { nodeId, untilMs };
   }
 
   /** Records for the user, at most `max`; throws what a fetch could not mend. */
@@ -147,6 +184,8 @@ export class Fetcher {
       if (this.#positions.get(held) !== held || held.version !== version) {
         continue;
       }
+      // Two leaders answered, the old one late, and this is the second answer.
+      if (data.position !== held.position) continue;
       if (held.isPaused || left === 0) {
         kept.push(entry);
         continue;
@@ -213,6 +252,7 @@ export class Fetcher {
       this.#cluster.recovered(event);
     } catch (error) {
       node.session.reset();
+      for (const held of group) leave(held, nodeId);
       if (this.#cluster.isClosed) return;
       const isKafka = error instanceof KafkaError;
       this.#cluster.failing(event, error);
@@ -283,11 +323,11 @@ export class Fetcher {
       throw kafkaError(answer.errorCode, "Cannot fetch");
     }
     node.session.answered(answer.sessionId);
-    this.#settle(node, answer, versions);
+    this.#settle({ nodeId, node }, answer, versions);
   }
 
   #settle(
-    node: Node,
+    source: Source,
     answer: FetchAnswer,
     versions: ReadonlyMap<HeldPartition, number>,
   ): void {
@@ -303,7 +343,11 @@ export class Fetcher {
           continue;
         }
         if (part.errorCode !== ERRORS.NONE) {
-          this.#failed(node, held, part);
+          this.#failed(source, held, part);
+          continue;
+        }
+        if (part.preferredReadReplica >= 0) {
+          this.#prefer(source.node, held, part.preferredReadReplica);
           continue;
         }
         held.readableEnd = this.#values["isolation.level"] === "read_committed"
@@ -329,11 +373,18 @@ export class Fetcher {
     }
   }
 
-  #failed(node: Node, held: HeldPartition, part: PartitionAnswer): void {
+  #failed(
+    { nodeId, node }: Source,
+    held: HeldPartition,
+    part: PartitionAnswer,
+  ): void {
     const { topic, partition, position } = held;
     const name = errorName(part.errorCode);
     const what = `Cannot fetch ${partitionName(topic, partition)}`;
+    const isFollower = leave(held, nodeId);
     if (name === "OFFSET_OUT_OF_RANGE") {
+      // Only the leader knows what there is.
+      if (isFollower) return;
       const policy = this.#values["auto.offset.reset"];
       if (policy === "none") {
         this.#error = new KafkaError(

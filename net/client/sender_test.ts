@@ -4,7 +4,7 @@
  *
  * @module
  */
-import { assertEquals } from "@std/assert";
+import { assert, assertEquals } from "@std/assert";
 import { denoEnv } from "../../core/env/deno_env.ts";
 import { ERRORS } from "../../core/errors.ts";
 import { LIMITS } from "../../core/limits.ts";
@@ -37,6 +37,7 @@ interface Script {
   readonly port: number;
   readonly got: Got[];
   readonly judge: (got: Got, index: number) => Verdict;
+  readonly onMetadata: () => void;
 }
 
 function answer(frame: Uint8Array, script: Script): Uint8Array | Verdict {
@@ -54,6 +55,7 @@ function answer(frame: Uint8Array, script: Script): Uint8Array | Verdict {
         })),
       });
     case METADATA.key:
+      script.onMetadata();
       return encodeResponse(
         { api: METADATA, version, correlationId },
         metadata(script.port),
@@ -93,7 +95,10 @@ function judged(body: ProduceRequest, { got, judge }: Script): Verdict {
 }
 
 /** A broker with one partition that judges each batch by `judge`. */
-function scripted(judge: (got: Got, index: number) => Verdict) {
+function scripted(
+  judge: (got: Got, index: number) => Verdict,
+  onMetadata = () => {},
+) {
   const transport = memoryTransport();
   const listener = transport.listen({ host: "localhost", port: 0 });
   const { port } = listener.address;
@@ -105,7 +110,7 @@ function scripted(judge: (got: Got, index: number) => Verdict) {
     open.add(connection);
     try {
       for (let frame; (frame = await frames.next());) {
-        const bytes = answer(frame, { port, got, judge });
+        const bytes = answer(frame, { port, got, judge, onMetadata });
         if (bytes === "close") break;
         if (bytes instanceof Uint8Array) await connection.writeAll(bytes);
       }
@@ -274,4 +279,23 @@ Deno.test("there is room again once a topic did not come up in time", async () =
   await room;
   await producer.close();
   await env.tasks.settled();
+});
+
+Deno.test("after a time-out, or without enough replicas, the leader is looked up before the next try", async () => {
+  for (
+    const error of [
+      "REQUEST_TIMED_OUT",
+      "NOT_ENOUGH_REPLICAS",
+      "NOT_ENOUGH_REPLICAS_AFTER_APPEND",
+    ] as const
+  ) {
+    let asked = 0;
+    const askedBefore: number[] = [];
+    await using peer = scripted((_, index) => {
+      askedBefore.push(asked);
+      return index < 3 ? error : 0;
+    }, () => asked++);
+    assertEquals(await told(peer, "a"), ["a:0"]);
+    assert(askedBefore.at(-1)! > askedBefore[0]!, `${error}: ${askedBefore}`);
+  }
 });

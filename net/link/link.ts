@@ -95,6 +95,8 @@ export class Link {
   #nextCorrelationId = 1;
   #sweep: { atMs: number; cancel: Cancel } | undefined;
   #mutedUntilMs = 0;
+  /** When the last answer came, or what is waited for was sent. */
+  #silentSinceMs = 0;
   readonly #ended = new AbortController();
   #error: KafkaError | undefined;
   #versions = new Map<number, Versions>();
@@ -129,6 +131,12 @@ export class Link {
   /** Why it ended; `undefined` while it is open. */
   get error(): KafkaError | undefined {
     return this.#error;
+  }
+
+  /** For how long nothing has come of what is waited for. */
+  get silentMs(): number {
+    if (this.#pending.length === 0) return 0;
+    return this.#env.clock.monoMs() - this.#silentSinceMs;
   }
 
   /** Requests without an answer yet. */
@@ -227,8 +235,9 @@ export class Link {
         { api, version, correlationId, clientId },
         body,
       );
-      const deadlineMs = this.#env.clock.monoMs() +
-        (timeoutMs ?? requestTimeoutMs);
+      const nowMs = this.#env.clock.monoMs();
+      if (this.#pending.length === 0) this.#silentSinceMs = nowMs;
+      const deadlineMs = nowMs + (timeoutMs ?? requestTimeoutMs);
       const settle = (answer: Uint8Array) => {
         const decoded = decode(answer);
         this.#noteThrottle(decoded);
@@ -379,6 +388,7 @@ export class Link {
     }
     head.settle(frame);
     this.#pending.shift();
+    this.#silentSinceMs = this.#env.clock.monoMs();
   }
 
   #broken(error: unknown): KafkaError {
