@@ -12,7 +12,7 @@
  *
  * @module
  */
-import type { Uuid } from "../bytes/uuid.ts";
+import { type Uuid, ZERO_UUID } from "../bytes/uuid.ts";
 import { minInsyncReplicas, usesElr } from "./cluster_settings.ts";
 import type { ControllerState } from "./controller.ts";
 import type { MetadataImage, PartitionImage } from "./image.ts";
@@ -103,7 +103,11 @@ export function partitionChange(
     leader,
     eligibleLeaderReplicas: hasElr ? ranks.elr : [],
     lastKnownElr,
-    directories: directoriesOf(before, wanted.replicas, state.image),
+    directories: directoriesOf(before, {
+      replicas: wanted.replicas,
+      isr,
+      image: state.image,
+    }),
     leaderRecoveryState: elected.isUnclean && hasNewLeader
       ? RECOVERING
       : wanted.leaderRecoveryState,
@@ -220,16 +224,30 @@ function mustBumpEpoch(
     without(before.isr, after.isr).length > 0;
 }
 
+/**
+ * Where each replica is. Whoever is in sync has it in the only directory that
+ * it has, if the one that was known is gone: its folder was lost and is new.
+ */
 function directoriesOf(
   before: PartitionImage,
-  replicas: readonly number[],
-  image: MetadataImage,
+  { replicas, isr, image }: {
+    readonly replicas: readonly number[];
+    readonly isr: readonly number[];
+    readonly image: MetadataImage;
+  },
 ): readonly Uuid[] {
-  if (isSame(replicas, before.replicas)) return before.directories;
-  return replicas.map((id) =>
-    before.directories[before.replicas.indexOf(id)] ??
-      defaultDirectory(image, id)
-  );
+  const isLost = (id: number) =>
+    isr.includes(id) && !hasOnlineDirectory(image, id, before) &&
+    defaultDirectory(image, id) !== ZERO_UUID;
+  if (isSame(replicas, before.replicas) && !isr.some(isLost)) {
+    return before.directories;
+  }
+  return replicas.map((id) => {
+    const known = before.directories[before.replicas.indexOf(id)];
+    return known === undefined || isLost(id)
+      ? defaultDirectory(image, id)
+      : known;
+  });
 }
 
 type Lists = Pick<
