@@ -5,9 +5,8 @@
  *
  * @module
  */
-import { assertEquals, assertMatch } from "@std/assert";
-import { run } from "../fixtures.ts";
-import { apacheKafkaJars, kafkaTool } from "./apache_kafka.ts";
+import { apacheKafkaJars } from "./apache_kafka.ts";
+import { clusterTool, clusterToolsSuite } from "./cluster_tools_suite.ts";
 import { groupsMove, transactionsMove } from "./coordinator_suite.ts";
 import { divergence, killInTurn } from "./failover_suite.ts";
 import { MixedCluster } from "./mixed_cluster.ts";
@@ -75,11 +74,15 @@ Deno.test({
   },
 });
 
-/** Runs one of Kafka's tools to its good end. */
-async function tool(name: string, args: readonly string[]): Promise<string> {
-  const { code, stdout, stderr } = await run(kafkaTool(libs, name, args));
-  assertEquals(code, 0, `${name} ${args.join(" ")}\n${stdout}${stderr}`);
-  return stdout;
+/** The tools ask Apache Kafka's node; a node of kf is stopped meanwhile. */
+function toolsOf(cluster: MixedCluster) {
+  return {
+    jars: libs,
+    bootstrap: `127.0.0.1:${cluster.node(1).port}`,
+    ids: [1, 2, 3],
+    stop: () => cluster.node(3).stop(),
+    start: () => cluster.node(3).start(),
+  } as const;
 }
 
 async function raise(
@@ -87,10 +90,11 @@ async function raise(
   feature: string,
   level: number,
 ): Promise<void> {
-  await tool("FeatureCommand", [
-    ...["--bootstrap-server", addresses, "upgrade"],
-    ...["--feature", `${feature}=${level}`],
-  ]);
+  await clusterTool(
+    { jars: libs, bootstrap: addresses },
+    "FeatureCommand",
+    `upgrade --feature ${feature}=${level}`,
+  );
 }
 
 Deno.test({
@@ -100,6 +104,9 @@ Deno.test({
   async fn(t) {
     await using cluster = await start("kafka");
     await using pair = new Pair(cluster, 1, 2);
+    await t.step("Kafka's tools", async (t) => {
+      await clusterToolsSuite(t, toolsOf(cluster));
+    });
     await t.step("5: classic groups", () => groupsMove(pair, "classic"));
     for (const version of [0, 1, 2]) {
       await t.step(`5: transaction.version ${version}`, async () => {
@@ -123,12 +130,9 @@ Deno.test({
   ignore: isMissing,
   async fn(t) {
     await using cluster = await start("kf");
-    const quorum = ["--bootstrap-server", cluster.addresses, "describe"];
-    const status = await tool("MetadataQuorumCommand", [
-      ...quorum,
-      "--status",
-    ]);
-    assertMatch(status, /LeaderId:\s+[23]\n/);
+    await t.step("6: Kafka's tools", async (t) => {
+      await clusterToolsSuite(t, toolsOf(cluster));
+    });
     for (const [name, leader, follower] of WAYS) {
       await t.step(`6: ${name}`, async (t) => {
         await using pair = new Pair(cluster, leader, follower);
@@ -136,6 +140,8 @@ Deno.test({
         await t.step("classic groups", () => groupsMove(pair, "classic"));
         await t.step("consumer groups", () => groupsMove(pair, "consumer"));
         await t.step("transactions", () => transactionsMove(pair, 2));
+        await t.step("kills", () => killInTurn(pair, libs));
+        await t.step("divergence", () => divergence(pair));
       });
     }
   },
