@@ -11,6 +11,8 @@ import type { DiskFile } from "../env/env.ts";
 export interface Flushable {
   /** Offset up to which everything was handed to files. */
   readonly writtenOffset: number;
+  /** Makes durable what leads to the files; undefined when all of it is. */
+  prepare(): Promise<void> | undefined;
   /** Files that hold bytes from the flushed offset on, oldest first. */
   filesToSync(flushedOffset: number): readonly DiskFile[];
   /** A sync ended well. */
@@ -96,6 +98,8 @@ export class Flusher {
 
   async #sync(): Promise<void> {
     try {
+      const preparing = this.#log.prepare();
+      if (preparing !== undefined) await preparing;
       for (const file of this.#log.filesToSync(this.#flushedOffset)) {
         await file.syncData();
       }

@@ -28,6 +28,7 @@ function bench() {
     get writtenOffset() {
       return state.written;
     },
+    prepare: () => undefined,
     filesToSync: () => [file],
     onFlushed: (offset) => {
       assert(offset <= state.covered, `${offset} is not on disk`);

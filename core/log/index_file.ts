@@ -112,7 +112,8 @@ class IndexFile {
 
   /** Writes what lies in memory only. */
   save(): void {
-    if (this.#isThere && this.#saved === this.#count) return;
+    const isNone = !this.#isThere && this.#count === 0;
+    if (isNone || this.#isThere && this.#saved === this.#count) return;
     const file = this.#write();
     file.close();
     this.#noteSaved(file);

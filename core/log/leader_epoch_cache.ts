@@ -59,15 +59,19 @@ export class LeaderEpochCache {
     if (!this.#isSaved) this.#write();
   }
 
-  /** The same, without keeping anybody waiting for the disk. */
-  async saveLater(): Promise<void> {
-    if (this.#isSaved) return;
+  /**
+   * The same, without keeping anybody waiting for the disk; whether all is saved
+   * by it, and the folder synced.
+   */
+  async saveLater(): Promise<boolean> {
+    if (this.#isSaved) return false;
     const entries = this.#entries;
     this.#isSaved = await replaceFileLater(this.#disk, {
       ...this.#file(),
       isStillTrue: () => this.#entries === entries,
       syncsFolder: true,
     });
+    return this.#isSaved;
   }
 
   /** The epoch of the record at `offset`; −1 when unknown. */

@@ -13,6 +13,7 @@ import { partitionName } from "../ids.ts";
 import { invariant } from "../invariant.ts";
 import { batchesOf, BatchView } from "../record/batch.ts";
 import { markerOf } from "../record/control.ts";
+import { Anchor } from "./anchor.ts";
 import { Deletions } from "./deletions.ts";
 import { Flusher } from "./flusher.ts";
 import type { LeaderEpochCache } from "./leader_epoch_cache.ts";
@@ -110,6 +111,7 @@ export class Log {
   readonly #epochs: LeaderEpochCache;
   readonly #producers: ProducerStates;
   readonly #staging = new Staging();
+  readonly #anchor: Anchor;
   readonly #flusher: Flusher;
   readonly #reader = new LogReader(this.#staging, () => this.writeStaged());
   readonly #view = new BatchView(EMPTY);
@@ -175,6 +177,7 @@ export class Log {
     if (cleanedOffset <= opened.logEndOffset) {
       this.#cleanedOffset = cleanedOffset;
     }
+    this.#anchor = new Anchor(options, opened);
     this.#flusher = new Flusher(this.#flushable(), opened.recoveryPoint);
     // What a crash left unflushed settles without waiting for an append.
     this.#scheduleFlush();
@@ -500,11 +503,11 @@ export class Log {
         this.writeStaged();
         // An epoch without records costs no write, here as elsewhere.
         if (this.#writtenOffset > this.flushedOffset) {
-          await this.#epochs.saveLater();
+          await this.#anchor.holdWithEpochs();
         }
         await this.flush();
         // The snapshot syncs the folder, for a new index, too.
-        await this.#active.freezeLater();
+        if (this.#active.isStored) await this.#active.freezeLater();
         await this.#snapshots.writeLater(this.#logEndOffset);
       }
     } finally {
@@ -716,8 +719,11 @@ export class Log {
       get writtenOffset() {
         return writtenOffset();
       },
-      filesToSync: (flushedOffset: number): DiskFile[] => {
+      prepare: () => {
         sinceMs = clock.monoMs();
+        return this.#anchor.hold();
+      },
+      filesToSync: (flushedOffset: number): DiskFile[] => {
         this.#epochs.save();
         // One that ends there may have been cut, or lost a write, behind it.
         const from = this.#segmentIndexOf(Math.max(0, flushedOffset - 1));
@@ -731,7 +737,10 @@ export class Log {
         }
         for (const listener of this.#settledListeners) listener();
       },
-      onSyncFailed: (error: unknown) => this.#takeOffline("flush", error),
+      onSyncFailed: (error: unknown) => {
+        // Its folder goes: nothing in it is found by its name any more.
+        if (!this.#isClosed) this.#takeOffline("flush", error);
+      },
     };
   }
 

@@ -11,12 +11,14 @@ import { partitionName } from "../ids.ts";
 import {
   type CheckpointEntry,
   offsetsText,
+  parseOffset,
   readOffsets,
   readText,
   readTopicId,
   replaceFile,
   replaceFileLater,
 } from "./checkpoint.ts";
+import { DoomedFolders } from "./doomed_folders.ts";
 import { parseCleanStop, parseMeta } from "./folder_files.ts";
 import { Log, type LogConfig } from "./log.ts";
 import type { LogOptions } from "./log_options.ts";
@@ -28,6 +30,7 @@ const RECOVERY = "recovery-point-offset-checkpoint";
 const REPLICATION = "replication-offset-checkpoint";
 const START = "log-start-offset-checkpoint";
 const CLEANER = "cleaner-offset-checkpoint";
+const PARTITION_METADATA = "partition.metadata";
 const METADATA_TOPIC = "__cluster_metadata";
 /** What file systems take. */
 const FILE_NAME_BYTES_MAX = 255;
@@ -89,6 +92,7 @@ export class LogFolder {
   readonly #env: Env;
   readonly #onSynced: ((ms: number) => void) | undefined;
   readonly #lock: { release(): void };
+  readonly #doomed: DoomedFolders;
   readonly #logs = new Map<string, Log>();
   /** Logs that were scanned and not told of. */
   readonly #recovered: RecoveredLog[] = [];
@@ -103,6 +107,10 @@ export class LogFolder {
   /** Changes when what a checkpoint says of a log is no longer so. */
   #strikes = 0;
   #isUnmarked = false;
+  /** Partition folders that were begun, and how many of them are durable. */
+  #begun = 0;
+  #kept = 0;
+  #keeping: Promise<void> | undefined;
   /** Checkpoints that are to be written in the background. */
   readonly #due = new Set<Checkpoint>();
   #checkpointing: Promise<void> | undefined;
@@ -140,6 +148,7 @@ export class LogFolder {
     this.#env = env;
     this.#onSynced = options.onSynced;
     this.#lock = lock;
+    this.#doomed = new DoomedFolders(env, path);
     const meta = readMeta(options);
     this.isNew = meta === undefined;
     if (this.isNew && this.#partitionFolders().length > 0) {
@@ -168,7 +177,7 @@ export class LogFolder {
     ]);
     for (const { name, isDirectory } of disk.list(path)) {
       if (isDirectory && name.endsWith("-delete")) {
-        disk.removeDirectory(`${path}/${name}`);
+        this.#doomed.remove(`${path}/${name}`);
       }
     }
   }
@@ -227,14 +236,19 @@ export class LogFolder {
     this.#unmark();
     const folder = `${this.path}/${name}`;
     const { disk } = this.#env;
-    const found = this.#topicIdIn(name);
-    if (found !== undefined && found !== topicId) this.#clear(name, found);
+    const isThere = disk.stat(folder) !== undefined;
+    const found = isThere ? this.#topicIdIn(name) : undefined;
+    const isNamesake = found !== undefined && found !== topicId;
+    if (isNamesake) this.#clear(name, found);
+    const isNew = !isThere || isNamesake;
     const isKnown = found === topicId;
-    const isNew = disk.stat(folder) === undefined;
     if (!isKnown) {
-      this.#strikeOut(place);
+      this.#strikeOut(name);
       this.#begin(folder, topicId);
     }
+    const begun = isKnown ? 0 : ++this.#begun;
+    // A quorum keeps promises in files beside the log, too.
+    if (topic === METADATA_TOPIC && !isKnown) disk.syncDirectory(this.path);
     return {
       env: this.#env,
       folder,
@@ -248,6 +262,7 @@ export class LogFolder {
       // Without its id nothing tells what was made of the folder: it is scanned.
       wasClean: isNew || this.wasClean && isKnown,
       keptElsewhere,
+      keepFolder: () => this.#keep(folder, begun),
       onSynced: this.#onSynced,
       onRecovered: (recovered) => this.#recovered.push(recovered),
       onCut: () => this.#checkpointCut(),
@@ -423,6 +438,7 @@ export class LogFolder {
         content: JSON.stringify({ version: 0, brokerEpoch }),
       });
     } finally {
+      await this.#doomed.stop();
       this.#logs.clear();
       this.#lock.release();
     }
@@ -449,26 +465,39 @@ export class LogFolder {
 
   /**
    * Removes what checkpoints say of a namesake that was here before: after a
-   * crash its offsets would be taken for those of the new log.
+   * crash its offsets would be taken for those of the new log. The others that
+   * are gone go with it, for many may come again at once.
    */
-  #strikeOut({ topic, partition }: LogPlace): void {
-    const own = partitionName(topic, partition);
-    if (!this.#named.delete(own)) return;
+  #strikeOut(own: string): void {
+    if (!this.#named.has(own)) return;
+    this.#forget(own);
+    const gone = new Set(
+      [...this.#named].filter((name) => !this.#isKnown(name)),
+    );
+    for (const name of gone) this.#named.delete(name);
     this.#strikes++;
     const { disk } = this.#env;
     for (const name of [RECOVERY, START, REPLICATION, CLEANER]) {
       const text = readText(disk, `${this.path}/${name}`);
       if (text === undefined) continue;
       const [version, , ...lines] = text.split("\n");
-      const kept = lines.filter((line) =>
-        line !== "" && !line.startsWith(`${topic} ${partition} `)
-      );
+      const kept = lines.filter((line) => {
+        const entry = parseOffset(line);
+        return line !== "" && (entry === undefined ||
+          !gone.has(partitionName(entry.topic, entry.partition)));
+      });
       const content = [version, kept.length, ...kept, ""].join("\n");
       if (content === text) continue;
       replaceFile(disk, { folder: this.path, name, content });
       this.#written.delete(name);
     }
-    this.#forget(own);
+  }
+
+  /** Whether it is here, open or not. */
+  #isKnown(name: string): boolean {
+    return this.#logs.has(name) || this.#recoveryPoints.has(name) ||
+      this.#startOffsets.has(name) || this.#highWatermarks.has(name) ||
+      this.#cleanedOffsets.has(name);
   }
 
   /** A partition that was here at the start is here no more. */
@@ -479,20 +508,50 @@ export class LogFolder {
     this.#cleanedOffsets.delete(name);
   }
 
-  /** A partition's folder with its topic id, before any record. */
+  /** A partition's folder with its topic id, before any record; not durably. */
   #begin(folder: string, topicId: Uuid): void {
     const { disk } = this.#env;
     disk.mkdir(folder);
-    replaceFile(disk, {
-      folder,
-      name: "partition.metadata",
-      content: `version: 0\ntopic_id: ${topicId}`,
-    });
-    disk.syncDirectory(this.path);
+    const file = disk.open(`${folder}/${PARTITION_METADATA}`, "create");
+    try {
+      file.truncate(0);
+      file.pwriteAll(
+        new TextEncoder().encode(`version: 0\ntopic_id: ${topicId}`),
+        0,
+      );
+    } finally {
+      file.close();
+    }
+  }
+
+  /** Makes durable that the folder is there, and which topic it is of. */
+  async #keep(folder: string, begun: number): Promise<void> {
+    const { disk } = this.#env;
+    const file = disk.open(`${folder}/${PARTITION_METADATA}`, "write");
+    try {
+      await file.syncData();
+    } finally {
+      file.close();
+    }
+    while (begun > this.#kept) {
+      this.#keeping ??= this.#keepBegun();
+      await this.#keeping;
+    }
+  }
+
+  /** One sync for all folders that were begun until now. */
+  async #keepBegun(): Promise<void> {
+    const begun = this.#begun;
+    try {
+      await this.#env.disk.syncDirectoryLater(this.path);
+      this.#kept = begun;
+    } finally {
+      this.#keeping = undefined;
+    }
   }
 
   #topicIdIn(name: string): Uuid | undefined {
-    const path = `${this.path}/${name}/partition.metadata`;
+    const path = `${this.path}/${name}/${PARTITION_METADATA}`;
     return readTopicId(readText(this.#env.disk, path));
   }
 
@@ -503,6 +562,7 @@ export class LogFolder {
       return;
     }
     const folder = this.#moveAside(name, "stray");
+    this.#env.disk.syncDirectory(this.path);
     this.#env.trace(
       "warn",
       `Set ${name} aside: the metadata know no such topic`,
@@ -513,12 +573,7 @@ export class LogFolder {
   }
 
   #delete(name: string): void {
-    const { disk, tasks } = this.#env;
-    const gone = this.#moveAside(name, "delete");
-    tasks.spawn(`delete ${name}`, () => {
-      disk.removeDirectory(gone);
-      return Promise.resolve();
-    });
+    this.#doomed.remove(this.#moveAside(name, "delete"));
   }
 
   /** Renames a partition's folder as Kafka does; gives its new path. */
@@ -530,7 +585,6 @@ export class LogFolder {
     const gone = `${this.path}/${kept}${suffix}`;
     this.#forget(name);
     disk.rename(`${this.path}/${name}`, gone);
-    disk.syncDirectory(this.path);
     return gone;
   }
 }

@@ -37,6 +37,8 @@ export interface LogOptions {
    * offset that this tells is kept elsewhere, too.
    */
   readonly keptElsewhere?: (() => number) | undefined;
+  /** Makes durable that there is the folder, and whose it is. */
+  readonly keepFolder?: (() => Promise<void>) | undefined;
   /** Told how long a sync took. */
   readonly onSynced?: ((ms: number) => void) | undefined;
   /** Told what a scan found. */

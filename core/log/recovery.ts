@@ -34,6 +34,8 @@ export interface OpenedLog {
   readonly recoveryPoint: number;
   /** The offset up to which a snapshot knows all producers. */
   readonly snapshotOffset: number;
+  /** Whether a clean stop left records here: all that leads to them is durable. */
+  readonly isAnchored: boolean;
 }
 
 /** How much is scanned before somebody else may have a turn. */
@@ -113,6 +115,7 @@ function* openInto(
     snapshotOffset,
     logStartOffset,
     logEndOffset,
+    isAnchored: isClean && logEndOffset > segments[0]!.baseOffset,
     recoveryPoint: isClean
       ? logEndOffset
       : Math.min(recoveryPoint, logEndOffset),

@@ -91,6 +91,11 @@ export class Segment {
     return `${this.path}.log${this.#suffix}`;
   }
 
+  /** Whether there is something of it: one begun by nobody has no files yet. */
+  get isStored(): boolean {
+    return this.size > 0 || this.offsetIndex.file.isThere;
+  }
+
   /** Whether a read handle is held. */
   get isOpen(): boolean {
     return this.#reader !== undefined;

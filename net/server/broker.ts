@@ -434,6 +434,7 @@ export class Broker {
     folder.topicsDeleted(metadata.deletedTopics());
     metadata.follow((delta) => this.#onChange(delta, parts));
     this.#registrar?.start();
+    this.#undo.push(() => hosting.stop());
     await hosting.hostAll((progress) => this.#notReady = progress);
     this.#replicate(parts, composed);
     await lifecycle.serve();

@@ -31,6 +31,9 @@ import type { Turn } from "./turn.ts";
 
 /** How long opening logs may keep everybody else waiting. */
 const BUSY_MS_MAX = 50;
+/** As many are opened at once however long it takes: an internal topic is whole. */
+const AT_ONCE = 64;
+const NOTHING: readonly HostedPartition[] = [];
 /** How often operators are told how far a start is. */
 const PROGRESS_MS = 5_000;
 
@@ -58,13 +61,20 @@ export interface HostingOptions {
  *
  * Invariants:
  * 1. A partition is in the table exactly while its log is open.
- * 2. What is ours and not in the table is in `#unopened`, and tried again.
+ * 2. What is ours and not in the table is in `#waiting` for its turn, or in
+ *    `#unopened` and tried again; at the start it may be `#opening`.
  */
 export class Hosting {
   readonly partitions = new PartitionTable<HostedPartition>();
   readonly #options: HostingOptions;
   /** Partitions whose log the disk refused, by topic. */
   readonly #unopened = new Map<string, Set<number>>();
+  /** Partitions that are opened as soon as others had a turn. */
+  #waiting: PartitionRef[] = [];
+  #isOpening = false;
+  #isStopped = false;
+  /** The partition that a scan is going on of. */
+  #scanned: PartitionRef | undefined;
   /** What is counted of each topic. */
   readonly #traffic = new Map<string, Traffic>();
   readonly #host: ReplicaHost;
@@ -148,10 +158,7 @@ export class Hosting {
     };
     for (const topic of topics) {
       for (const index of topic.partitions.keys()) {
-        const place = this.#placeOf(topic, index);
-        if (place !== undefined) {
-          this.#add(topic, await folder.openLogLater(place, pace));
-        }
+        await this.#openLater({ topic, index }, pace);
         done++;
         await pace(0);
       }
@@ -160,6 +167,38 @@ export class Hosting {
     folder.clearStrays((topic, index) =>
       this.partitions.get(topic, index) !== undefined
     );
+  }
+
+  /** The metadata may change during a long scan; what it became counts. */
+  async #openLater(
+    { topic: { name }, index }: PartitionRef,
+    pace: (bytes: number) => Promise<void> | undefined,
+  ): Promise<void> {
+    const { image, folder } = this.#options;
+    const topic = image.topic(name);
+    if (topic?.partitions[index] === undefined) return;
+    const place = this.#placeOf(topic, index);
+    if (place === undefined) return;
+    this.#scanned = { topic, index };
+    const log = await folder.openLogLater(place, pace);
+    this.#scanned = undefined;
+    const now = image.topic(name);
+    if (now !== undefined && this.#isOurs(now, index)) {
+      if (now.id === place.topicId) return this.#add(now, log);
+      this.#waiting.push({ topic: now, index });
+    }
+    this.#delete(name, index);
+    this.#hostWaiting();
+  }
+
+  #isOurs({ partitions }: TopicImage, index: number): boolean {
+    const { nodeId } = this.#options;
+    return partitions[index]?.replicas.includes(nodeId) ?? false;
+  }
+
+  /** Opens nothing more of what waits. */
+  stop(): void {
+    this.#isStopped = true;
   }
 
   /** Follows what changed. */
@@ -182,22 +221,56 @@ export class Hosting {
   #follow(changed: readonly PartitionRef[]): void {
     const { nodeId } = this.#options;
     const isOurs = ({ topic, index }: PartitionRef) =>
-      topic.partitions[index]!.replicas.includes(nodeId);
+      this.#isOurs(topic, index);
     const isLed = ({ topic, index }: PartitionRef) =>
       topic.partitions[index]!.leader === nodeId;
     const gone = changed.filter((each) => !isOurs(each))
       .flatMap((each) => this.#moveAway(each));
     const ours = changed.filter(isOurs);
-    for (const { topic, index } of ours.filter(isLed)) {
+    const inOrder = [
+      ...ours.filter(isLed),
+      ...ours.filter((each) => !isLed(each)),
+    ];
+    this.#onRolesChanged?.([...gone, ...this.#hostSome(inOrder)]);
+    this.#hostWaiting();
+  }
+
+  /** Hosts as many as may be opened at once; the rest waits. Gives those here. */
+  #hostSome(refs: readonly PartitionRef[]): HostedPartition[] {
+    const { env: { clock } } = this.#options;
+    const sinceMs = clock.monoMs();
+    let count = 0;
+    return refs.flatMap((ref) => {
+      const { topic: { name }, index } = ref;
+      const isOpen = this.partitions.get(name, index) !== undefined;
+      const isBusy = !isOpen && ++count > AT_ONCE &&
+        clock.monoMs() - sinceMs >= BUSY_MS_MAX;
+      if (isBusy) {
+        this.#waiting.push(ref);
+        return NOTHING;
+      }
+      // It may have been deleted, or have gone, since it began to wait.
+      const topic = this.#options.image.topic(name);
+      if (topic?.partitions[index] === undefined) return NOTHING;
       this.#tryHost(topic, index, "error");
-    }
-    for (const each of ours) {
-      if (!isLed(each)) this.#tryHost(each.topic, each.index, "error");
-    }
-    const here = ours.flatMap(({ topic, index }) =>
-      this.partitions.get(topic.name, index) ?? []
-    );
-    this.#onRolesChanged?.([...gone, ...here]);
+      return this.partitions.get(name, index) ?? NOTHING;
+    });
+  }
+
+  #hostWaiting(): void {
+    if (this.#isOpening || this.#waiting.length === 0) return;
+    this.#isOpening = true;
+    const { clock, tasks } = this.#options.env;
+    tasks.spawn("open partitions", async () => {
+      while (this.#waiting.length > 0) {
+        await clock.sleep(0);
+        if (this.#isStopped) return;
+        const refs = this.#waiting;
+        this.#waiting = [];
+        this.#onRolesChanged?.(this.#hostSome(refs));
+      }
+      this.#isOpening = false;
+    });
   }
 
   /** Other brokers have the partition now: what is here of it goes. */
@@ -252,6 +325,8 @@ export class Hosting {
 
   /** A disk that refuses one partition's log must not stop the metadata. */
   #tryHost(topic: TopicImage, index: number, level: TraceLevel): void {
+    const scanned = this.#scanned;
+    if (scanned?.topic.name === topic.name && scanned.index === index) return;
     try {
       this.#open(topic, index);
       this.#options.folder.traceRecovery();
@@ -275,7 +350,7 @@ export class Hosting {
   /** Where a partition's log is to be opened; undefined when it needn't be. */
   #placeOf(topic: TopicImage, index: number): LogPlace | undefined {
     const state = topic.partitions[index]!;
-    if (!state.replicas.includes(this.#options.nodeId)) return undefined;
+    if (!this.#isOurs(topic, index)) return undefined;
     const known = this.partitions.get(topic.name, index);
     if (known !== undefined) {
       known.update(state);

@@ -147,6 +147,6 @@ export function findPartition(
   const partition = topic?.partitions[index];
   if (partition === undefined) return "UNKNOWN_TOPIC_OR_PARTITION";
   if (!partition.replicas.includes(nodeId)) return "NOT_LEADER_OR_FOLLOWER";
-  // It is ours, and the disk would not open its log so far.
+  // It is ours, and the disk would not open its log so far, or others go first.
   return "KAFKA_STORAGE_ERROR";
 }

@@ -165,8 +165,8 @@ export const MUTANTS: readonly Mutant[] = [
     name: "a new partition's folder isn't synced",
     file: "core/log/log_folder.ts",
     edits: [[
-      "${topicId}`,\n    });\n    disk.syncDirectory(this.path);",
-      "${topicId}`,\n    });",
+      "await this.#env.disk.syncDirectoryLater(this.path)",
+      "await Promise.resolve()",
     ]],
   },
   {
@@ -186,7 +186,7 @@ export const MUTANTS: readonly Mutant[] = [
     name: "a new topic takes its namesake's checkpoints",
     file: "core/log/log_folder.ts",
     edits: [[
-      "if (!this.#named.delete(own)) return;",
+      "if (!this.#named.has(own)) return;",
       'if (own !== "") return;',
     ]],
   },
