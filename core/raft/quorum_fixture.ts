@@ -465,8 +465,8 @@ export class World {
   readonly isDynamic: boolean;
   /** Whether observers ask to vote by themselves. */
   readonly isJoining: boolean;
-  /** Directories that are gone, and voted. */
-  readonly gone = new Set<Uuid>();
+  /** Directories that are gone, and voted, with what they held durably. */
+  readonly gone = new Map<Uuid, readonly Rec[]>();
   nowMs = 0;
   /** Share of messages that get lost. */
   lossRate = 0;
@@ -638,7 +638,7 @@ export class World {
   }
 
   /** A leader names other voters: one of them changes, after the last change. */
-  changed({ log }: Member, voters: VoterSet): void {
+  changed({ log, raft }: Member, voters: VoterSet): void {
     const { offset, voters: before } = log.quorum;
     const added = voters.filter((voter) =>
       !before.some((each) => isSameNode(each, voter))
@@ -648,6 +648,10 @@ export class World {
     );
     assertEquals(added.length + removed.length, 1, "one voter at a time");
     assert(offset < this.committed.length, "one change at a time");
+    assert(
+      this.committed.some((record) => record.epoch === raft.epoch),
+      "its leader has committed something",
+    );
   }
 
   /** What must hold of `member` now. */
@@ -671,15 +675,15 @@ export class World {
     }
     if (!isNews) return;
     const { voters } = log.quorum;
-    // A disk that is lost may have been, between its answer and now.
-    const holders = voters.filter((voter) =>
-      this.gone.has(voter.directoryId) ||
-      this.members.some(({ own, stored }) =>
-        isSameVoter(voter, own) && stored.records.length >= highWatermark &&
-        stored.records[highWatermark - 1]!.epoch ===
-          this.committed[highWatermark - 1]!.epoch
-      )
-    );
+    const holders = voters.filter((voter) => {
+      const { own, stored } = this.members[voter.id]!;
+      // A disk that is lost may have been, between its answer and now.
+      const records = isSameVoter(voter, own)
+        ? stored.records
+        : this.gone.get(voter.directoryId) ?? [];
+      return records[highWatermark - 1]?.epoch ===
+        this.committed[highWatermark - 1]!.epoch;
+    });
     assert(
       holders.length > voters.length / 2,
       `${highWatermark} is durable with ${holders.map(({ id }) => id)} only`,

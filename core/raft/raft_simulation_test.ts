@@ -82,6 +82,9 @@ function recovers(world: World): void {
   for (const { log } of world.members) {
     assertEquals(log.records, world.committed);
   }
+  const { leader } = world;
+  const votes = leader?.log.quorum.voters.some(({ id }) => id === leader.id);
+  assert(votes !== false, "who leads votes");
 }
 
 Deno.test("whatever fails, committed records stay, and the quorum recovers", () => {
@@ -155,7 +158,7 @@ function format(world: World, member: Member): void {
     voters.length === 0 || voters.length > 2
   );
   if (world.isCrippled || !isLoss || world.committed.length === 0) return;
-  world.gone.add(member.own.directoryId);
+  world.gone.set(member.own.directoryId, [...member.stored.records]);
   member.format(`${member.id}-${world.gone.size}`);
 }
 

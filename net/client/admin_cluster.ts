@@ -99,27 +99,49 @@ export class AdminCluster {
       readonly timeoutMs: number;
     },
   ): Promise<void> {
-    const answer = await this.#change(() =>
-      this.#cluster.ask("controller", ADD_RAFT_VOTER, {
-        clusterId: null,
-        timeoutMs,
-        voterId: nodeId,
-        voterDirectoryId: directoryId,
-        listeners: [...endpoints],
-      })
-    );
-    check(answer, `Cannot add voter ${nodeId}`);
+    await this.#changeVoters({
+      what: `Cannot add voter ${nodeId}`,
+      afterwards: ERRORS.DUPLICATE_VOTER,
+      ask: () =>
+        this.#cluster.ask("controller", ADD_RAFT_VOTER, {
+          clusterId: null,
+          timeoutMs,
+          voterId: nodeId,
+          voterDirectoryId: directoryId,
+          listeners: [...endpoints],
+        }),
+    });
   }
 
   async removeVoter(nodeId: number, directoryId: string): Promise<void> {
-    const answer = await this.#change(() =>
-      this.#cluster.ask("controller", REMOVE_RAFT_VOTER, {
-        clusterId: null,
-        voterId: nodeId,
-        voterDirectoryId: directoryId,
-      })
-    );
-    check(answer, `Cannot remove voter ${nodeId}`);
+    await this.#changeVoters({
+      what: `Cannot remove voter ${nodeId}`,
+      afterwards: ERRORS.VOTER_NOT_FOUND,
+      ask: () =>
+        this.#cluster.ask("controller", REMOVE_RAFT_VOTER, {
+          clusterId: null,
+          voterId: nodeId,
+          voterDirectoryId: directoryId,
+        }),
+    });
+  }
+
+  /** A change that wasn't committed in time may be by the next attempt. */
+  async #changeVoters({ what, afterwards, ask }: {
+    readonly what: string;
+    /** What is answered once the change is there. */
+    readonly afterwards: number;
+    readonly ask: () => Promise<
+      { readonly errorCode: number; readonly errorMessage: string | null }
+    >;
+  }): Promise<void> {
+    let mayBeDone = false;
+    await this.#change(async () => {
+      const answer = await ask();
+      if (mayBeDone && answer.errorCode === afterwards) return;
+      mayBeDone ||= answer.errorCode === ERRORS.REQUEST_TIMED_OUT;
+      check(answer, what);
+    });
   }
 
   async features(): Promise<FeatureDescription[]> {
