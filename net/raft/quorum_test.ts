@@ -108,7 +108,11 @@ interface Opened {
   readonly failures: unknown[];
 }
 
-function open(folder: string, log: RaftLog): Opened {
+function open(
+  folder: string,
+  log: RaftLog,
+  membership: Partial<QuorumMembership> = {},
+): Opened {
   const committed: number[] = [];
   const failures: unknown[] = [];
   const quorum = new Quorum({
@@ -117,6 +121,7 @@ function open(folder: string, log: RaftLog): Opened {
     log,
     nodeId: 1,
     ...ALONE,
+    ...membership,
     snapshots: { maxBytes: 50, intervalMs: 0 },
     onLeadership: () => {},
     onSnapshotLoaded: () => {},
@@ -204,4 +209,37 @@ Deno.test("a failed sync stops the quorum and commits nothing", () =>
       () => Promise.resolve().then(() => quorum.append(batch("b"))),
       KafkaError,
     );
+  }));
+
+Deno.test("a crash before the voters are in the log leaves the only voter what it was", () =>
+  inFolder(async (folder) => {
+    const log = new MemoryLog();
+    const plain = open(folder, log);
+    await plain.quorum.start();
+    plain.quorum.append(batch("kept"));
+    await plain.quorum.close();
+    const endpoints = [{ name: "CONTROLLER", host: "h", port: 1 }];
+    const among = {
+      endpoints,
+      voters: [],
+      directoryId: "AAAAAAAAAAAAAAAAAAAABA",
+      bootstrapServers: [{ host: "h", port: 1 }, { host: "i", port: 1 }],
+    };
+    for (const _ of [1, 2]) {
+      const { quorum } = open(folder, log, among);
+      const starting = quorum.start();
+      assertEquals(quorum.voters.map(({ id }) => id), [1]);
+      // Written, and not yet synced.
+      log.crash();
+      await starting.catch(() => {});
+    }
+    const { quorum } = open(folder, log, among);
+    await quorum.start();
+    assertEquals([quorum.isActive, quorum.kraftVersion], [true, 1]);
+    await quorum.close();
+    // From now on the log says it, whatever the config does.
+    const again = open(folder, log, { ...among, bootstrapServers: [] }).quorum;
+    await again.start();
+    assertEquals(again.voters[0]?.endpoints, endpoints);
+    assertEquals(replayed(open(folder, log, among).quorum), ["kept"]);
   }));
