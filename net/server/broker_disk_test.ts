@@ -324,7 +324,7 @@ Deno.test("metadata with a record that isn't known are refused, and nothing is w
   await (await start(folder.path)).stop();
   const id = { endOffset: 1, epoch: 1 };
   const metadata = `${folder.path}/__cluster_metadata-0`;
-  const parts = encodeSnapshot([Uint8Array.of(1, 18, 0)], { id, nowMs: 1 });
+  const parts = encodeSnapshot([Uint8Array.of(1, 99, 0)], { id, nowMs: 1 });
   const path = `${metadata}/${snapshotName(id)}`;
   for (const part of parts) Deno.writeFileSync(path, part, { append: true });
   const log = `${metadata}/00000000000000000000.log`;
@@ -332,7 +332,7 @@ Deno.test("metadata with a record that isn't known are refused, and nothing is w
   await assertRejects(
     () => start(folder.path),
     KafkaError,
-    "something newer wrote: Cannot decode metadata record: type 18 is not",
+    "something newer wrote: Cannot decode metadata record: type 99 is not",
   );
   assertEquals(Deno.readFileSync(log), before);
   Deno.removeSync(path);

@@ -79,20 +79,9 @@ export class MetadataLog {
 
   /** Takes in what is committed; nothing is written before `start()`. */
   constructor(options: MetadataLogOptions) {
-    const { env, folder, log, nodeId, snapshots, config } = options;
+    const { env, log, config } = options;
     this.#options = options;
-    this.#quorum = new Quorum({
-      ...options.membership,
-      env,
-      folder,
-      log,
-      nodeId,
-      snapshots,
-      onCommitted: (highWatermark) => this.#committed(highWatermark),
-      onLeadership: (leadership) => this.#onLeadership(leadership),
-      onSnapshotLoaded: () => this.#onSnapshotLoaded(),
-      onFailed: (error) => this.#failed(error),
-    });
+    this.#quorum = this.#open();
     this.#host = new CoordinatorHost({
       log: {
         get logEndOffset() {
@@ -113,6 +102,23 @@ export class MetadataLog {
       isBatchPerDecision: true,
     });
     this.#replay();
+  }
+
+  /** The quorum, which reads who votes. */
+  #open(): Quorum {
+    const { membership, ...options } = this.#options;
+    try {
+      return new Quorum({
+        ...membership,
+        ...options,
+        onCommitted: (highWatermark) => this.#committed(highWatermark),
+        onLeadership: (leadership) => this.#onLeadership(leadership),
+        onSnapshotLoaded: () => this.#onSnapshotLoaded(),
+        onFailed: (error) => this.#failed(error),
+      });
+    } catch (error) {
+      throw this.#unopened(error);
+    }
   }
 
   /** All that is committed; what a record that isn't known says can't be told. */
