@@ -46,9 +46,10 @@ interface Found {
 
 /** Runs `kf cluster health`. */
 export async function run({ flags, settings }: Call): Promise<void> {
+  const isStrict = flags.has("in-sync");
   const found = flags.has("wait")
-    ? await waitForHealth(settings)
-    : await askHealth(settings);
+    ? await waitForHealth(settings, isStrict)
+    : await askHealth(settings, isStrict);
   const { offline, ...numbers } = found.health;
   await printAnswer({
     json: found.health,
@@ -67,7 +68,8 @@ export async function run({ flags, settings }: Call): Promise<void> {
   for (const danger of dangersOf(found)) say(danger, settings);
   if (numbers.isReady) return;
   throw new Error(
-    `Cannot call the cluster ready: ${offline.length} of ${numbers.partitions} partitions have no leader`,
+    `Cannot call the cluster ready: ${offline.length} of ${numbers.partitions} partitions have no leader` +
+      (isStrict ? `, ${numbers.underReplicated} lack replicas in sync` : ""),
   );
 }
 
@@ -111,7 +113,10 @@ function counted(partitions: readonly PartitionInfo[]): string {
   return `${length} partition${length === 1 ? "" : "s"} (${names}${more})`;
 }
 
-async function askHealth(settings: Settings): Promise<Found> {
+async function askHealth(
+  settings: Settings,
+  isStrict: boolean,
+): Promise<Found> {
   return await withAdmin(settings, async (admin) => {
     const { nodes } = await admin.describeCluster();
     const listed = await admin.listTopics();
@@ -135,7 +140,8 @@ async function askHealth(settings: Settings): Promise<Found> {
       replicas.length === 1
     );
     const health = {
-      isReady: nodes.length > 0 && leaderless.length === 0,
+      isReady: nodes.length > 0 && leaderless.length === 0 &&
+        (!isStrict || underReplicated.length === 0),
       nodes: nodes.length,
       topics: topics.length,
       partitions: partitions.length,
@@ -185,12 +191,18 @@ async function minIsrOf(
   }));
 }
 
-async function waitForHealth(settings: Settings): Promise<Found> {
+async function waitForHealth(
+  settings: Settings,
+  isStrict: boolean,
+): Promise<Found> {
   const deadlineMs = monoMs() + (settings.timeoutMs ?? WAIT_MS);
   for (;;) {
     const leftMs = Math.max(1, Math.floor(deadlineMs - monoMs()));
     try {
-      const found = await askHealth({ ...settings, timeoutMs: leftMs });
+      const found = await askHealth(
+        { ...settings, timeoutMs: leftMs },
+        isStrict,
+      );
       if (found.health.isReady || monoMs() >= deadlineMs) return found;
     } catch (error) {
       if (monoMs() >= deadlineMs) throw error;

@@ -24,11 +24,19 @@ export const CLUSTER: readonly CommandSpec[] = [
     script: "kafka-topics.sh --describe --unavailable-partitions",
     flags: [
       { name: "wait", brief: "wait until it is ready, at most --timeout" },
+      {
+        name: "in-sync",
+        brief: "ready is only when every replica is in sync, too",
+      },
     ],
     examples: [
       {
         line: "kf cluster health --wait --timeout 10s",
         does: "for scripts that start a broker",
+      },
+      {
+        line: "kf cluster health --wait --in-sync --timeout 10m",
+        does: "before the next node is stopped",
       },
       {
         line: "kf cluster health",

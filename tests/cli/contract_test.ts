@@ -210,6 +210,16 @@ Deno.test("every example of a command is a line that it takes", () => {
   }
 });
 
+Deno.test("every line in docs/OPERATIONS.md is one that its command takes", () => {
+  const path = new URL("../../docs/OPERATIONS.md", import.meta.url);
+  const lines = Deno.readTextFileSync(path).split("\n")
+    .map((line) => line.trim().replace(/ +#.*/, ""))
+    .filter((line) => /^kf /.test(line))
+    .map((line) => line.replace(/ > .*/, ""));
+  assert(lines.length > 10);
+  for (const line of lines) parse(line);
+});
+
 /** The command that a line of an example runs; throws when it is none. */
 function parse(line: string): string {
   const words = line.match(/'[^']*'|\S+/g)!.map((word) =>

@@ -155,6 +155,11 @@ export abstract class ClusterNode {
     return undefined;
   }
 
+  /** Where its data are. */
+  get folder(): string {
+    return this.config["log.dirs"]!;
+  }
+
   /** What it told operators since it was made. */
   abstract readonly told: readonly string[];
   /** Resolves when it serves clients. */

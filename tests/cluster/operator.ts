@@ -27,7 +27,7 @@ export function ask(
 ) {
   const words = [...line.split(" "), "-b", addresses, "--format", "json"];
   // On a busy machine a broker that restarts may take longer than people wait.
-  return kf(["--timeout", "20s", ...words], { stdin });
+  return kf(["--timeout", "60s", ...words], { stdin });
 }
 
 /** The answer of a line that must work. */
