@@ -357,7 +357,9 @@ export class Member {
       case "removeVoter": {
         const type = message.type.slice(0, -"Voter".length);
         const voter = message.type === "removeVoter" ? message.voter : from.own;
-        const error = this.change({ type, voter } as VoterChange) ?? "NONE";
+        const error =
+          this.change({ type, voter, isReachable: true } as VoterChange) ??
+            "NONE";
         return reply({ ...this.raft.answer("NONE"), error });
       }
     }

@@ -24,7 +24,14 @@ import {
 export type VoterChange =
   | { readonly type: "add"; readonly voter: VoterNode }
   | { readonly type: "remove"; readonly voter: ReplicaKey }
-  | { readonly type: "update"; readonly voter: VoterNode };
+  | {
+    readonly type: "update";
+    readonly voter: VoterNode;
+    /** Whether it has an endpoint for the voters' listener. */
+    readonly isReachable: boolean;
+  };
+
+type VoterUpdate = Extract<VoterChange, { readonly type: "update" }>;
 
 /** Why a change is refused. */
 export interface ChangeRefusal {
@@ -67,7 +74,7 @@ export class VoterChanges {
   decide(change: VoterChange): GrantedChange | ChangeRefusal {
     const { quorum } = this.#view();
     const isStatic = quorum.kraftVersion === 0;
-    if (change.type === "update" && isStatic) return this.#tell(change.voter);
+    if (change.type === "update" && isStatic) return this.#tell(change);
     const early = this.#refusal(change.type);
     if (early !== undefined) return early;
     switch (change.type) {
@@ -76,7 +83,7 @@ export class VoterChanges {
       case "remove":
         return remove(change.voter, quorum);
       case "update":
-        return update(change.voter, quorum);
+        return update(change, quorum);
     }
   }
 
@@ -142,14 +149,8 @@ export class VoterChanges {
   ): GrantedChange | ChangeRefusal {
     const twice = duplicate(voter, this.#view().quorum);
     if (twice !== undefined) return twice;
-    const { min, max } = voter.kraftVersions;
-    if (kraftVersion < min || kraftVersion > max) {
-      return {
-        error: "INVALID_REQUEST",
-        message: `Cannot add voter ${voter.id}: it supports kraft.version ` +
-          `${min} to ${max}, not ${kraftVersion}`,
-      };
-    }
+    const unfit = unsupported(voter, kraftVersion);
+    if (unfit !== undefined) return unfit;
     if (!this.#view().isCaughtUp(voter)) {
       return {
         error: "REQUEST_TIMED_OUT",
@@ -161,10 +162,13 @@ export class VoterChanges {
   }
 
   /** Under kraft.version 0 it is only remembered. */
-  #tell(voter: VoterNode): GrantedChange | ChangeRefusal {
-    const { quorum: { voters }, highWatermark } = this.#view();
+  #tell(told: VoterUpdate): GrantedChange | ChangeRefusal {
+    const { quorum, highWatermark } = this.#view();
     if (highWatermark < 0) return notYet("its leader to commit something");
-    if (!voters.some(({ id }) => id === voter.id)) return unknown(voter);
+    const { voter } = told;
+    const unfit = unfitUpdate(told, quorum);
+    if (unfit !== undefined) return unfit;
+    if (!hasVoter(quorum.voters, voter)) return unknown(voter);
     this.#told.set(voter.id, voter);
     return { voters: undefined };
   }
@@ -184,20 +188,40 @@ function remove(
 }
 
 function update(
-  voter: VoterNode,
-  { voters, kraftVersion }: QuorumEntry,
+  told: VoterUpdate,
+  quorum: QuorumEntry,
 ): GrantedChange | ChangeRefusal {
-  const { min, max } = voter.kraftVersions;
-  if (kraftVersion < min || kraftVersion > max) {
-    return {
-      error: "INVALID_REQUEST",
-      message: `Cannot update voter ${voter.id}: it supports kraft.version ` +
-        `${min} to ${max}, not ${kraftVersion}`,
-    };
-  }
+  const { voter } = told;
+  const { voters } = quorum;
+  const unfit = unfitUpdate(told, quorum);
+  if (unfit !== undefined) return unfit;
   if (!hasVoter(voters, voter)) return unknown(voter);
   const isKnown = voters.some((known) => isSameNode(known, voter));
   return { voters: isKnown ? undefined : withVoter(voters, voter) };
+}
+
+function unfitUpdate(
+  { voter, isReachable }: VoterUpdate,
+  { kraftVersion }: QuorumEntry,
+): ChangeRefusal | undefined {
+  const unfit = unsupported(voter, kraftVersion);
+  if (unfit !== undefined || isReachable) return unfit;
+  return {
+    error: "INVALID_REQUEST",
+    message: `Voter ${voter.id} names no endpoint for the voters' listener`,
+  };
+}
+
+function unsupported(
+  { id, kraftVersions: { min, max } }: VoterNode,
+  kraftVersion: number,
+): ChangeRefusal | undefined {
+  if (min >= 0 && min <= kraftVersion && kraftVersion <= max) return undefined;
+  return {
+    error: "INVALID_REQUEST",
+    message: `Voter ${id} supports kraft.version ${min} to ${max}, ` +
+      `not ${kraftVersion}`,
+  };
 }
 
 function duplicate(

@@ -140,7 +140,9 @@ Deno.test("kraft.version is raised once each voter has told of itself", () => {
     "UNSUPPORTED_VERSION",
   );
   assertEquals(errorOf(raft.changes.upgrade(1)), "INVALID_UPDATE_VERSION");
-  const told = { type: "update", voter: nodeOf(3) } as const;
+  const told = { type: "update", voter: nodeOf(3), isReachable: true } as const;
+  const nowhere = { ...told, isReachable: false };
+  assertEquals(errorOf(raft.changes.decide(nowhere)), "INVALID_REQUEST");
   assertEquals(errorOf(raft.changes.decide(told)), "VOTER_NOT_FOUND");
   assertEquals(
     errorOf(raft.changes.decide({ ...told, voter: nodeOf(2) })),

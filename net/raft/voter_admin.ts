@@ -174,15 +174,10 @@ export class VoterAdmin {
     const early = this.#refusal(asked, epoch);
     if (early !== undefined) return early;
     if (this.#pending !== undefined) return BUSY;
-    if (!endpoints.some(({ name }) => name === listenerName)) {
-      return invalid(`name its endpoint for the listener ${listenerName}`);
-    }
-    const { min, max } = kraftVersions;
-    if (min < 0 || max < min) {
-      return invalid(`kraft.version ${min} to ${max} is no range`);
-    }
+    const isReachable = endpoints.some(({ name }) => name === listenerName);
     const voter = { id, directoryId, endpoints, kraftVersions };
-    const granted = raft.changes.decide({ type: "update", voter });
+    const granted = raft.changes
+      .decide({ type: "update", voter, isReachable });
     if ("error" in granted) return granted;
     if (granted.voters !== undefined) {
       this.#options.append([votersRecord(granted.voters)]);
