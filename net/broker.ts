@@ -8,11 +8,7 @@ import { resolveBrokerConfig } from "../core/config/resolve.ts";
 import { denoEnv, openFilesMax, processUsage } from "../core/env/deno_env.ts";
 import type { Trace, TraceLevel } from "../core/env/env.ts";
 import { Broker } from "./server/broker.ts";
-import {
-  join as joinCluster,
-  joinedBefore,
-  type Joining,
-} from "./server/joining.ts";
+import { joinedBefore, type Joining } from "./server/joined_note.ts";
 import { localNodes } from "./server/local_cluster.ts";
 import { dataPath } from "./server/node_folder.ts";
 import { denoTransport } from "./tcp/deno_tcp.ts";
@@ -165,8 +161,12 @@ async function configured(options: StartBrokerOptions): Promise<Configured> {
   const env = denoEnv();
   const given = new Map([...defaults, ...config]);
   const path = dataPath(resolveBrokerConfig(given));
-  const joining = at &&
-    await joinCluster({ env, transport: denoTransport(), at, given });
+  let joining: Joining | undefined;
+  if (at !== undefined) {
+    // What starts in a folder of its own needn't load it.
+    const { join } = await import("./server/joining.ts");
+    joining = await join({ env, transport: denoTransport(), at, given });
+  }
   const learned = joining?.learned ?? joinedBefore(env.disk, path);
   return {
     ...options,

@@ -50,7 +50,7 @@ import { Groups } from "./groups.ts";
 import type { LocalEnd } from "./handler.ts";
 import { clientHandlers, controllerHandlers } from "./handler_table.ts";
 import { Hosting } from "./hosting.ts";
-import { JOINED_FILE, type Joining, noteOf } from "./joining.ts";
+import { JOINED_FILE, type Joining, noteOf } from "./joined_note.ts";
 import {
   advertisedAddress,
   checkReachable,

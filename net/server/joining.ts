@@ -1,17 +1,16 @@
 /**
- * How a node joins a cluster that runs: what it learns from any node of it, the
- * id that it takes there, and the note that it keeps of that. Owns the checks
- * before the start, each with what to do; starts nothing itself.
+ * How a node joins a cluster that runs: what it learns from any node of it, and
+ * the id that it takes there. Owns the checks before the start, each with what
+ * to do; starts nothing itself.
  *
  * @module
  */
-import { type Uuid, uuidFromRandom } from "../../core/bytes/uuid.ts";
+import { uuidFromRandom } from "../../core/bytes/uuid.ts";
 import {
   type BrokerConfig,
   resolveBrokerConfig,
 } from "../../core/config/resolve.ts";
-import { parseProperties } from "../../core/config/properties.ts";
-import type { Disk, Env } from "../../core/env/env.ts";
+import type { Env } from "../../core/env/env.ts";
 import { errorName, KafkaError } from "../../core/errors.ts";
 import { readText } from "../../core/log/checkpoint.ts";
 import { parseMeta } from "../../core/log/folder_files.ts";
@@ -25,6 +24,7 @@ import { Link } from "../link/link.ts";
 import { type FoundQuorum, QuorumReader } from "../raft/quorum_reader.ts";
 import type { Address, Transport } from "../tcp/transport.ts";
 import { BROKER_REGISTRATION } from "../wire/62_broker_registration.ts";
+import type { Identity, Joining } from "./joined_note.ts";
 import { dataPath } from "./node_folder.ts";
 import {
   checkReachable,
@@ -32,9 +32,6 @@ import {
   listenersOf,
   registeredEndpoints,
 } from "./listener.ts";
-
-/** The note of what was learned, in the data folder. */
-export const JOINED_FILE = "joined.properties";
 
 /** How a node is to join. */
 export interface JoinOptions {
@@ -46,19 +43,6 @@ export interface JoinOptions {
   readonly given: ReadonlyMap<string, string>;
 }
 
-/** What a process is known by at the controllers before it has started. */
-export interface Identity {
-  readonly incarnationId: Uuid;
-  readonly directoryId: Uuid;
-}
-
-/** What was learned. */
-export interface Joining {
-  readonly learned: ReadonlyMap<string, string>;
-  /** Of a node whose id is new; another one was known before. */
-  readonly identity: Identity | undefined;
-}
-
 const CONNECT_TIMEOUT_MS = 5_000;
 const REQUEST_TIMEOUT_MS = 10_000;
 /** How long a quorum that elects is waited for. */
@@ -68,22 +52,6 @@ const ATTEMPTS = 100;
 
 function textOf({ host, port }: Address): string {
   return host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`;
-}
-
-/** What the folder's node learned when it joined; nothing if it didn't. */
-export function joinedBefore(
-  disk: Disk,
-  path: string,
-): ReadonlyMap<string, string> {
-  return parseProperties(readText(disk, `${path}/${JOINED_FILE}`) ?? "");
-}
-
-/** The note's text. */
-export function noteOf(learned: ReadonlyMap<string, string>): string {
-  const lines = Array.from(learned, ([name, value]) => `${name}=${value}\n`);
-  return `# What this node learned when it joined; a config that is given goes before it\n${
-    lines.join("")
-  }`;
 }
 
 /** Learns what a node needs to start as a broker of the cluster. */

@@ -6,17 +6,19 @@
  */
 import { assertEquals } from "@std/assert";
 import {
+  type Admin,
   createAdmin,
   createConsumer,
   createProducer,
   readQuorumMetadata,
 } from "../../net/client.ts";
 import { ERRORS } from "../../core/errors.ts";
+import { API_VERSIONS } from "../../net/wire/18_api_versions.ts";
 import { DESCRIBE_CLUSTER } from "../../net/wire/60_describe_cluster.ts";
 import { until } from "../fixtures.ts";
 import { latest } from "../raw_broker.ts";
 import { RawClient } from "../raw_client.ts";
-import { Cluster } from "./cluster.ts";
+import { Cluster, type ClusterNode } from "./cluster.ts";
 
 const ENCODER = new TextEncoder();
 const DECODER = new TextDecoder();
@@ -68,6 +70,33 @@ async function valuesOf(
   }
 }
 
+/** KIP-919: at its own listener a controller tells of controllers. */
+async function tellsOfControllers({ port: own }: ClusterNode): Promise<void> {
+  using client = await RawClient.connect(own);
+  const ask = (endpointType: number) =>
+    client.call(latest(DESCRIBE_CLUSTER), { endpointType });
+  const { controllerId, brokers } = await ask(2);
+  assertEquals(controllerId, 1);
+  const [{ brokerId, port }] = brokers as [typeof brokers[number]];
+  assertEquals([brokerId, port], [1, own]);
+  const { errorCode } = await ask(1);
+  assertEquals(errorCode, ERRORS.MISMATCHED_ENDPOINT_TYPE);
+}
+
+/** Most of the metadata is in a snapshot; whoever reads leaves no trace. */
+async function isReadFromAll(cluster: Cluster, admin: Admin): Promise<void> {
+  for (const { port } of cluster.nodes) {
+    const { tree } = await readQuorumMetadata({ host: "127.0.0.1", port });
+    const { topics, brokers, controllers } = tree as Record<string, object>;
+    const names = [topics, brokers, controllers].map((each) =>
+      Object.keys(each!).filter((name) => !name.startsWith("__")).join()
+    );
+    assertEquals(names, ["t", "2,3", "1"]);
+    const { observers } = await admin.describeMetadataQuorum();
+    assertEquals(observers.length, 2);
+  }
+}
+
 Deno.test("a controller of its own decides for brokers of their own, which serve on while it is away", async () => {
   await using cluster = await Cluster.start({
     nodes: 1,
@@ -88,29 +117,8 @@ Deno.test("a controller of its own decides for brokers of their own, which serve
   assertEquals(quorum.voters.map(({ nodeId }) => nodeId), [1]);
   assertEquals(quorum.observers.map(({ nodeId }) => nodeId).sort(), [2, 3]);
   await produce(topic, "a");
-  {
-    // KIP-919: at its own listener a controller tells of controllers.
-    using client = await RawClient.connect(cluster.node(1).port);
-    const ask = (endpointType: number) =>
-      client.call(latest(DESCRIBE_CLUSTER), { endpointType });
-    const { controllerId, brokers } = await ask(2);
-    assertEquals(controllerId, 1);
-    const [{ brokerId, port }] = brokers as [typeof brokers[number]];
-    assertEquals([brokerId, port], [1, cluster.node(1).port]);
-    const { errorCode } = await ask(1);
-    assertEquals(errorCode, ERRORS.MISMATCHED_ENDPOINT_TYPE);
-  }
-  for (const { port } of cluster.nodes) {
-    // Most of it is in a snapshot; whoever reads leaves no trace.
-    const { tree } = await readQuorumMetadata({ host: "127.0.0.1", port });
-    const { topics, brokers, controllers } = tree as Record<string, object>;
-    const names = [topics, brokers, controllers].map((each) =>
-      Object.keys(each!).filter((name) => !name.startsWith("__")).join()
-    );
-    assertEquals(names, ["t", "2,3", "1"]);
-    const { observers } = await admin.describeMetadataQuorum();
-    assertEquals(observers.length, 2);
-  }
+  await tellsOfControllers(cluster.node(1));
+  await isReadFromAll(cluster, admin);
 
   const [controller, second] = [cluster.node(1), cluster.node(2)];
   await controller.stop();
@@ -120,12 +128,25 @@ Deno.test("a controller of its own decides for brokers of their own, which serve
   // Who comes back has nobody to register with, and says so.
   await second.end();
   const starting = second.start();
-  await until(
-    "the broker tells what it waits for",
-    () => second.told.some((line) => line.includes("can't be reached")),
-  );
+  const tells = (times: number) =>
+    until("the broker tells what it waits for", () => {
+      const told = second.told.filter((each) =>
+        each.includes("can't be reached")
+      );
+      return told.length >= times;
+    });
+  await tells(1);
+  using early = await RawClient.connect(second.port);
+  let isAnswered = false;
+  const answer = early.call(latest(API_VERSIONS), {
+    clientSoftwareName: "raw",
+    clientSoftwareVersion: "1",
+  }).finally(() => isAnswered = true);
+  await tells(2);
+  assertEquals(isAnswered, false, "nobody is served before it is unfenced");
   await controller.start();
   await starting;
+  await answer;
   await produce(topic, "c");
   assertEquals(await valuesOf({ common, topic, count: 3 }), ["a", "b", "c"]);
   const [another] = await admin.createTopics([
