@@ -12,6 +12,7 @@ import type { AdminValues } from "../../core/config/client_keys.ts";
 import { clientConfig } from "../../core/config/resolve.ts";
 import { ERRORS, type KafkaError } from "../../core/errors.ts";
 import { partitionName, type TopicPartition } from "../../core/ids.ts";
+import { LinkError } from "../link/link_error.ts";
 import { CREATE_TOPICS } from "../wire/19_create_topics.ts";
 import { DELETE_TOPICS } from "../wire/20_delete_topics.ts";
 import { DELETE_RECORDS } from "../wire/21_delete_records.ts";
@@ -119,6 +120,8 @@ const DEFAULT_SOURCE = 5;
 export class Admin {
   readonly #values: AdminValues;
   readonly #cluster: Cluster;
+  /** Whoever was asked last can't be: others may lead by now. */
+  #hasLostNode = false;
   readonly #groups: AdminGroups;
   readonly #transactions: AdminTransactions;
   readonly #partitions: AdminPartitions;
@@ -636,10 +639,20 @@ export class Admin {
     return await this.#cluster.retrying(
       this.#values["default.api.timeout.ms"],
       async (remainingMs) => {
-        if (typeof target === "number" && this.#isUnknown(target)) {
+        if (this.#hasLostNode) {
+          await this.#cluster.refresh([
+            ...this.#cluster.metadata.topics.keys(),
+          ]);
+          this.#hasLostNode = false;
+        } else if (typeof target === "number" && this.#isUnknown(target)) {
           await this.#cluster.refresh([]);
         }
-        return await attempt(remainingMs);
+        try {
+          return await attempt(remainingMs);
+        } catch (error) {
+          this.#hasLostNode = error instanceof LinkError;
+          throw error;
+        }
       },
     );
   }

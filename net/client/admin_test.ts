@@ -27,11 +27,19 @@ const APIS: readonly Api[] = [
   DELETE_TOPICS,
 ];
 
-/** Answers a frame; `judge` says how the nth ListOffsets fares. */
+/** What the scripted broker says. */
+interface Script {
+  /** How the nth ListOffsets fares. */
+  readonly judge: () => ErrorName;
+  /** Who leads and is the controller; nothing listens where node 2 was. */
+  readonly leader: () => 1 | 2;
+}
+
+/** Answers a frame. */
 function answer(
   frame: Uint8Array,
   port: number,
-  judge: () => ErrorName,
+  { judge, leader }: Script,
 ): Uint8Array {
   const { apiKey, apiVersion: version, correlationId, bodyAt } =
     decodeRequestHeader(frame);
@@ -40,15 +48,17 @@ function answer(
     body: Input<Res>,
   ) => encodeResponse({ api, version, correlationId }, body);
   switch (apiKey) {
-    case METADATA.key:
+    case METADATA.key: {
+      const leaderId = leader();
       return reply(METADATA, {
-        brokers: [{ nodeId: 1, host: "localhost", port }],
-        controllerId: 1,
-        topics: [{
-          name: "t",
-          partitions: [{ partitionIndex: 0, leaderId: 1 }],
-        }],
+        brokers: [
+          { nodeId: 1, host: "localhost", port },
+          { nodeId: 2, host: "localhost", port: port + 1 },
+        ],
+        controllerId: leaderId,
+        topics: [{ name: "t", partitions: [{ partitionIndex: 0, leaderId }] }],
       });
+    }
     case LIST_OFFSETS.key:
       return reply(LIST_OFFSETS, {
         topics: [{
@@ -81,7 +91,13 @@ function answer(
 }
 
 /** An admin client and the broker it meets; both end with the scope. */
-function scripted(judge: () => ErrorName, timeoutMs = 5000) {
+function scripted(
+  judge: () => ErrorName,
+  { timeoutMs = 5000, leader = () => 1 }: {
+    readonly timeoutMs?: number;
+    readonly leader?: Script["leader"];
+  } = {},
+) {
   const transport = memoryTransport();
   const listener = transport.listen({ host: "localhost", port: 0 });
   const { port } = listener.address;
@@ -94,7 +110,7 @@ function scripted(judge: () => ErrorName, timeoutMs = 5000) {
         for (;;) {
           const frame = await frames.next();
           if (!frame) break;
-          await connection.writeAll(answer(frame, port, judge));
+          await connection.writeAll(answer(frame, port, { judge, leader }));
         }
       })().catch(() => {}).finally(() => connection.close());
     }
@@ -131,12 +147,26 @@ Deno.test("listOffsets() waits for a leader that the metadata name too early", a
 });
 
 Deno.test("listOffsets() gives what does not pass in time as an outcome", async () => {
-  await using bench = scripted(() => "NOT_LEADER_OR_FOLLOWER", 50);
+  await using bench = scripted(() => "NOT_LEADER_OR_FOLLOWER", {
+    timeoutMs: 50,
+  });
   const [listed] = await bench.admin.listOffsets(T0, "latest");
   assertEquals(listed?.error?.error, "NOT_LEADER_OR_FOLLOWER");
   await using denied = scripted(() => "TOPIC_AUTHORIZATION_FAILED");
   const [refused] = await denied.admin.listOffsets(T0, "latest");
   assertEquals(refused?.error?.error, "TOPIC_AUTHORIZATION_FAILED");
+});
+
+Deno.test("a leader and a controller that are gone are looked up anew", async () => {
+  const leaders: (1 | 2)[] = [2, 2, 1, 2, 1];
+  const leader = () => leaders.shift() ?? 1;
+  await using bench = scripted(() => "NONE", { leader });
+  const [listed] = await bench.admin.listOffsets(T0, "latest");
+  assertEquals([listed?.error, listed?.offset], [undefined, 7]);
+  await using other = scripted(() => "NONE", { leader });
+  const outcomes = await other.admin.deleteTopics(["t"]);
+  assertEquals(outcomes.map(({ name }) => name), ["t"]);
+  assertEquals(leaders, []);
 });
 
 Deno.test("deleteTopics() answers in the order asked", async () => {
