@@ -7,9 +7,10 @@
  */
 import { assert, assertEquals } from "@std/assert";
 import { createProducer } from "../../net/client.ts";
-import { until } from "../fixtures.ts";
+import { run, until } from "../fixtures.ts";
+import { kafkaTool } from "./apache_kafka.ts";
 import { equalLogs, storedRecords, storedValues } from "./replica_logs.ts";
-import type { Pair } from "./replica_suite.ts";
+import { type Pair, readCommitted } from "./replica_suite.ts";
 import {
   javaWriter,
   kcatWriter,
@@ -19,6 +20,8 @@ import {
 } from "./writers.ts";
 
 const ROUNDS = 2;
+/** As many as are under way for both kills. */
+const COPIED = 3000;
 
 /** Each of the pair is killed in turn under three producers that want all. */
 export async function killInTurn(
@@ -62,6 +65,51 @@ export async function killInTurn(
     const lost = acked.filter((value) => !stored.has(value));
     assertEquals(lost, [], `${name} lost records`);
   }
+}
+
+/**
+ * Java's exactly-once program copies a topic while each of the pair is killed:
+ * its groups' and its transactions' coordinators die, too.
+ */
+export async function copyThroughKills(
+  pair: Pair,
+  jars: string,
+): Promise<void> {
+  const [from, to] = [await pair.create("in"), await pair.create("out")];
+  const values = Array.from({ length: COPIED }, (_, i) => `${i}`);
+  await write(pair, from, { acks: "all", values });
+  const copying = run(
+    kafkaTool(jars, "TransactionalMessageCopier", [
+      ...["--input-topic", from, "--input-partition", "0"],
+      ...["--output-topic", to, "--broker-list", pair.cluster.addresses],
+      ...["--consumer-group", pair.topic("copiers"), "--group-mode"],
+      ...["--transactional-id", pair.topic("copier")],
+      ...["--transaction-size", "10", "--enable-random-aborts"],
+    ]),
+    { timeoutMs: 240_000 },
+  );
+  let isOver = false;
+  copying.then(() => isOver = true);
+  const at = { topic: to, partition: 0 };
+  const copied = async (count: number) => {
+    const [end] = await pair.admin.listOffsets([at], "latest");
+    const target = (end!.offset ?? 0) + count;
+    await until(`${target} are copied`, async () => {
+      const [now] = await pair.admin.listOffsets([at], "latest");
+      return isOver || (now!.offset ?? 0) >= target;
+    }, 60_000);
+  };
+  for (const id of [pair.leader, pair.follower]) {
+    await copied(100);
+    await pair.cluster.node(id).kill();
+    await copied(100);
+    await pair.cluster.node(id).start();
+    await pair.inSync(to);
+  }
+  const { code, stdout, stderr } = await copying;
+  assertEquals(code, 0, stdout.slice(-1000) + stderr.slice(-3000));
+  assertEquals(await readCommitted(pair, to, COPIED), values);
+  await equalLogs(pair.folders(to));
 }
 
 /** Each producer's records are in the order in which it sent them. */
@@ -130,7 +178,11 @@ async function write(
     acks,
     "enable.idempotence": false,
   });
-  // One at a time, so that there is a batch for each.
-  for (const value of values) await producer.send({ topic, value });
+  // Few go one at a time, so that there is a batch for each.
+  if (values.length < 10) {
+    for (const value of values) await producer.send({ topic, value });
+  } else {
+    await Promise.all(values.map((value) => producer.send({ topic, value })));
+  }
   await producer.close();
 }

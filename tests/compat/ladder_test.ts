@@ -8,7 +8,7 @@
 import { apacheKafkaJars } from "./apache_kafka.ts";
 import { clusterTool, clusterToolsSuite } from "./cluster_tools_suite.ts";
 import { groupsMove, transactionsMove } from "./coordinator_suite.ts";
-import { divergence, killInTurn } from "./failover_suite.ts";
+import { copyThroughKills, divergence, killInTurn } from "./failover_suite.ts";
 import { MixedCluster } from "./mixed_cluster.ts";
 import { assertDumps } from "./replica_logs.ts";
 import { Pair, replicaSuite } from "./replica_suite.ts";
@@ -114,6 +114,10 @@ Deno.test({
         await transactionsMove(pair, version);
       });
     }
+    await t.step("5: exactly once, whoever coordinates is killed", async () => {
+      await using other = new Pair(cluster, 2, 1);
+      await copyThroughKills(other, libs);
+    });
     await t.step("5: consumer groups, group.version 1", async () => {
       await raise(cluster, "group.version", 1);
       await groupsMove(pair, "consumer");
@@ -142,6 +146,7 @@ Deno.test({
         await t.step("transactions", () => transactionsMove(pair, 2));
         await t.step("kills", () => killInTurn(pair, libs));
         await t.step("divergence", () => divergence(pair));
+        await t.step("exactly once", () => copyThroughKills(pair, libs));
       });
     }
   },

@@ -160,7 +160,7 @@ async function transactions(pair: Pair): Promise<void> {
 }
 
 /** The committed values of partition 0. */
-async function readCommitted(
+export async function readCommitted(
   pair: Pair,
   topic: string,
   count: number,
