@@ -4,7 +4,7 @@
  *
  * @module
  */
-import type { Admin, TopicPartition } from "../net/client.ts";
+import type { Admin, PartitionOutcome, TopicPartition } from "../net/client.ts";
 import { withAdmin } from "./cluster.ts";
 import type { Call } from "./command.ts";
 import { confirm } from "./confirm.ts";
@@ -58,19 +58,15 @@ export async function carryOut(
     await printAnswer(answerOfPlan(due), { ...settings, format: "text" });
     if (!await confirm(call, question)) return say("nothing moved", settings);
   }
-  if (rate !== undefined) await throttle(admin, due, rate);
-  const refused = (await admin.alterPartitionReassignments(
-    due.map(({ topic, partition, to }) => ({ topic, partition, replicas: to })),
-  )).filter(({ error }) => error !== undefined);
+  const refused = (await begin(admin, due, rate))
+    .filter(({ error }) => error !== undefined);
   const isRefused = new Set(refused.map(partitionKey));
   const begun = due.filter((move) => !isRefused.has(partitionKey(move)));
   const outcomes = flags.has("no-wait")
     ? new Map<PlannedMove, Outcome>()
     : await followed(call, begun);
-  const isDone = [...outcomes.values()].every((each) => each !== "moving");
-  if (rate !== undefined && !flags.has("no-wait") && isDone) {
-    await withAdmin(settings, (fresh) => unthrottle(fresh, due));
-  } else if (rate !== undefined) say(STILL_THROTTLED, settings);
+  const isFree = rate === undefined ||
+    await freed(call, due, [...outcomes.values()]);
   await printAnswer(
     answerOf(
       moves.filter((move) => !isRefused.has(partitionKey(move))),
@@ -83,6 +79,47 @@ export async function carryOut(
     "move",
   );
   throwUnfinished([...outcomes.values()], settings);
+  if (!isFree) throw new ItemsFailed("it is still throttled");
+}
+
+/** Begins to move, throttled first where that is wished. */
+async function begin(
+  admin: Admin,
+  due: readonly PlannedMove[],
+  rate: number | undefined,
+): Promise<PartitionOutcome[]> {
+  if (rate !== undefined) await throttle(admin, due, rate);
+  try {
+    return await admin.alterPartitionReassignments(
+      due.map(({ topic, partition, to }) => ({
+        topic,
+        partition,
+        replicas: to,
+      })),
+    );
+  } catch (error) {
+    if (rate !== undefined) await unthrottle(admin, due).catch(() => {});
+    throw error;
+  }
+}
+
+/** Takes the throttle away once nothing moves; false when that failed. */
+async function freed(
+  { flags, settings }: Call,
+  due: readonly PlannedMove[],
+  outcomes: readonly Outcome[],
+): Promise<boolean> {
+  if (flags.has("no-wait") || outcomes.includes("moving")) {
+    say(STILL_THROTTLED, settings);
+    return true;
+  }
+  try {
+    await withAdmin(settings, (admin) => unthrottle(admin, due));
+    return true;
+  } catch (error) {
+    say(`${sentenceOf(error)}; kf reassign unthrottle tries again`, settings);
+    return false;
+  }
 }
 
 function answerOf(

@@ -118,6 +118,7 @@ Deno.test("a move to a broker that is away is listed, left alone at Ctrl-C, and 
   Deno.writeTextFileSync(`${folder.path}/moves.json`, moves);
   const [program, ...args] = kfCommand(
     ...["reassign", "apply", `${folder.path}/moves.json`, "-y", "-v"],
+    ...["--throttle", "1m"],
     ...["-b", cluster.addresses],
   );
   const interrupted = await run(
@@ -125,6 +126,8 @@ Deno.test("a move to a broker that is away is listed, left alone at Ctrl-C, and 
   );
   assertEquals(interrupted.code, 1);
   assertMatch(interrupted.stderr, /2 moves go on: kf reassign list shows them/);
+  assertMatch(interrupted.stderr, /throttled until: kf reassign unthrottle/);
+  assertEquals((await answer(cluster, "reassign unthrottle")).rows.length, 3);
   assertMatch(interrupted.stdout, /t +0 +1 +3 .*moving/);
   const back = JSON.stringify({
     partitions: [{ topic: "t", partition: 0, replicas: [1] }],
