@@ -8,6 +8,8 @@
  * @module
  */
 
+import { build, cpuSeconds, median, print } from "./measure.ts";
+
 const HERE = new URL(".", import.meta.url).pathname;
 const ROUNDS = 3;
 const CONNECTIONS = 4;
@@ -17,7 +19,6 @@ const BATCH_SIZES = [1024, 16384, 65536];
 const PRODUCE_BYTES = 400_000_000;
 const FETCH_BYTES = 1_000_000_000;
 const FETCH_SIZE = 1 << 20;
-const CLOCK_TICKS_PER_SECOND = 100;
 
 interface Sample {
   readonly bytesPerSecond: number;
@@ -30,17 +31,6 @@ interface Peer {
   readonly port: number;
   readonly pid: number;
   stop(): Promise<void>;
-}
-
-async function build(source: string, into: string): Promise<string> {
-  const binary = `${into}/${source.replace(".c", "")}`;
-  const { success } = await new Deno.Command("cc", {
-    args: ["-O2", "-msse4.2", "-o", binary, `${HERE}${source}`],
-    stdout: "inherit",
-    stderr: "inherit",
-  }).output();
-  if (!success) throw new Error(`Cannot build ${source}: cc failed`);
-  return binary;
 }
 
 async function firstLine(
@@ -114,13 +104,6 @@ async function startKf(folder: string): Promise<Peer> {
   };
 }
 
-/** User and system time of a process so far, in seconds. */
-function cpuSeconds(pid: number): number {
-  const fields = Deno.readTextFileSync(`/proc/${pid}/stat`).split(") ")[1]!
-    .split(" ");
-  return (Number(fields[11]) + Number(fields[12])) / CLOCK_TICKS_PER_SECOND;
-}
-
 interface Load {
   readonly binary: string;
   readonly verb: "produce" | "fetch";
@@ -160,10 +143,6 @@ async function run(load: Load, peer: Peer): Promise<Sample> {
   };
 }
 
-function median(values: number[]): number {
-  return values.sort((a, b) => a - b)[values.length >> 1]!;
-}
-
 function report(label: string, peer: string, samples: Sample[]): number {
   const mb = median(samples.map((sample) => sample.bytesPerSecond)) / 1e6;
   const records = median(samples.map((sample) => sample.recordsPerSecond));
@@ -174,10 +153,6 @@ function report(label: string, peer: string, samples: Sample[]): number {
     } records/s ${cpu.toFixed(2).padStart(6)} CPU-s/GB`,
   );
   return 1 / cpu;
-}
-
-function print(line: string): void {
-  Deno.stdout.writeSync(new TextEncoder().encode(line + "\n"));
 }
 
 /** Runs one load on both, in turn, and prints the ratio of MB per CPU-second. */

@@ -13,6 +13,7 @@ const POM = new URL("./pom.xml", import.meta.url).pathname;
 export const CLUSTER_ID = "AAAAAAAAAAAAAAAAAAAABA";
 const READY_MS_MAX = 90_000;
 const STOP_MS_MAX = 60_000;
+const SMALL_JVM = ["-Xmx400m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"];
 
 /** A running broker. */
 export interface ApacheKafka extends AsyncDisposable {
@@ -90,6 +91,8 @@ export async function startApacheKafka(
     readonly config?: Readonly<Record<string, string>>;
     /** Arguments of `format`: the release and levels of features. */
     readonly format?: readonly string[];
+    /** How Java runs it; by default small, and soon there. */
+    readonly jvm?: readonly string[];
   } = {},
 ): Promise<ApacheKafka> {
   const home = options.home ??
@@ -106,9 +109,7 @@ export async function startApacheKafka(
   await format(jars, [properties, ...options.format ?? []]);
   const child = new Deno.Command("java", {
     args: [
-      "-Xmx400m",
-      "-XX:+UseSerialGC",
-      "-XX:TieredStopAtLevel=1",
+      ...options.jvm ?? SMALL_JVM,
       "-cp",
       `${jars}/*`,
       "kafka.Kafka",

@@ -42,6 +42,8 @@ export interface MixedClusterOptions {
   readonly config?: Readonly<Record<string, string>>;
   /** Arguments of Kafka's `format`. */
   readonly format?: readonly string[];
+  /** How Java runs Kafka. */
+  readonly jvm?: readonly string[];
 }
 
 /** Nodes 1, 2, … that vote together. */
@@ -130,6 +132,8 @@ export interface MixedNode {
   readonly port: number;
   /** Where the quorum's members ask it. */
   readonly controllerPort: number;
+  /** The process, while it runs. */
+  readonly pid: number | undefined;
   /** The folder with its partitions' folders. */
   readonly data: string;
   /** Resolves when it serves clients. */
@@ -173,14 +177,14 @@ class KafkaNode extends ClusterNode implements MixedNode {
   readonly controllerPort: number;
   readonly data: string;
   readonly #options:
-    & Pick<MixedClusterOptions, "jars" | "format">
+    & Pick<MixedClusterOptions, "jars" | "format" | "jvm">
     & { readonly home: string };
   #running: ApacheKafka | undefined;
 
   constructor(
     options:
       & NodeOptions
-      & Pick<MixedClusterOptions, "jars" | "format">
+      & Pick<MixedClusterOptions, "jars" | "format" | "jvm">
       & { readonly home: string },
   ) {
     super(options.id, options.port, options.config);
@@ -190,7 +194,7 @@ class KafkaNode extends ClusterNode implements MixedNode {
   }
 
   override async start(): Promise<void> {
-    const { jars, home, format } = this.#options;
+    const { jars, home, format, jvm } = this.#options;
     this.#running = await startApacheKafka(jars, {
       home,
       port: this.port,
@@ -200,6 +204,7 @@ class KafkaNode extends ClusterNode implements MixedNode {
         "advertised.listeners": `PLAINTEXT://127.0.0.1:${this.port}`,
       },
       ...(format ? { format } : {}),
+      ...(jvm ? { jvm } : {}),
     });
   }
 
@@ -213,6 +218,10 @@ class KafkaNode extends ClusterNode implements MixedNode {
 
   override end(): Promise<void> {
     return this.#end("SIGKILL");
+  }
+
+  override get pid(): number | undefined {
+    return this.#running?.pid;
   }
 
   signal(signal: "SIGSTOP" | "SIGCONT"): void {

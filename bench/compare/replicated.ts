@@ -1,0 +1,273 @@
+/**
+ * Times three nodes of kf beside three of Apache Kafka in the same layout, on
+ * one machine: the same C load and the same client, factor 3, `acks=all`. Then
+ * how kf's failover and controller grow with partitions. Prints figures and
+ * ratios; asserts nothing. Needs `cc`, and for the comparison Java and the jars.
+ *
+ * `deno run -A bench/compare/replicated.ts [produce|growth]`; both without.
+ *
+ * @module
+ */
+import { createAdmin, createProducer } from "../../net/client.ts";
+import { apacheKafkaJars } from "../../tests/compat/apache_kafka.ts";
+import { MixedCluster } from "../../tests/compat/mixed_cluster.ts";
+import { until } from "../../tests/fixtures.ts";
+import { build, cpuSeconds, median, print } from "./measure.ts";
+
+const ROUNDS = 3;
+const CONNECTIONS = 4;
+const DEPTH = 8;
+const RECORD_BYTES = 1000;
+const BATCH_SIZES = [1024, 16384, 65536];
+const PRODUCE_BYTES = 60_000_000;
+const SMALL_BATCH_PRODUCE_BYTES = 15_000_000;
+const LATENCY_SENDS = 1500;
+const TOPIC = "bench";
+/** As an operator would run it, but for a heap that lets three fit. */
+const JVM = ["-Xms512m", "-Xmx512m", "-XX:+UseG1GC"];
+
+const CONFIG = {
+  "default.replication.factor": "3",
+  "min.insync.replicas": "2",
+  "offsets.topic.replication.factor": "3",
+  "transaction.state.log.replication.factor": "3",
+  "broker.heartbeat.interval.ms": "2000",
+  "broker.session.timeout.ms": "9000",
+  "replica.fetch.wait.max.ms": "500",
+  "controller.quorum.election.timeout.ms": "1000",
+  "log.segment.bytes": "1073741824",
+};
+
+type Kind = "kf" | "kafka";
+
+function start(
+  kind: Kind,
+  jars: string,
+  config: Readonly<Record<string, string>> = {},
+): Promise<MixedCluster> {
+  return MixedCluster.start({
+    jars,
+    nodes: [kind, kind, kind],
+    controller: kind,
+    config: { ...CONFIG, ...config },
+    jvm: JVM,
+  });
+}
+
+async function createTopic(
+  cluster: MixedCluster,
+  name: string,
+  partitions: number,
+): Promise<void> {
+  const admin = createAdmin({ "bootstrap.servers": cluster.addresses });
+  try {
+    const [created] = await admin.createTopics([
+      { name, partitions, replicationFactor: 3 },
+    ]);
+    if (created?.error) throw created.error;
+    await until(`${name} is in sync`, async () => {
+      const [found] = await admin.describeTopics([name]);
+      return found?.partitions.length === partitions &&
+        found.partitions.every(({ isr }) => isr.length === 3);
+    }, 180_000);
+  } finally {
+    await admin.close();
+  }
+}
+
+async function leaderOf(cluster: MixedCluster): Promise<number> {
+  const admin = createAdmin({ "bootstrap.servers": cluster.addresses });
+  const [found] = await admin.describeTopics([TOPIC]);
+  await admin.close();
+  return found!.partitions[0]!.leader;
+}
+
+/** CPU of all nodes so far. */
+function cpuOf({ nodes }: MixedCluster): number {
+  return nodes.reduce((sum, { pid }) => sum + cpuSeconds(pid!), 0);
+}
+
+interface Sample {
+  readonly mbPerSecond: number;
+  readonly cpuSecondsPerGb: number;
+}
+
+async function produce(
+  cluster: MixedCluster,
+  { binary, port, size }: { binary: string; port: number; size: number },
+): Promise<Sample> {
+  const before = cpuOf(cluster);
+  const bytes = size > 1024 ? PRODUCE_BYTES : SMALL_BATCH_PRODUCE_BYTES;
+  const { code, stdout } = await new Deno.Command(binary, {
+    args: ["produce", port, TOPIC, size, RECORD_BYTES]
+      .concat([CONNECTIONS, DEPTH, bytes]).map(String),
+    stderr: "inherit",
+  }).output();
+  if (code !== 0) throw new Error("Cannot produce: the load ended in an error");
+  const result = JSON.parse(new TextDecoder().decode(stdout));
+  return {
+    mbPerSecond: result.bytes / result.seconds / 1e6,
+    cpuSecondsPerGb: (cpuOf(cluster) - before) / result.bytes * 1e9,
+  };
+}
+
+/** Milliseconds of one record after the other, sorted. */
+async function latencies(cluster: MixedCluster): Promise<number[]> {
+  const producer = createProducer({
+    "bootstrap.servers": cluster.addresses,
+    "acks": "all",
+    "linger.ms": 0,
+  });
+  const value = new Uint8Array(RECORD_BYTES);
+  const times: number[] = [];
+  for (let i = 0; i < LATENCY_SENDS; i++) {
+    const began = performance.now();
+    await producer.send({ topic: TOPIC, partition: 0, value });
+    times.push(performance.now() - began);
+  }
+  await producer.close();
+  // The first ones find the way, and have a machine warm up.
+  return times.slice(times.length / 3).sort((a, b) => a - b);
+}
+
+/** What one kind of cluster does, by what is measured. */
+type Figures = Map<string, { readonly best: number; readonly cpu: number }>;
+
+async function measure(
+  kind: Kind,
+  { jars, binary }: { readonly jars: string; readonly binary: string },
+): Promise<Figures> {
+  await using cluster = await start(kind, jars);
+  await createTopic(cluster, TOPIC, 1);
+  const { port } = cluster.node(await leaderOf(cluster));
+  const figures: Figures = new Map();
+  for (const size of BATCH_SIZES) {
+    const samples: Sample[] = [];
+    // One more, which isn't counted, warms it up.
+    for (let round = 0; round <= ROUNDS; round++) {
+      samples.push(await produce(cluster, { binary, port, size }));
+    }
+    samples.shift();
+    const best = median(samples.map(({ mbPerSecond }) => mbPerSecond));
+    const cpu = median(samples.map(({ cpuSecondsPerGb }) => cpuSecondsPerGb));
+    figures.set(`produce ${size / 1024} KB`, { best, cpu });
+    const row = `produce ${size / 1024} KB`.padEnd(16);
+    print(
+      `${row} ${kind.padEnd(6)} ${best.toFixed(1).padStart(6)} MB/s ${
+        cpu.toFixed(1).padStart(6)
+      } CPU-s/GB in all three`,
+    );
+  }
+  const times = await latencies(cluster);
+  const p50 = times[times.length >> 1]!;
+  const p99 = times[Math.floor(times.length * 0.99)]!;
+  print(
+    `${"one at a time".padEnd(16)} ${kind.padEnd(6)} p50 ${
+      p50.toFixed(2)
+    } ms, p99 ${p99.toFixed(2)} ms`,
+  );
+  figures.set("one at a time", { best: 1 / p50, cpu: p99 });
+  return figures;
+}
+
+async function compare(jars: string, binary: string): Promise<void> {
+  const kf = await measure("kf", { jars, binary });
+  const kafka = await measure("kafka", { jars, binary });
+  for (const [name, own] of kf) {
+    const other = kafka.get(name)!;
+    const speed = (own.best / other.best).toFixed(2);
+    print(
+      name === "one at a time"
+        ? `${name}: kf / Kafka ${speed} of the speed at p50`
+        : `${name}: kf / Kafka ${speed} of the MB/s, ${
+          (other.cpu / own.cpu).toFixed(2)
+        } of the MB per CPU-second`,
+    );
+  }
+}
+
+const SIZES = [100, 1000, 5000];
+const SESSION_MS = 3000;
+const IDLE_MS = 10_000;
+/** So many partitions are written to at the time of a failure. */
+const PROBED = 30;
+
+function residentMb(pid: number): number {
+  const status = Deno.readTextFileSync(`/proc/${pid}/status`);
+  return Number(/VmRSS:\s+(\d+)/.exec(status)![1]) / 1024;
+}
+
+/** Until every probed partition takes records again, from the kill on. */
+async function failover(
+  cluster: MixedCluster,
+  { partitions, victim }: { partitions: number; victim: number },
+): Promise<number[]> {
+  const producer = createProducer({
+    "bootstrap.servers": cluster.addresses,
+    "acks": "all",
+    "linger.ms": 0,
+    "retry.backoff.ms": 20,
+    "request.timeout.ms": 3000,
+  });
+  const value = new Uint8Array(10);
+  const step = Math.max(1, Math.floor(partitions / PROBED));
+  const probed = Array.from({ length: PROBED }, (_, i) => i * step);
+  const sendAll = () =>
+    probed.map(async (partition) => {
+      const began = performance.now();
+      await producer.send({ topic: TOPIC, partition, value });
+      return performance.now() - began;
+    });
+  await Promise.all(sendAll());
+  await cluster.node(victim).kill();
+  const times = await Promise.all(sendAll());
+  await producer.close();
+  return times.sort((a, b) => a - b);
+}
+
+async function grow(partitions: number): Promise<void> {
+  await using cluster = await start("kf", "", {
+    "broker.session.timeout.ms": String(SESSION_MS),
+  });
+  const admin = createAdmin({ "bootstrap.servers": cluster.addresses });
+  const { leaderId } = await admin.describeMetadataQuorum();
+  await admin.close();
+  const { pid } = cluster.node(leaderId);
+  const began = performance.now();
+  await createTopic(cluster, TOPIC, partitions);
+  const madeMs = performance.now() - began;
+  const idleFrom = cpuSeconds(pid!);
+  await new Promise((resolve) => setTimeout(resolve, IDLE_MS));
+  const idle = (cpuSeconds(pid!) - idleFrom) / IDLE_MS * 1000;
+  const memory = residentMb(pid!);
+  const before = cpuSeconds(pid!);
+  const times = await failover(cluster, {
+    partitions,
+    victim: leaderId % 3 + 1,
+  });
+  const spent = cpuSeconds(pid!) - before;
+  print(
+    `${String(partitions).padStart(5)} partitions: made in ${
+      (madeMs / 1000).toFixed(1)
+    } s; controller idle ${(idle * 100).toFixed(1)} % CPU, ${
+      memory.toFixed(0)
+    } MB; a broker killed: last write after ${
+      (times.at(-1)! / 1000).toFixed(1)
+    } s (session ${SESSION_MS / 1000} s), controller ${
+      spent.toFixed(1)
+    } CPU-s meanwhile`,
+  );
+}
+
+const what = Deno.args[0];
+if (what !== "growth") {
+  const folder = Deno.makeTempDirSync({ prefix: "kf-bench-" });
+  try {
+    const found = await apacheKafkaJars();
+    if ("reason" in found) print(`skipped: ${found.reason}`);
+    else await compare(found.folder, await build("load.c", folder));
+  } finally {
+    Deno.removeSync(folder, { recursive: true });
+  }
+}
+if (what !== "produce") { for (const size of SIZES) await grow(size); }
