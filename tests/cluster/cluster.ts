@@ -30,11 +30,11 @@ export interface ClusterOptions {
   readonly config?: Readonly<Record<string, string>>;
   /** Whether each is a process of its own, which can be killed. */
   readonly asProcesses?: boolean;
-  /** Where a process runs, if it is not an ordinary one. */
+  /** Where and how each runs, if it is not like the others. */
   readonly site?: (id: number) => ProcessSite;
 }
 
-/** Where a node's process runs. */
+/** Where and how a node runs. */
 export interface ProcessSite {
   /** Default: 127.0.0.1. */
   readonly host?: string | undefined;
@@ -42,6 +42,8 @@ export interface ProcessSite {
   readonly data?: string | undefined;
   /** A program that runs the command behind its own arguments. */
   readonly under?: readonly string[] | undefined;
+  /** What this one is told besides what all are told. */
+  readonly config?: Readonly<Record<string, string>>;
 }
 
 /** Nodes 1, 2, …; those that vote come first. */
@@ -85,6 +87,7 @@ export class Cluster implements AsyncDisposable {
           : { "process.roles": "broker", "listeners": clients },
         ...QUICK,
         ...config,
+        ...site.config,
       }, site);
     });
     this.brokers = this.nodes.slice(brokers > 0 ? nodes : 0);
