@@ -188,9 +188,12 @@ export class BrokerLifecycle {
     }
     const error = errorName(answer.errorCode);
     if (FINAL.has(error)) {
+      const why = error === "UNSUPPORTED_VERSION"
+        ? "a feature of the cluster is at a level that this broker doesn't support: compare them by kf cluster features"
+        : error;
       throw new KafkaError(
         error,
-        `Cannot register broker ${brokerId} with the controller: ${error}`,
+        `Cannot register broker ${brokerId} with the controller: ${why}`,
       );
     }
     if (error === "DUPLICATE_BROKER_REGISTRATION") {

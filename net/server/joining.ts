@@ -14,7 +14,10 @@ import type { Env } from "../../core/env/env.ts";
 import { errorName, KafkaError } from "../../core/errors.ts";
 import { readText } from "../../core/log/checkpoint.ts";
 import { parseMeta } from "../../core/log/folder_files.ts";
-import { supportedFeatures } from "../../core/metadata/features.ts";
+import {
+  isSupported,
+  supportedFeatures,
+} from "../../core/metadata/features.ts";
 import type {
   BrokerEndpoint,
   MetadataImage,
@@ -73,6 +76,7 @@ export async function join(options: JoinOptions): Promise<Joining> {
     });
     const { image } = replay;
     const quorum = await reader.find();
+    checkFeatures(image);
     const kept = keptIn(options, config, quorum);
     await checkReplication(options, { config, image });
     const wanted = kept ?? given.get("node.id");
@@ -168,6 +172,20 @@ function keptIn(
   throw new Error(
     `data folder "${path}" belongs to cluster ${meta.clusterId}, not to ${clusterId}; name another folder with --data`,
   );
+}
+
+/** No controller registers a broker that can't take the cluster's levels. */
+function checkFeatures({ features }: MetadataImage): void {
+  for (const [name, level] of features) {
+    if (isSupported(name, level)) continue;
+    const own = supportedFeatures().find((each) => each.name === name);
+    const known = own === undefined
+      ? "knows no such feature"
+      : `supports ${own.minSupportedVersion} to ${own.maxSupportedVersion}`;
+    throw new Error(
+      `its ${name} is at level ${level}, and this broker ${known}. Lower it with kafka-features, where that can be done`,
+    );
+  }
 }
 
 /** Replicas go from broker to broker: the others must be within reach. */

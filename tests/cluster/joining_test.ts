@@ -33,6 +33,7 @@ function load(common: Record<string, string | number>) {
   const read: string[] = [];
   const errors: unknown[] = [];
   let isOver = false;
+  let isWritten = false;
   const writing = (async () => {
     for (let i = 0; !isOver; i++) {
       const value = String(i);
@@ -47,7 +48,7 @@ function load(common: Record<string, string | number>) {
     }
   })();
   const reading = (async () => {
-    while (!isOver || read.length < acked.length && errors.length === 0) {
+    while (!isWritten || read.length < acked.length && errors.length === 0) {
       try {
         for (const { records } of await consumer.poll(100)) {
           for (const { value } of records) read.push(DECODER.decode(value!));
@@ -65,6 +66,7 @@ function load(common: Record<string, string | number>) {
     async end() {
       isOver = true;
       await writing;
+      isWritten = true;
       await reading;
       await producer.close();
       await consumer.close();
@@ -87,7 +89,8 @@ async function replicasOf(admin: Admin, topic: string) {
 function newOnesLead(admin: Admin): Promise<unknown> {
   return until("the new ones lead", async () => {
     const partitions = await replicasOf(admin, TOPIC);
-    return partitions.every(({ leader }) => leader > 3);
+    return partitions.length === PARTITIONS &&
+      partitions.every(({ leader }) => leader > 3);
   });
 }
 
@@ -118,8 +121,11 @@ Deno.test("three brokers become six under load, and no error reaches who writes 
     await admin.createTopics([
       { name: "new", partitions: 12, replicationFactor: 3 },
     ]);
-    const holders = (await replicasOf(admin, "new"))
-      .flatMap(({ replicas }) => replicas);
+    const placed = await until("the new topic is known", async () => {
+      const partitions = await replicasOf(admin, "new");
+      return partitions.length === 12 ? partitions : undefined;
+    });
+    const holders = placed.flatMap(({ replicas }) => replicas);
     assertEquals([...new Set(holders)].sort(), [1, 2, 3, 4, 5, 6]);
 
     const moved = await admin.alterPartitionReassignments(MOVES);

@@ -36,16 +36,23 @@ const FEATURES = [
   "eligible.leader.replicas.version=1",
 ];
 
-/** Apache Kafka's controller alone, of 4.1 and with no feature on. */
-function startController(libs: string, port: number) {
+/** Levels of 4.1, and no feature on. */
+const OF_4_1 = [
+  "--release-version",
+  "4.1",
+  ...FEATURES.flatMap((level) => ["--feature", level.replace(/.$/, "0")]),
+];
+
+/** Apache Kafka's controller alone, formatted as is said. */
+function startController(
+  libs: string,
+  port: number,
+  format: readonly string[] = OF_4_1,
+) {
   const controller = `${host}:${port}`;
   return startApacheKafka(libs, {
     port,
-    format: [
-      "--release-version",
-      "4.1",
-      ...FEATURES.flatMap((level) => ["--feature", level.replace(/.$/, "0")]),
-    ],
+    format,
     config: {
       ...CONTROLLER,
       "listeners": `CONTROLLER://${controller}`,
@@ -219,5 +226,21 @@ Deno.test({
     const second = await start();
     await passThrough(broker, "c");
     await second.stop();
+  },
+});
+
+Deno.test({
+  name:
+    "a kf broker says which level of Apache Kafka's controller it can't take",
+  ignore: isMissing,
+  async fn() {
+    const { folder: libs } = jars as { folder: string };
+    using data = temporaryFolder();
+    const port = freePort();
+    await using _ = await startController(libs, port, []);
+    const join = ["broker", "--join", `${host}:${port}`, "--data", data.path];
+    const { code, stderr } = await kf([...join, "--listen", `${host}:0`]);
+    assertMatch(stderr, /its [a-z.]+ is at level \d+, and this broker/);
+    assertEquals(code, 1);
   },
 });
