@@ -40,7 +40,7 @@ const HARSH_KEPT = [
   500351,
 ];
 
-const FRESH = Number(Deno.env.get("KF_SIM_SEEDS") ?? 3);
+const FRESH = Number(Deno.env.get("KF_SIM_CLUSTER_SEEDS") ?? 3);
 
 Deno.test("seeds of several nodes run without an anomaly", async () => {
   const from = Date.now() % 1_000_000_000;

@@ -4,16 +4,18 @@
  *
  * @module
  */
+import { simulateQuorum } from "./quorum_world.ts";
 import { type Outcome, simulate } from "./simulation.ts";
 
-const USAGE =
-  `deno task sim [--seed N] [--seeds COUNT] [--from N] [--first] [--cluster [--plan N]] [--trace]
+const USAGE = `deno task sim [--seed N] [--seeds COUNT] [--from N] [--first]
+                 [--cluster [--plan N] | --quorum] [--trace]
 
   --seed N       run one seed
   --seeds COUNT  run that many, from --from on or from a number made of the time
   --first        stop at the first seed that fails
   --cluster      several nodes, not one
   --plan N       of a cluster: 1, where one machine only loses power, or 2
+  --quorum       only the metadata quorum of several nodes
   --trace        print every event of the run`;
 
 function numberOf(name: string): number | undefined {
@@ -25,16 +27,29 @@ function numberOf(name: string): number | undefined {
   Deno.exit(2);
 }
 
-function tell(outcome: Outcome, ms: number): void {
-  const { seed, anomalies, hash, events, virtualMs, sends } = outcome;
+type Told = Partial<Outcome> & Pick<Outcome, "seed" | "anomalies" | "hash">;
+
+/** A run of nothing but the quorum. */
+async function quorum(
+  seed: number,
+  onNote: ((line: string) => void) | undefined,
+): Promise<Told> {
+  const { defects, ...outcome } = await simulateQuorum(seed, onNote);
+  const anomalies = defects.map((what) => ({ name: "defect", what }));
+  return { seed, anomalies, ...outcome };
+}
+
+function tell(outcome: Told, ms: number): void {
+  const { seed, anomalies, hash, events, virtualMs = 0, ...counts } = outcome;
+  const { sends, acknowledged, reads } = counts;
+  const clients = sends === undefined
+    ? ""
+    : `, ${events} events, ${Math.round(virtualMs)} virtual ms, ` +
+      `${sends} sends, ${reads} reads`;
   console.log(
-    `seed ${seed}: ${
-      anomalies.length === 0 ? "ok" : "FAILED"
-    }, hash ${hash}, ${events} events, ` +
-      `${Math.round(virtualMs)} virtual ms, ${
-        Math.round(ms)
-      } ms, ${sends} sends, ` +
-      `${outcome.acknowledged} acknowledged, ${outcome.reads} reads`,
+    `seed ${seed}: ${anomalies.length === 0 ? "ok" : "FAILED"}, hash ${hash}, ${
+      Math.round(ms)
+    } ms, ${acknowledged} acknowledged${clients}`,
   );
   for (const { name, what } of anomalies) console.log(`  ${name}: ${what}`);
 }
@@ -50,11 +65,10 @@ async function main(): Promise<void> {
   const begin = performance.now();
   for (let seed = from; seed < from + count; seed++) {
     const beginMs = performance.now();
-    const outcome = await simulate(seed, {
-      isCluster,
-      plan,
-      onNote: isTraced ? (line) => console.log(line) : undefined,
-    });
+    const onNote = isTraced ? (line: string) => console.log(line) : undefined;
+    const outcome = Deno.args.includes("--quorum")
+      ? await quorum(seed, onNote)
+      : await simulate(seed, { isCluster, plan, onNote });
     if (outcome.anomalies.length > 0) failed.push(seed);
     if (outcome.anomalies.length > 0 || count === 1) {
       tell(outcome, performance.now() - beginMs);

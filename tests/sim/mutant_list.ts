@@ -10,6 +10,8 @@
 export interface Mutant {
   readonly name: string;
   readonly file: string;
+  /** The quorum alone finds it sooner. */
+  readonly isOfQuorum?: boolean;
   readonly edits: readonly (readonly [string, string])[];
 }
 

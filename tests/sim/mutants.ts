@@ -1,14 +1,21 @@
 /**
- * `deno task sim:mutants`: breaks a copy of the code in ways that matter, and
+ * `deno task sim:mutants [--cluster] [--seeds N] [NAME]`: breaks a copy of the code in ways that matter, and
  * tells which seed finds each. What no seed finds is a hole in the simulator.
  * It must never touch the code itself.
  *
  * @module
  */
 
+import { CLUSTER_MUTANTS } from "./cluster_mutant_list.ts";
 import { type Mutant, MUTANTS } from "./mutant_list.ts";
 
-const SEEDS = 500;
+const isCluster = Deno.args.includes("--cluster");
+const seedsAt = Deno.args.indexOf("--seeds");
+const SEEDS = seedsAt < 0
+  ? isCluster ? 1_000 : 500
+  : Number(Deno.args[seedsAt + 1]);
+const LIST = isCluster ? CLUSTER_MUTANTS : MUTANTS;
+const WIDTH = 68;
 const ROOT = new URL("../../", import.meta.url).pathname;
 const COPIED = ["core", "net", "tests", "deno.json", "deno.lock", "std.d.ts"];
 
@@ -32,7 +39,7 @@ function mutated({ file, edits }: Mutant): string {
 
 /** What the list has that the code doesn't: nothing is broken by it. */
 function misfits(): string[] {
-  return MUTANTS.flatMap(({ name, file, edits }) => {
+  return LIST.flatMap(({ name, file, edits }) => {
     const text = Deno.readTextFileSync(ROOT + file);
     return edits.filter(([from]) => !text.includes(from))
       .map(([from]) => `${name}: ${file} lacks ${from}`);
@@ -54,6 +61,7 @@ function hunt(mutant: Mutant, seeds: number): string | undefined {
         "--seeds",
         String(seeds),
         "--first",
+        ...mutant.isOfQuorum ? ["--quorum"] : isCluster ? ["--cluster"] : [],
       ],
       cwd: folder,
       stderr: "null",
@@ -73,14 +81,16 @@ if (unfit.length > 0) {
   console.error(`The code has changed:\n${unfit.join("\n")}`);
   Deno.exit(2);
 }
-const [wanted = ""] = Deno.args;
-const chosen = MUTANTS.filter(({ name }) => name.includes(wanted));
+const [wanted = ""] = Deno.args.filter((arg, at) =>
+  !arg.startsWith("--") && (seedsAt < 0 || at !== seedsAt + 1)
+);
+const chosen = LIST.filter(({ name }) => name.includes(wanted));
 let missed = 0;
-console.log(`${"mutant".padEnd(62)}  seed  what it found`);
+console.log(`${"mutant".padEnd(WIDTH)}  seed  what it found`);
 for (const mutant of chosen) {
   const found = hunt(mutant, SEEDS);
   if (found === undefined) missed++;
-  console.log(`${mutant.name.padEnd(62)}  ${found ?? `none of ${SEEDS}`}`);
+  console.log(`${mutant.name.padEnd(WIDTH)}  ${found ?? `none of ${SEEDS}`}`);
 }
 console.log(`${chosen.length - missed} of ${chosen.length} mutants were found`);
 if (missed > 0) Deno.exit(1);

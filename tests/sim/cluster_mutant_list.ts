@@ -1,0 +1,259 @@
+/**
+ * The ways in which `deno task sim:mutants --cluster` breaks the code of several
+ * nodes: the quorum, replication, the controller. Owns the list alone;
+ * `mutants.ts` holds it against the code.
+ *
+ * @module
+ */
+import type { Mutant } from "./mutant_list.ts";
+
+/** All of them. */
+export const CLUSTER_MUTANTS: readonly Mutant[] = [
+  {
+    name: "metadata of older epochs are committed by count",
+    file: "core/raft/raft.ts",
+    isOfQuorum: true,
+    edits: [["if (offset <= this.#epochStart) return;", ""]],
+  },
+  {
+    name: "metadata are committed when one voter has them",
+    file: "core/raft/replicas.ts",
+    isOfQuorum: true,
+    edits: [["offsets[offsets.length >> 1]", "offsets[0]"]],
+  },
+  {
+    name: "a vote is kept in memory only",
+    file: "core/raft/raft.ts",
+    isOfQuorum: true,
+    edits: [[
+      "return now.epoch === then.epoch && now.leaderId === then.leaderId &&\n      now.votedId === then.votedId;",
+      "return now.leaderId < 0 || now.leaderId === then.leaderId &&\n      now.epoch === then.epoch;",
+    ]],
+  },
+  {
+    name: "who led goes on in the same epoch after a restart",
+    file: "core/raft/raft.ts",
+    isOfQuorum: true,
+    edits: [[
+      '      this.#role = "resigned";\n      this.#startElectionTimer();\n    } else if (this.#leaderId >= 0) {',
+      "      this.#toLeader();\n    } else if (this.#leaderId >= 0) {",
+    ]],
+  },
+  {
+    name: "a voter votes for whose log is shorter",
+    file: "core/raft/raft.ts",
+    isOfQuorum: true,
+    edits: [[
+      "return lastEpoch > own || lastEpoch === own && endOffset >= this.#endOffset;",
+      "return lastEpoch >= own || endOffset >= 0;",
+    ]],
+  },
+  {
+    name: "a voter votes again in an epoch",
+    file: "core/raft/raft.ts",
+    isOfQuorum: true,
+    edits: [["if (this.#votedId >= 0) {", "if (this.#votedId === id) {"]],
+  },
+  {
+    name: "a voter fetches before it has synced",
+    file: "core/raft/raft.ts",
+    isOfQuorum: true,
+    edits: [
+      ["    if (this.#syncedOffset < this.#endOffset) return [];\n", ""],
+      [
+        "      this.#syncedOffset === this.#endOffset,\n",
+        "      this.#syncedOffset <= this.#endOffset,\n",
+      ],
+    ],
+  },
+  {
+    name: "a metadata snapshot ends within a batch",
+    file: "net/raft/quorum.ts",
+    isOfQuorum: true,
+    edits: [[
+      "const id = { endOffset, epoch: log.epochAt(endOffset - 1) };",
+      "endOffset--;\n    const id = { endOffset, epoch: log.epochAt(endOffset - 1) };",
+    ]],
+  },
+  {
+    name: "a fetched snapshot is taken for the image without what it lacks",
+    file: "net/server/metadata_log.ts",
+    edits: [["    this.image.replaceWith(committed);\n", ""]],
+  },
+  {
+    name: "a proposed shrink counts as shrunk",
+    file: "core/partition/in_sync_replicas.ts",
+    edits: [[
+      "ids.length > this.#committed.length ? ids : this.#committed",
+      "ids",
+    ]],
+  },
+  {
+    name: "a proposed expansion does not count",
+    file: "core/partition/in_sync_replicas.ts",
+    edits: [[
+      "ids.length > this.#committed.length ? ids : this.#committed",
+      "this.#committed",
+    ]],
+  },
+  {
+    name: "an ISR shrinks without the controller",
+    file: "core/partition/partition.ts",
+    edits: [[
+      "if (kept.length < committed.length) this.#propose(kept);",
+      "if (kept.length < committed.length) this.#inSync.commit(kept);",
+    ]],
+  },
+  {
+    name: "an epoch begins with its first append",
+    file: "core/partition/partition.ts",
+    edits: [["    log.assignEpoch(leaderEpoch);\n", ""], [
+      "      const { leaderEpoch } = this;\n      const appended",
+      "      const { leaderEpoch } = this;\n      this.log.assignEpoch(leaderEpoch);\n      const appended",
+    ]],
+  },
+  {
+    name: "a follower is cut at its high watermark",
+    file: "core/partition/partition.ts",
+    edits: [["const isCut = log.latestEpoch === -1 &&", "const isCut ="]],
+  },
+  {
+    name: "the high watermark falls to what a new leader tells",
+    file: "core/partition/partition.ts",
+    edits: [[
+      "const told = Math.max(this.#highWatermark, leaderHighWatermark);",
+      "const told = leaderHighWatermark;",
+    ]],
+  },
+  {
+    name: "a record is acknowledged before the ISR has it",
+    file: "core/partition/partition.ts",
+    edits: [[
+      "if (this.#state.replicas.length > 1) settled = this.#replicated(settled);",
+      "",
+    ]],
+  },
+  {
+    name: "records are committed below min.insync.replicas",
+    file: "core/partition/partition.ts",
+    edits: [[
+      "return this.#inSync.committed.length < this.minIsr;",
+      "return this.#inSync.committed.length < 1;",
+    ], [
+      "return this.#inSync.maximal.length < this.minIsr;",
+      "return this.#inSync.maximal.length < 1;",
+    ]],
+  },
+  {
+    name: "a replica joins the ISR before it has what the epoch began with",
+    file: "core/partition/partition.ts",
+    edits: [[
+      "offset >= this.#highWatermark && offset >= this.#epochStart &&",
+      "offset >= 0 &&",
+    ]],
+  },
+  {
+    name: "metadata of an older partition epoch are taken",
+    file: "core/partition/partition.ts",
+    edits: [[
+      'if (state.partitionEpoch < known.partitionEpoch) return "none";',
+      "",
+    ]],
+  },
+  {
+    name: "an answer of a former leader is taken",
+    file: "core/partition/partition.ts",
+    edits: [[
+      "return !this.#isLeader && leaderEpoch === this.#state.leaderEpoch &&",
+      "return !this.#isLeader && leaderEpoch >= 0 &&",
+    ]],
+  },
+  {
+    name: "a follower is not cut where the logs part",
+    file: "core/partition/follower.ts",
+    edits: [[
+      "log.truncateTo(sharedEnd(log, divergingEpoch));",
+      "log.truncateTo(Math.min(log.logEndOffset, divergingEpoch.endOffset));",
+    ]],
+  },
+  {
+    name: "a follower that owes a flush fetches on",
+    file: "core/partition/partition.ts",
+    edits: [[
+      "return !this.#isLeader && !isOffline && settledOffset < logEndOffset;",
+      "return !this.#isLeader && !isOffline && settledOffset < -logEndOffset;",
+    ]],
+  },
+  {
+    name: "a follower counts what its disk refused",
+    file: "core/partition/partition.ts",
+    edits: [[
+      "    this.log.writeStaged();\n    // Where the logs part",
+      "    // Where the logs part",
+    ]],
+  },
+  {
+    name: "an ISR with a stale broker epoch is accepted",
+    file: "core/metadata/alter_partition.ts",
+    edits: [[
+      "(member.brokerEpoch === -1 ||",
+      "(member.brokerEpoch >= -1 ||",
+    ]],
+  },
+  {
+    name: "a leader takes in a former incarnation of a follower",
+    file: "net/server/hosting.ts",
+    edits: [[
+      "(epoch === -1 || epoch === broker.epoch)",
+      "epoch >= -1",
+    ]],
+  },
+  {
+    name: "a broker that stopped uncleanly stays eligible",
+    file: "core/metadata/brokers.ts",
+    edits: [[
+      "before?.epoch === registration.previousBrokerEpoch",
+      "before !== undefined",
+    ]],
+  },
+  {
+    name: "a broker whose ISR is empty elects anybody",
+    file: "core/metadata/partition_change.ts",
+    edits: [[
+      "const pool = isr.length > 0 ? isr : elr;",
+      "const pool = isr.some(isAlive) ? isr : replicas;",
+    ]],
+  },
+  {
+    name: "a move ends before the new replicas are in sync",
+    file: "core/metadata/partition_change.ts",
+    edits: [[
+      "const isDone = isr.length > 0 && without(needed, isr).length === 0;",
+      "const isDone = isr.length > 0;",
+    ]],
+  },
+  {
+    name: "clients are accepted before the broker is unfenced",
+    file: "net/metadata/broker_lifecycle.ts",
+    edits: [[
+      "await this.#until(({ isFenced }) => isFenced === false && isServing());",
+      "await this.#until(() => isServing() || true);",
+    ]],
+  },
+  {
+    name: "a coordinator answers before its records are replicated",
+    file: "core/coordinator/host.ts",
+    edits: [[
+      "if (lastOffset === undefined || lastOffset >= this.#highWatermark) {",
+      "if (lastOffset === -2) {",
+    ]],
+  },
+  {
+    name: "two brokers get the same producer ids",
+    file: "core/metadata/producer_ids.ts",
+    edits: [[
+      "nextProducerId: firstProducerId + PRODUCER_ID_BLOCK,",
+      "nextProducerId: firstProducerId + 1,",
+    ]],
+  },
+];
