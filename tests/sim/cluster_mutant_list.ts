@@ -23,11 +23,11 @@ export const CLUSTER_MUTANTS: readonly Mutant[] = [
   },
   {
     name: "a vote is kept in memory only",
-    file: "core/raft/raft.ts",
+    file: "core/raft/voting.ts",
     isOfQuorum: true,
     edits: [[
-      "return now.epoch === then.epoch && now.leaderId === then.leaderId &&\n      now.votedId === then.votedId;",
-      "return now.leaderId < 0 || now.leaderId === then.leaderId &&\n      now.epoch === then.epoch;",
+      "a.votedId === b.votedId &&\n    votedOf(a).directoryId === votedOf(b).directoryId",
+      "a.epoch >= 0",
     ]],
   },
   {
@@ -35,24 +35,24 @@ export const CLUSTER_MUTANTS: readonly Mutant[] = [
     file: "core/raft/raft.ts",
     isOfQuorum: true,
     edits: [[
-      '      this.#role = "resigned";\n      this.#startElectionTimer();\n    } else if (this.#leaderId >= 0) {',
-      "      this.#toLeader();\n    } else if (this.#leaderId >= 0) {",
+      '      this.#role = "resigned";\n      this.#deadlineMs = this.#nowMs + this.#electionMs();\n',
+      "      this.#toLeader();\n",
     ]],
   },
   {
     name: "a voter votes for whose log is shorter",
-    file: "core/raft/raft.ts",
+    file: "core/raft/voting.ts",
     isOfQuorum: true,
     edits: [[
-      "return lastEpoch > own || lastEpoch === own && endOffset >= this.#endOffset;",
-      "return lastEpoch >= own || endOffset >= 0;",
+      "lastEpoch === log.lastEpoch && endOffset >= log.logEndOffset;",
+      "lastEpoch === log.lastEpoch;",
     ]],
   },
   {
     name: "a voter votes again in an epoch",
-    file: "core/raft/raft.ts",
+    file: "core/raft/voting.ts",
     isOfQuorum: true,
-    edits: [["if (this.#votedId >= 0) {", "if (this.#votedId === id) {"]],
+    edits: [["if (voted.id >= 0) {", "if (voted.id === id) {"]],
   },
   {
     name: "a voter fetches before it has synced",
@@ -150,22 +150,6 @@ export const CLUSTER_MUTANTS: readonly Mutant[] = [
     edits: [[
       "offset >= this.#highWatermark && offset >= this.#epochStart &&",
       "offset >= 0 &&",
-    ]],
-  },
-  {
-    name: "metadata of an older partition epoch are taken",
-    file: "core/partition/partition.ts",
-    edits: [[
-      'if (state.partitionEpoch < known.partitionEpoch) return "none";',
-      "",
-    ]],
-  },
-  {
-    name: "an answer of a former leader is taken",
-    file: "core/partition/partition.ts",
-    edits: [[
-      "return !this.#isLeader && leaderEpoch === this.#state.leaderEpoch &&",
-      "return !this.#isLeader && leaderEpoch >= 0 &&",
     ]],
   },
   {

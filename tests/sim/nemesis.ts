@@ -121,7 +121,7 @@ export class Nemesis {
     if (powerLoss === "first") return this.#die(this.#weak, "power lost");
     if (powerLoss === "any" || machine.isSpare) {
       this.#fall(machine, "power lost");
-    }
+    } else if (machine.isBarelySpare) machine.die("power lost");
   }
 
   /** Many die at once, or nearly so. */

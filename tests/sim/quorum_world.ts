@@ -8,7 +8,7 @@
  */
 import { type OpenMember, openMember } from "../quorum_members.ts";
 import type { Chance } from "./chance.ts";
-import { SimDisk } from "./disk.ts";
+import { HEALTHY, SimDisk } from "./disk.ts";
 import { type Death, isDeath, type SimProcess } from "./process.ts";
 import { World } from "./world.ts";
 
@@ -134,6 +134,8 @@ class QuorumRun {
   readonly #leaders = new Map<number, number>();
   /** What each committed offset held when somebody first knew it. */
   readonly #committed = new Map<number, string>();
+  /** How long syncs take before there is peace. */
+  readonly #syncMs: readonly [number, number];
   #sends = 0;
   #removals = 0;
 
@@ -141,6 +143,16 @@ class QuorumRun {
     this.#chance = world.chance.fork();
     const voters = this.#chance.pick([1, 3, 3, 3, 5]);
     const observers = this.#chance.below(2);
+    // Elections meet each other where answers take long.
+    world.network.latencyMs = this.#chance.pick<readonly [number, number]>([
+      [0.2, 5],
+      [20, 500],
+      [150, 1500],
+    ]);
+    this.#syncMs = this.#chance.pick<readonly [number, number]>([
+      [1, 20],
+      [100, 500],
+    ]);
     this.snapshotBytes = this.#chance.pick([300, 2000, 1e9]);
     this.#isDynamic = this.#chance.oneIn(2);
     this.#voters = Array.from({ length: voters }, (_, i) => ({
@@ -166,6 +178,7 @@ class QuorumRun {
   }
 
   async outcome(): Promise<QuorumOutcome> {
+    for (const { disk } of this.#machines) disk.faults.syncMs = this.#syncMs;
     for (const machine of this.#machines) machine.start();
     await this.world.pass(4000);
     for (let step = 0; step < 40; step++) {
@@ -222,7 +235,7 @@ class QuorumRun {
     const { network } = this.world;
     const machine = this.#chance.pick(this.#machines);
     const other = this.#chance.pick(this.#machines);
-    switch (this.#chance.below(this.#isDynamic ? 10 : 8)) {
+    switch (this.#chance.below(this.#isDynamic ? 11 : 9)) {
       case 0:
       case 1:
         return machine.die(this.#chance.pick(["killed", "power lost"]));
@@ -242,12 +255,18 @@ class QuorumRun {
         }
         return;
       case 7:
+        // What it had said, it may have forgotten, and be asked again.
+        machine.die(this.#chance.pick(["killed", "power lost"]));
+        return void this.world.scheduler.after(this.#chance.int(1, 300), () => {
+          if (!machine.isRunning) machine.start();
+        });
+      case 8:
         for (const each of [...network.connections]) {
           if (this.#chance.oneIn(3)) each.reset();
         }
         return;
-      case 8:
       case 9:
+      case 10:
         return this.#remove(machine);
     }
   }
@@ -297,7 +316,11 @@ class QuorumRun {
   async #settle(): Promise<void> {
     const { world } = this;
     world.network.heal();
-    for (const { disk } of this.#machines) disk.crashIn(0, "killed");
+    world.network.latencyMs = [0.2, 5];
+    for (const { disk } of this.#machines) {
+      disk.crashIn(0, "killed");
+      disk.faults = { ...HEALTHY };
+    }
     const isLevel = () => {
       for (const each of this.#machines) if (!each.isRunning) each.start();
       const members = this.#machines.map(({ member }) => member);

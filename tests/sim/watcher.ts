@@ -125,6 +125,31 @@ export class Watcher {
     return true;
   }
 
+  /** Whether each partition of broker `id` has another one of `others` in sync. */
+  hasOtherInSync(id: number, others: readonly number[]): boolean {
+    const image = this.#newest()?.metadata.image;
+    if (image === undefined) return false;
+    for (const { partitions } of image.topics.values()) {
+      for (const { replicas, isr } of partitions) {
+        if (!replicas.includes(id)) continue;
+        if (!isr.some((each) => others.includes(each))) return false;
+      }
+    }
+    return true;
+  }
+
+  /** Whether broker `id` is in sync wherever it is a replica, as is known. */
+  isInSync(id: number): boolean {
+    const image = this.#newest()?.metadata.image;
+    if (image === undefined) return false;
+    for (const { partitions } of image.topics.values()) {
+      for (const { replicas, isr } of partitions) {
+        if (replicas.includes(id) && !isr.includes(id)) return false;
+      }
+    }
+    return true;
+  }
+
   /** How many may have the record at `offset`: those that are down, too. */
   holders(
     { topic, partition: index }: TopicPartition,

@@ -151,6 +151,7 @@ export class Machine {
   readonly damagesMs = new Map<string, number>();
   /** Of its wall clock, beyond that of the others. */
   wallSkewMs = 0;
+  #isLacking = false;
   readonly nodeId: number;
   readonly #world: World;
   readonly #config: Readonly<Record<string, string>>;
@@ -184,6 +185,28 @@ export class Machine {
     return machines.every((each) =>
       each === this || each.isUp && each.disk.pendingDeath !== "power lost"
     ) && watcher.areAllInSync(this.nodeId);
+  }
+
+  /**
+   * Whether some other one in sync has all that it has, and will not die before
+   * this one is back, if nothing dies while it is away.
+   */
+  get isBarelySpare(): boolean {
+    const others = this.#world.machines.filter((each) => each !== this);
+    const sound = others.filter(({ isUp, disk }) =>
+      isUp && disk.pendingDeath === undefined
+    ).map(({ nodeId }) => nodeId);
+    return sound.length === others.length &&
+      !others.some((each) => each.#owesRecords) &&
+      this.#world.watcher.hasOtherInSync(this.nodeId, sound);
+  }
+
+  /** Whether it lost power, and was not seen to have all again since. */
+  get #owesRecords(): boolean {
+    if (this.#isLacking && this.isUp) {
+      this.#isLacking = !this.#world.watcher.isInSync(this.nodeId);
+    }
+    return this.#isLacking;
   }
 
   /** Starts a broker; it may die of it, or give up. */
@@ -271,6 +294,7 @@ export class Machine {
 
   #losePower(): void {
     this.#world.scheduler.note(`${this.host} has no power`);
+    this.#isLacking = true;
     this.disk.losePower();
     this.powerLossesMs.push(this.#world.scheduler.nowMs);
   }
