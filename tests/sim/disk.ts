@@ -63,6 +63,11 @@ export class SimDisk {
     return this.#crashIn > 0 ? this.#crash : undefined;
   }
 
+  /** Whether it fails what is asked of it, or did. */
+  get isFailing(): boolean {
+    return this.hasFailed || this.faults.isFull || this.faults.errorRate > 0;
+  }
+
   /** The machine lost power: the page cache is gone. */
   losePower(): void {
     this.root.losePower(this.chance);

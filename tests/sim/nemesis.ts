@@ -52,10 +52,12 @@ export class Nemesis {
     this.#every(plan.slowLinkMs, (machine) => this.#slow(machine));
     this.#every(plan.resetMs, () => this.#reset());
     this.#every(plan.fullDiskMs, ({ disk: { faults } }) => {
+      if (!this.#mayFail) return;
       faults.isFull = true;
       this.#later(1_500, () => faults.isFull = false);
     });
     this.#every(plan.diskErrorMs, ({ disk: { faults } }) => {
+      if (!this.#mayFail) return;
       faults.errorRate = this.#chance.pick([0.01, 0.1, 0.5]);
       this.#later(500, () => faults.errorRate = 0);
     });
@@ -92,9 +94,21 @@ export class Nemesis {
       const { disk } = machine;
       disk.faults = { ...HEALTHY };
       disk.crashIn(0, "killed");
-      // A log that a disk failed stays offline until a restart.
-      if (disk.hasFailed) machine.die("killed");
+      if (disk.hasFailed) this.#renew(machine);
     }
+  }
+
+  /** A log that a disk failed stays offline until a restart. */
+  #renew(machine: Machine): void {
+    if (!machine.disk.hasFailed) return;
+    if (this.#mayFail) machine.die("killed");
+    else this.#world.scheduler.after(100, () => this.#renew(machine));
+  }
+
+  /** Who ends uncleanly counts as one that lost its power: one at a time. */
+  get #mayFail(): boolean {
+    return this.#plan.powerLoss !== "spared" ||
+      this.#world.machines.every(({ isUp }) => isUp);
   }
 
   #every(meanMs: number, fault: (machine: Machine) => void): void {

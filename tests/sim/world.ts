@@ -194,7 +194,7 @@ export class Machine {
   get isBarelySpare(): boolean {
     const others = this.#world.machines.filter((each) => each !== this);
     const sound = others.filter(({ isUp, disk }) =>
-      isUp && disk.pendingDeath === undefined
+      isUp && disk.pendingDeath === undefined && !disk.isFailing
     ).map(({ nodeId }) => nodeId);
     return sound.length === others.length &&
       !others.some((each) => each.#owesRecords) &&
