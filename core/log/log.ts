@@ -54,7 +54,7 @@ import {
   SnapshotWriter,
 } from "./snapshots.ts";
 import { GATHER_BELOW_BYTES, Staging } from "./staging.ts";
-import { checkReplicated, cutSegments, removeSegments } from "./truncation.ts";
+import { checkReplicated, cutSegments, startOver } from "./truncation.ts";
 import type { AbortedTransaction } from "./txn_index.ts";
 
 /** The part of a topic's config that its logs obey. */
@@ -402,24 +402,29 @@ export class Log {
     this.#epochs.truncateFromEnd(offset);
   }
 
-  /** Drops every record; the next one gets `offset`. */
+  /**
+   * Drops every record; the next one gets `offset`. When the disk refuses it
+   * before anything is gone, the log is as it was.
+   */
   truncateFullyAndStartAt(offset: number): void {
     this.#checkUsable();
-    this.#staging.clear();
-    this.#reader.forget();
-    const gone = this.#segments.splice(0);
-    // The new one may have the name of one that goes.
-    const { disk } = this.#env;
-    const isLater = ({ baseOffset }: Segment) => baseOffset >= offset;
-    removeSegments(disk, this.folder, gone.filter(isLater));
-    this.#startSegment(offset);
-    removeSegments(disk, this.folder, gone.filter((each) => !isLater(each)));
-    this.#closeWhenSynced(gone);
-    this.#epochs.clear();
-    this.#producers.clear();
-    this.#logStartOffset = offset;
-    this.#snapshots.offset = offset;
-    this.#endAt(offset, () => this.#flusher.reset(offset));
+    const { folder } = this;
+    try {
+      const old = this.#segments;
+      const end = this.#logEndOffset;
+      const next = startOver(this.#env.disk, { folder, old, end, offset });
+      this.#closeWhenSynced(old.splice(0, old.length, next));
+      this.#epochs.clear();
+      this.#staging.clear();
+      this.#reader.forget();
+      this.#producers.clear();
+      this.#logStartOffset = offset;
+      this.#snapshots.offset = offset;
+      this.#endAt(offset, () => this.#flusher.reset(offset));
+    } catch (error) {
+      if (error instanceof KafkaError) throw error;
+      throw this.#takeOffline("truncate", error);
+    }
   }
 
   /** Deletes whole segments that are too old or too many. */
@@ -655,7 +660,12 @@ export class Log {
     if (this.#config.flushMessages !== Infinity) this.#syncActive();
     this.#active.freeze();
     this.#snapshots.write(this.#logEndOffset);
-    this.#startSegment(this.#logEndOffset);
+    const next = beginSegment(this.#env.disk, {
+      folder: this.folder,
+      baseOffset: this.#logEndOffset,
+      onStray: (error) => this.#takeOffline("roll", error),
+    });
+    this.#segments.push(next);
     this.#startFlush();
   }
 
@@ -666,16 +676,6 @@ export class Log {
     } catch (error) {
       throw this.#takeOffline("flush", error);
     }
-  }
-
-  #startSegment(baseOffset: number): void {
-    const { folder } = this;
-    const next = beginSegment(this.#env.disk, {
-      folder,
-      baseOffset,
-      onStray: (error) => this.#takeOffline("roll", error),
-    });
-    this.#segments.push(next);
   }
 
   /** Gathered batches reach the file at the end of this turn at the latest. */

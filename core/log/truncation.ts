@@ -9,6 +9,7 @@
 import type { Disk } from "../env/env.ts";
 import { KafkaError } from "../errors.ts";
 import type { BatchView } from "../record/batch.ts";
+import { beginSegment } from "./rolling.ts";
 import { Segment } from "./segment.ts";
 import { removeSnapshotsAfter, snapshotsIn } from "./snapshots.ts";
 
@@ -32,8 +33,40 @@ export function checkReplicated(
   );
 }
 
+/**
+ * Puts an empty segment at `offset` in the place of all of a log that ends at
+ * `end`; a crash leaves a part of the old one, or the new one. Throws a
+ * `KafkaError` when the disk refuses it before anything was done.
+ */
+export function startOver(
+  disk: Disk,
+  { folder, old, end, offset }: {
+    readonly folder: string;
+    readonly old: readonly Segment[];
+    readonly end: number;
+    readonly offset: number;
+  },
+): Segment {
+  // An empty segment ahead of its end is what a start takes out of a log.
+  const isAhead = offset > end;
+  if (!isAhead) removeSegments(disk, folder, old);
+  let isStray = false;
+  const onStray = () => isStray = true;
+  let next: Segment;
+  try {
+    next = beginSegment(disk, { folder, baseOffset: offset, onStray });
+  } catch (cause) {
+    if (!isAhead || isStray) throw cause;
+    const why = cause instanceof Error ? cause.message : String(cause);
+    const what = `Cannot begin "${folder}" anew at ${offset}: ${why}`;
+    throw new KafkaError("KAFKA_STORAGE_ERROR", what, { cause });
+  }
+  if (isAhead) removeSegments(disk, folder, old);
+  return next;
+}
+
 /** Deletes the files of `segments`, newest first, for good. */
-export function removeSegments(
+function removeSegments(
   disk: Disk,
   folder: string,
   segments: readonly Segment[],

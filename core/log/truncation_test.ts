@@ -90,6 +90,7 @@ function epochsIn(log: Log): number[] {
       upperOffset: Infinity,
       minOneBatch: true,
     });
+    assert(bytes.length > 0, `nothing at ${next} of ${log.logEndOffset}`);
     for (const batch of batchesOf(bytes)) {
       assertEquals(batch.baseOffset, next, "offsets have no gap");
       while (next < batch.nextOffset) {
@@ -149,6 +150,44 @@ Deno.test("a log that starts over where its last segment begins has a file", () 
   log.truncateFullyAndStartAt(2);
   append(log, 1);
   assertEquals(open(disk).log.logEndOffset, 4);
+});
+
+/** Starts over at `offset` while the disk fails at the `step`th step of it. */
+async function startOverFailing(offset: number, step: number) {
+  const disk = new CrashDisk();
+  const { log } = await begin(disk);
+  const error = new DiskError("Io", "bad disk");
+  disk.failure = { at: disk.steps + step, error };
+  try {
+    log.truncateFullyAndStartAt(offset);
+    return { disk, log, hasFailed: false };
+  } catch (error) {
+    assert(error instanceof KafkaError, `${error}`);
+    return { disk, log, hasFailed: true };
+  }
+}
+
+Deno.test("a log that can't start over is as it was, or offline, and whole after the next start", async () => {
+  for (const offset of [40, 24, 10, 0]) {
+    for (let step = 1; step < 200; step++) {
+      const { disk, log, hasFailed } = await startOverFailing(offset, step);
+      if (!hasFailed) break;
+      const what = `at ${offset}, step ${step}`;
+      assert(log.segments.length > 0, what);
+      if (!log.isOffline) {
+        assertEquals(epochsIn(log), Array(24).fill(1), what);
+        append(log, 1);
+        assertEquals(log.logEndOffset, 26, what);
+        log.truncateFullyAndStartAt(offset);
+        assertEquals(log.logEndOffset, offset, what);
+      }
+      const again = open(disk.copy()).log;
+      const { logStartOffset, logEndOffset } = again;
+      const isBegun = logStartOffset === offset && logEndOffset === offset;
+      if (!isBegun) assertEquals(epochsIn(again).length, logEndOffset, what);
+      append(again, 1);
+    }
+  }
 });
 
 Deno.test("a sync that was in flight at a cut tells nothing of what came after", async () => {
