@@ -140,6 +140,6 @@ export function clusterIdOf(
     "INVALID_CONFIG",
     isController
       ? `Cannot make a cluster up on one of several nodes that vote together: give them all the same ${key}`
-      : `Cannot make a cluster up on a node that is no controller: give it the ${key} of its controllers`,
+      : `Cannot make a cluster up on a node that is no controller: give it the ${key} of its controllers, or join them (kf broker --join)`,
   );
 }

@@ -12,6 +12,7 @@ import {
   createProducer,
 } from "../../net/client.ts";
 import { kf, temporaryFolder, until } from "../fixtures.ts";
+import { running } from "../raw_broker.ts";
 import { Cluster } from "./cluster.ts";
 
 const ENCODER = new TextEncoder();
@@ -161,6 +162,11 @@ Deno.test("a node that can't join says why, and leaves nothing behind", async ()
     assertEquals([...Deno.readDirSync(folder.path)], []);
   };
   await refused(/nothing listens there.*--join/, "--join", "127.0.0.1:1");
+  await using plain = await running({});
+  await refused(
+    /tells no address of theirs.*controller\.listener\.names/,
+    ...["--join", `127.0.0.1:${plain.port}`],
+  );
   await refused(/node id 1 is a controller's/, "--node-id", "1");
   await refused(
     /no listener OTHER for replication, only PLAINTEXT/,
