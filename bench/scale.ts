@@ -1,8 +1,9 @@
 /**
  * How a broker grows with what it holds: topics of four partitions, each with a
- * record, and groups that commit. Prints start-up, memory and the latency of
- * commits at a fixed rate for a quarter, half and all of the size, so that what
- * is not linear can be seen; asserts nothing. Linux only.
+ * record, and groups that commit. Prints what each phase takes, from the creation
+ * to the deletion of the topics, memory, and the latency of commits at a fixed
+ * rate, for a quarter, half and all of the size, so that what is not linear can be
+ * seen; asserts nothing, and gives up after some minutes. Linux only.
  *
  * `deno run -A bench/scale.ts [TOPICS] [GROUPS]`
  *
@@ -11,7 +12,7 @@
 import { createAdmin, createProducer } from "../net/client.ts";
 import { OFFSET_COMMIT } from "../net/wire/08_offset_commit.ts";
 import { OFFSET_FETCH } from "../net/wire/09_offset_fetch.ts";
-import { startBrokerProcess } from "../tests/fixtures.ts";
+import { type BrokerProcess, startBrokerProcess } from "../tests/fixtures.ts";
 import { RawClient } from "../tests/raw_client.ts";
 
 const TOPICS = Number(Deno.args[0] ?? 2000);
@@ -22,6 +23,11 @@ const COMMITS_PER_SECOND = 1000;
 const COMMIT_SECONDS = 10;
 const RETRIABLE = new Set([14, 15, 16]);
 const FIRST_RUN_ARGS = ["-X", "auto.create.topics.enable=false"];
+const TOPICS_PER_REQUEST = 100;
+/** Then it ends, whatever it has got. */
+const LIMIT_MS = 450_000;
+/** What the kernel counts a process's time in. */
+const TICKS_PER_SECOND = 100;
 
 interface Size {
   readonly topics: number;
@@ -65,10 +71,14 @@ async function fill(address: string, size: Size): Promise<Row> {
   const admin = createAdmin(config);
   const began = performance.now();
   const names = Array.from({ length: size.topics }, (_, i) => topicName(i));
-  for (let i = 0; i < names.length; i += 100) {
+  let slowestMs = 0;
+  for (let i = 0; i < names.length; i += TOPICS_PER_REQUEST) {
+    const asked = performance.now();
     await admin.createTopics(
-      names.slice(i, i + 100).map((name) => ({ name, partitions: PARTITIONS })),
+      names.slice(i, i + TOPICS_PER_REQUEST)
+        .map((name) => ({ name, partitions: PARTITIONS })),
     );
+    slowestMs = Math.max(slowestMs, performance.now() - asked);
   }
   const created = performance.now();
   // Whoever asks for a coordinator first makes the topic of the offsets.
@@ -84,6 +94,7 @@ async function fill(address: string, size: Size): Promise<Row> {
   await producer.close();
   return {
     "topics created, s": (created - began) / 1000,
+    [`slowest ${TOPICS_PER_REQUEST} of them, s`]: slowestMs / 1000,
     "partitions written, s": (performance.now() - created) / 1000,
   };
 }
@@ -134,13 +145,16 @@ async function commitAtRate(port: number, size: Size): Promise<Row> {
   };
 }
 
+interface Started {
+  readonly broker: BrokerProcess;
+  readonly seconds: number;
+  readonly cpuSeconds: number;
+}
+
 /** Starts on what is there; ready is when a group's offsets can be read. */
-async function restart(
-  data: string,
-  { size, signal }: { size: Size; signal: Deno.Signal },
-): Promise<[start: number, megabytes: number]> {
+async function restart(data: string, size: Size): Promise<Started> {
   const began = performance.now();
-  const broker = await startBrokerProcess({ data, args: FIRST_RUN_ARGS });
+  const broker = await start(data);
   using client = await RawClient.connect(broker.port);
   for (let group = 0; group < size.groups;) {
     const { groups } = await client.call(
@@ -156,9 +170,36 @@ async function restart(
     group += Math.max(1, Math.floor(size.groups / 50));
   }
   const seconds = (performance.now() - began) / 1000;
-  const megabytes = residentMegabytes(broker.pid);
-  await broker.end(signal);
-  return [seconds, megabytes];
+  return { broker, seconds, cpuSeconds: cpuSecondsOf(broker.pid) };
+}
+
+/** The broker that runs now, to be ended with this process. */
+let running: BrokerProcess | undefined;
+
+async function start(data: string): Promise<BrokerProcess> {
+  return running = await startBrokerProcess({ data, args: FIRST_RUN_ARGS });
+}
+
+async function end(signal: Deno.Signal): Promise<number> {
+  const began = performance.now();
+  await running?.end(signal);
+  running = undefined;
+  return (performance.now() - began) / 1000;
+}
+
+function cpuSecondsOf(pid: number): number {
+  const fields = Deno.readTextFileSync(`/proc/${pid}/stat`).split(" ");
+  return (Number(fields[13]) + Number(fields[14])) / TICKS_PER_SECOND;
+}
+
+async function deleteTopics(address: string, size: Size): Promise<number> {
+  const admin = createAdmin({ "bootstrap.servers": address });
+  const began = performance.now();
+  await admin.deleteTopics(
+    Array.from({ length: size.topics }, (_, i) => topicName(i)),
+  );
+  await admin.close();
+  return (performance.now() - began) / 1000;
 }
 
 function residentMegabytes(pid: number): number {
@@ -166,30 +207,37 @@ function residentMegabytes(pid: number): number {
   return Number(/VmRSS:\s+(\d+) kB/.exec(status)![1]) / 1024;
 }
 
+/** All phases; the kill comes while nothing was flushed by a stop yet. */
 async function measure(size: Size): Promise<Row> {
   const data = await Deno.makeTempDir({ prefix: "kf-scale-" });
   try {
-    const broker = await startBrokerProcess({ data, args: FIRST_RUN_ARGS });
+    const broker = await start(data);
     const filled = await fill(broker.address, size);
     const grouped = await firstCommits(broker.port, size);
     const rated = await commitAtRate(broker.port, size);
     const megabytes = residentMegabytes(broker.pid);
-    const stopping = performance.now();
-    await broker.end("SIGTERM");
-    const stopped = (performance.now() - stopping) / 1000;
-    const [clean, idle] = await restart(data, { size, signal: "SIGKILL" });
-    const [unclean] = await restart(data, { size, signal: "SIGTERM" });
+    await end("SIGKILL");
+    const killed = await restart(data, size);
+    const stopSeconds = await end("SIGTERM");
+    const clean = await restart(data, size);
+    const idle = residentMegabytes(clean.broker.pid);
+    const deleteSeconds = await deleteTopics(clean.broker.address, size);
     return {
       ...filled,
       ...grouped,
       ...rated,
       "memory after it, MB": megabytes,
-      "stop, s": stopped,
-      "start, s": clean,
-      "start after kill -9, s": unclean,
+      "start after kill -9, s": killed.seconds,
+      "its CPU seconds": killed.cpuSeconds,
+      "clean stop, s": stopSeconds,
+      "start after it, s": clean.seconds,
+      "CPU seconds of that": clean.cpuSeconds,
       "memory after start, MB": idle,
+      "topics deleted, s": deleteSeconds,
+      "stop after it, s": await end("SIGTERM"),
     };
   } finally {
+    await end("SIGKILL");
     await Deno.remove(data, { recursive: true });
   }
 }
@@ -203,7 +251,12 @@ const sizes = [4, 2, 1].map((part) => ({
   groups: Math.ceil(GROUPS / part),
 }));
 const rows: Row[] = [];
+const limit = setTimeout(() => {
+  print(`It takes too long: ${JSON.stringify(rows)}`);
+  end("SIGKILL").finally(() => Deno.exit(1));
+}, LIMIT_MS);
 for (const size of sizes) rows.push(await measure(size));
+clearTimeout(limit);
 const heads = sizes.map(({ topics, groups }) => `${topics}×4, ${groups}`);
 print(
   `${"topics × partitions, groups".padEnd(28)}${
