@@ -18,7 +18,7 @@ const SEED = Number(
   Deno.env.get("KF_SEED") ?? crypto.getRandomValues(new Uint32Array(1))[0],
 );
 const SESSION_MS = 3_000;
-const SHORT: readonly ClusterKindName[] = ["leader", "all"];
+const SHORT: readonly ClusterKindName[] = ["leader", "island"];
 
 for (const name of SHORT) {
   Deno.test(`clients of three nodes live through ${name}, and nothing that was promised is lost`, async () => {
