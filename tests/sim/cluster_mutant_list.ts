@@ -26,8 +26,8 @@ export const CLUSTER_MUTANTS: readonly Mutant[] = [
     file: "core/raft/voting.ts",
     isOfQuorum: true,
     edits: [[
-      "a.votedId === b.votedId &&\n    votedOf(a).directoryId === votedOf(b).directoryId",
-      "a.epoch >= 0",
+      "return a.epoch === b.epoch && a.leaderId === b.leaderId &&\n    a.votedId === b.votedId &&\n    votedOf(a).directoryId === votedOf(b).directoryId;",
+      "return a.leaderId < 0 || a.epoch === b.epoch && a.leaderId === b.leaderId;",
     ]],
   },
   {
