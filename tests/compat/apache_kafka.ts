@@ -77,23 +77,28 @@ export function kafkaTool(
   ];
 }
 
+/** How a broker is started. */
+interface ApacheKafkaOptions {
+  readonly home?: string;
+  /** Where it listens, for one that comes back; a free port without. */
+  readonly port?: number;
+  /** Over what all tests need. */
+  readonly config?: Readonly<Record<string, string>>;
+  /** Arguments of `format`: the release and levels of features. */
+  readonly format?: readonly string[];
+  /** How Java runs it; by default small, and soon there. */
+  readonly jvm?: readonly string[];
+  /** Ends it while it is still starting. */
+  readonly signal?: AbortSignal;
+}
+
 /**
  * Starts a broker: with an empty log that is removed at the end, or in a `home`
  * that stays, where it goes on with what is there.
  */
 export async function startApacheKafka(
   jars: string,
-  options: {
-    readonly home?: string;
-    /** Where it listens, for one that comes back; a free port without. */
-    readonly port?: number;
-    /** Over what all tests need. */
-    readonly config?: Readonly<Record<string, string>>;
-    /** Arguments of `format`: the release and levels of features. */
-    readonly format?: readonly string[];
-    /** How Java runs it; by default small, and soon there. */
-    readonly jvm?: readonly string[];
-  } = {},
+  options: ApacheKafkaOptions = {},
 ): Promise<ApacheKafka> {
   const home = options.home ??
     Deno.makeTempDirSync({ prefix: "kf-test-kafka-" });
@@ -120,7 +125,14 @@ export async function startApacheKafka(
     stderr: "null",
   }).spawn();
   let hasEnded = false;
-  child.status.then(() => hasEnded = true);
+  const ended = child.status.then(() => {
+    hasEnded = true;
+    throw new Error("Apache Kafka ended before it listened");
+  });
+  ended.catch(() => {});
+  options.signal?.addEventListener("abort", () => {
+    if (!hasEnded) child.kill("SIGKILL");
+  });
   const stop = async (signal: "SIGTERM" | "SIGKILL" = "SIGTERM") => {
     if (!hasEnded) child.kill(signal);
     hasEnded = true;
@@ -133,7 +145,12 @@ export async function startApacheKafka(
     if (options.home === undefined) Deno.removeSync(home, { recursive: true });
   };
   try {
-    await untilListening(port);
+    const giveUp = new AbortController();
+    const listening = untilListening(port, giveUp.signal);
+    await Promise.race([ended, listening]).finally(async () => {
+      giveUp.abort();
+      await listening.catch(() => {});
+    });
   } catch (error) {
     await dispose();
     throw error;
@@ -190,7 +207,10 @@ export function freePort(): number {
 }
 
 /** Resolves when something listens on `port`. */
-export async function untilListening(port: number): Promise<void> {
+export async function untilListening(
+  port: number,
+  signal?: AbortSignal,
+): Promise<void> {
   const deadlineMs = Date.now() + READY_MS_MAX;
   for (;;) {
     try {
@@ -198,7 +218,7 @@ export async function untilListening(port: number): Promise<void> {
       connection.close();
       return;
     } catch (error) {
-      if (Date.now() > deadlineMs) throw error;
+      if (Date.now() > deadlineMs || signal?.aborted) throw error;
       await new Promise((resolve) => setTimeout(resolve, 100));
     }
   }

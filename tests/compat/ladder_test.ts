@@ -5,9 +5,11 @@
  *
  * @module
  */
+import { assertRejects } from "@std/assert";
 import { apacheKafkaJars } from "./apache_kafka.ts";
 import { clusterTool, clusterToolsSuite } from "./cluster_tools_suite.ts";
 import { groupsMove, transactionsMove } from "./coordinator_suite.ts";
+import { eligible } from "./eligible_suite.ts";
 import { copyThroughKills, divergence, killInTurn } from "./failover_suite.ts";
 import { MixedCluster } from "./mixed_cluster.ts";
 import { assertDumps } from "./replica_logs.ts";
@@ -124,7 +126,13 @@ Deno.test({
     });
     await t.step("eligible.leader.replicas.version 1", async () => {
       await raise(cluster, "eligible.leader.replicas.version", 1);
+      await eligible(pair);
       await divergence(pair);
+    });
+    await t.step("metadata.version 29", async () => {
+      await raise(cluster, "metadata.version", 29);
+      await using other = new Pair(cluster, 2, 1);
+      await eligible(other);
     });
   },
 });
@@ -146,8 +154,30 @@ Deno.test({
         await t.step("transactions", () => transactionsMove(pair, 2));
         await t.step("kills", () => killInTurn(pair, libs));
         await t.step("divergence", () => divergence(pair));
+        await t.step("eligible leaders", () => eligible(pair));
         await t.step("exactly once", () => copyThroughKills(pair, libs));
       });
     }
+  },
+});
+
+Deno.test({
+  name:
+    "a kf broker says why it can't join an Apache Kafka formatted at its own newest release",
+  ignore: isMissing,
+  async fn() {
+    const config = { "controller.quorum.election.timeout.ms": "1000" };
+    await assertRejects(
+      async () => {
+        await using _ = await MixedCluster.start({
+          jars: libs,
+          nodes: NODES,
+          controller: "kafka",
+          config,
+        });
+      },
+      Error,
+      "a feature of the cluster is at a level that this broker doesn't support",
+    );
   },
 });

@@ -180,6 +180,8 @@ class KafkaNode extends ClusterNode implements MixedNode {
     & Pick<MixedClusterOptions, "jars" | "format" | "jvm">
     & { readonly home: string };
   #running: ApacheKafka | undefined;
+  #starting: Promise<ApacheKafka> | undefined;
+  #aborting = new AbortController();
 
   constructor(
     options:
@@ -195,7 +197,8 @@ class KafkaNode extends ClusterNode implements MixedNode {
 
   override async start(): Promise<void> {
     const { jars, home, format, jvm } = this.#options;
-    this.#running = await startApacheKafka(jars, {
+    this.#aborting = new AbortController();
+    this.#starting = startApacheKafka(jars, {
       home,
       port: this.port,
       config: {
@@ -205,7 +208,9 @@ class KafkaNode extends ClusterNode implements MixedNode {
       },
       ...(format ? { format } : {}),
       ...(jvm ? { jvm } : {}),
+      signal: this.#aborting.signal,
     });
+    this.#running = await this.#starting;
   }
 
   override stop(): Promise<void> {
@@ -216,8 +221,10 @@ class KafkaNode extends ClusterNode implements MixedNode {
     return this.#end("SIGKILL");
   }
 
-  override end(): Promise<void> {
-    return this.#end("SIGKILL");
+  override async end(): Promise<void> {
+    this.#aborting.abort();
+    await this.#starting?.catch(() => {});
+    await this.#end("SIGKILL");
   }
 
   override get pid(): number | undefined {
