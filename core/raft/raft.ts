@@ -109,7 +109,8 @@ export class Raft {
   #deadlineMs = Infinity;
   readonly #ballot = new Ballot();
   #grantingVoters: readonly number[] = [];
-  #hasFetched = false;
+  /** When the leader that it follows answered last. */
+  #fetchedMs = -Infinity;
   #isLeaving = false;
   #successors: readonly number[] = [];
   #snapshot: { readonly id: SnapshotId; position: number } | undefined;
@@ -127,8 +128,7 @@ export class Raft {
     this.#own = own;
     this.#replicas = new Replicas({ own, fetchMs });
     this.#requests = new Requests(options);
-    const { isJoining } = options;
-    this.#joining = new Joining({ own, isJoining, fetchMs });
+    this.#joining = new Joining({ ...options, fetchMs });
     this.changes = new VoterChanges(own, () => ({
       quorum: log.quorum,
       highWatermark: this.#leaderHighWatermark,
@@ -337,12 +337,13 @@ export class Raft {
     if (epoch < this.#epoch) return refuse("FENCED_LEADER_EPOCH");
     if (epoch > this.#epoch) this.#toUnattached(epoch);
     if (!this.#isMeant(voter)) return refuse("INVALID_VOTER_KEY");
+    const { log, timeouts } = this.#options;
     const isGranted = grants(request, {
       role: this.#role,
       leaderId: this.#leaderId,
-      hasFetched: this.#hasFetched,
+      hasLeader: this.#nowMs - this.#fetchedMs < timeouts.fetchMs,
       voted: this.#voted,
-      log: this.#options.log,
+      log,
     });
     if (isGranted && !isPreVote && this.#voted.id < 0) {
       this.#voted = candidate;
@@ -441,8 +442,7 @@ export class Raft {
     this.#requests.answered(message.to);
     const { error, leaderId, epoch } = answer;
     if (epoch >= this.#epoch) this.#learn(leaderId, epoch);
-    const isTold = error === "NONE" && message.epoch === this.#epoch;
-    if (isTold) this.#joining.told();
+    if (error === "NONE" && epoch === this.#epoch) this.#joining.told();
   }
 
   /** What to do with a fetch's answer; then the next fetch may go. */
@@ -554,9 +554,10 @@ export class Raft {
   #isServed(message: RaftMessage, answer: QuorumAnswer): boolean {
     const isServed = this.#heed(message, answer) &&
       this.#role === "follower" && message.epoch === this.#epoch;
-    this.#hasFetched ||= isServed;
-    if (isServed) this.#startFetchTimer();
-    else this.#requests.failed(message.to, this.#nowMs);
+    if (isServed) {
+      this.#fetchedMs = this.#nowMs;
+      this.#startFetchTimer();
+    } else this.#requests.failed(message.to, this.#nowMs);
     return isServed;
   }
 
@@ -635,7 +636,7 @@ export class Raft {
   #toFollower(epoch: number, leaderId: number): void {
     this.#enterEpoch(epoch, leaderId);
     this.#enter("follower");
-    this.#hasFetched = false;
+    this.#fetchedMs = -Infinity;
     this.#joining.begin(this.#nowMs);
     this.#startFetchTimer();
   }
@@ -650,9 +651,8 @@ export class Raft {
 
   #endPreVote(): void {
     const { canReach } = this.#options;
-    const leaderId = this.#leaderId;
-    if (leaderId >= 0 && canReach(leaderId)) {
-      this.#toFollower(this.#epoch, leaderId);
+    if (this.#leaderId >= 0 && canReach(this.#leaderId)) {
+      this.#toFollower(this.#epoch, this.#leaderId);
     } else this.#toUnattached(this.#epoch);
   }
 

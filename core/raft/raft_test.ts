@@ -503,3 +503,21 @@ Deno.test("a leader that was asked as a bootstrap server, too, is heard once", (
   append({ raft, log }, 1);
   assertEquals(raft.fetchAnswered(late, served), { type: "nothing" });
 });
+
+Deno.test("an observer whose leader fell silent grants pre-votes again: it may vote by now", () => {
+  const made = make({ voters: [2, 3] });
+  const { raft } = made;
+  raft.beginQuorumEpoch({ leaderId: 2, epoch: 5, voter: undefined });
+  persist(raft);
+  const fetch = raft.takeMessages()[0] as RaftMessageOf<"fetch">;
+  raft.fetchAnswered(fetch, {
+    error: "NONE",
+    leaderId: 2,
+    epoch: 5,
+    highWatermark: 0,
+  });
+  const preVote = () => raft.vote(asked(5, { isPreVote: true, id: 3 }));
+  assertEquals(preVote().isGranted, false);
+  raft.tick(TIMEOUTS.fetchMs);
+  assertEquals([raft.role, preVote().isGranted], ["follower", true]);
+});

@@ -31,8 +31,8 @@ export function isSameElection(a: ElectionState, b: ElectionState): boolean {
 export interface VoterState {
   readonly role: RaftRole;
   readonly leaderId: number;
-  /** Whether its leader has answered it. */
-  readonly hasFetched: boolean;
+  /** Whether its leader answered it not long ago: who doesn't vote has no timer. */
+  readonly hasLeader: boolean;
   /** Whom it voted for in this epoch; id −1: nobody. */
   readonly voted: ReplicaKey;
   readonly log: Pick<ReplicaLog, "logEndOffset" | "lastEpoch">;
@@ -47,9 +47,9 @@ export function isSane(request: VoteRequest): boolean {
 
 /** Whether the vote, or with a pre-vote the promise of one, is given. */
 export function grants(request: VoteRequest, state: VoterState): boolean {
-  const { role, leaderId, hasFetched, voted, log } = state;
+  const { role, leaderId, hasLeader, voted, log } = state;
   if (request.isPreVote) {
-    const isContent = role === "leader" || role === "follower" && hasFetched;
+    const isContent = role === "leader" || role === "follower" && hasLeader;
     return !isContent && isUpToDate(request, log);
   }
   if (role !== "unattached" && role !== "prospective") return false;
