@@ -166,10 +166,13 @@ export async function runClusterCampaign(
   };
   const names = Object.keys(CLUSTER_KINDS)
     .filter((name) => name === (options.kind ?? name)) as ClusterKindName[];
+  const skipped = new Set<ClusterKindName>();
   while (progress.activeMs < minutes * 60_000 && !signal.aborted) {
+    if (skipped.size === names.length) break;
     const beganMs = Date.now();
     const round = progress.rounds++;
     const name = names[round % names.length]!;
+    if (skipped.has(name)) continue;
     const sessionMs = options.sessionMs ??
       SESSIONS_MS[Math.floor(round / names.length) % SESSIONS_MS.length]!;
     const outcome = await runNoted(name, {
@@ -181,6 +184,7 @@ export async function runClusterCampaign(
     progress.activeMs += Date.now() - beganMs;
     const what = `${name}, session ${sessionMs} ms`;
     if (typeof outcome === "string") {
+      skipped.add(name);
       say(`skipped: ${name}: ${outcome}`);
     } else {
       note(progress, { round, what, outcome });
@@ -203,11 +207,8 @@ async function runNoted(
   round: ClusterRound,
 ): Promise<ClusterVerdict | string> {
   const { folder } = round;
-  // A run that was killed may have begun it, and left its disk.
-  new Deno.Command("umount", { args: ["-l", `${folder}/disk`], stderr: "null" })
-    .outputSync();
-  Deno.removeSync(makeFolder(folder), { recursive: true });
-  makeFolder(folder);
+  clearLeft(folder);
+  Deno.mkdirSync(folder, { recursive: true });
   const outcome = await runClusterRound(CLUSTER_KINDS[name], round)
     .catch((error): ClusterVerdict => ({
       acknowledged: 0,
@@ -226,9 +227,22 @@ async function runNoted(
   return outcome;
 }
 
-function makeFolder(path: string): string {
-  Deno.mkdirSync(path, { recursive: true });
-  return path;
+/** Removes what a run left that was killed in this round, its disk, too. */
+function clearLeft(folder: string): void {
+  try {
+    const disk = `${folder}/disk`;
+    if (Deno.statSync(disk).isDirectory) {
+      new Deno.Command("umount", { args: ["-l", disk], stderr: "null" })
+        .outputSync();
+    }
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
+  }
+  try {
+    Deno.removeSync(folder, { recursive: true });
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
+  }
 }
 
 function readProgress(path: string): ClusterProgress | undefined {
