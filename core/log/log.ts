@@ -612,13 +612,16 @@ export class Log {
   }
 
   #cut(offset: number): void {
-    const { folder } = this;
-    const { disk } = this.#env;
+    const at = { folder: this.folder, segments: this.#segments, offset };
     this.#staging.clear();
     this.#reader.forget();
     try {
-      const segments = this.#segments;
-      this.#closeWhenSynced(cutSegments(disk, { folder, segments, offset }));
+      // First the checkpoint: a start must not miss what was cut on purpose.
+      if (offset < this.flushedOffset) {
+        this.#flusher.lower(offset);
+        this.#onCut?.();
+      }
+      this.#closeWhenSynced(cutSegments(this.#env.disk, at));
       this.#rebuildProducers(offset);
       this.#logStartOffset = Math.min(this.#logStartOffset, offset);
       this.#endAt(offset, () => this.#flusher.lower(offset));

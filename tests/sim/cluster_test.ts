@@ -38,6 +38,8 @@ const HARSH_KEPT = [
   // A full disk refused a follower what it had already taken for committed.
   500339,
   500351,
+  // Power failed between a cut of the metadata and the checkpoint that told of it.
+  95,
 ];
 
 const FRESH = Number(Deno.env.get("KF_SIM_CLUSTER_SEEDS") ?? 3);
