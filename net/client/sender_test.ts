@@ -5,6 +5,7 @@
  * @module
  */
 import { assert, assertEquals } from "@std/assert";
+import { until } from "../../tests/fixtures.ts";
 import { denoEnv } from "../../core/env/deno_env.ts";
 import { ERRORS } from "../../core/errors.ts";
 import { LIMITS } from "../../core/limits.ts";
@@ -277,6 +278,27 @@ Deno.test("there is room again once a topic did not come up in time", async () =
     producer.append({ topic: "missing", value });
   }
   await room;
+  await producer.close();
+  await env.tasks.settled();
+});
+
+Deno.test("whoever got room when a topic came up may wait for the next one", async () => {
+  await using peer = scripted(({ sequence }) => sequence);
+  const env = denoEnv({ traceLevel: "error" });
+  const producer = new Producer({
+    "bootstrap.servers": `localhost:${peer.port}`,
+    "max.block.ms": 50,
+    "retry.backoff.ms": 1,
+  }, { env, transport: peer.transport });
+  const value = "v".repeat(10_000);
+  let room = producer.ready();
+  for (; room === undefined; room = producer.ready()) {
+    producer.append({ topic: "t", value });
+  }
+  await room;
+  let told: unknown;
+  producer.partitionsFor("missing").catch((error) => told = error);
+  await until("it is told that there is none", () => told !== undefined);
   await producer.close();
   await env.tasks.settled();
 });

@@ -130,11 +130,17 @@ export class TopicWaits {
       } finally {
         this.#isRunning = false;
       }
+      // Whoever was given room by the last answer may wait for another topic.
+      if (this.#isOwed) this.#run();
     });
   }
 
+  get #isOwed(): boolean {
+    return this.#waits.size > 0 || this.#isStale;
+  }
+
   async #refreshUntilQuiet(): Promise<void> {
-    for (let attempt = 0; this.#waits.size > 0 || this.#isStale; attempt++) {
+    for (let attempt = 0; this.#isOwed; attempt++) {
       if (this.#cluster.isClosed) return;
       this.#isStale = false;
       let failure: KafkaError | undefined;
@@ -151,7 +157,7 @@ export class TopicWaits {
       if (this.#cluster.isClosed) return;
       this.#judge(failure);
       this.#options.onChange();
-      if (this.#waits.size > 0 || this.#isStale) {
+      if (this.#isOwed) {
         await this.#cluster.pause(this.#cluster.retryMs(attempt)).catch(
           () => {},
         );
