@@ -267,6 +267,7 @@ function* recover(
   });
   let scannedBytes = 0;
   let cut: Cut | undefined;
+  let gapOffset = Infinity;
   for (let i = first; i < segments.length && cut === undefined; i++) {
     const segment = segments[i]!;
     const { size } = segment;
@@ -282,10 +283,6 @@ function* recover(
       cut = { ...at, position: 0, why, bytes: drop(disk, segments, i) };
       break;
     }
-    if (isAhead(segments, i, next)) {
-      drop(disk, segments, i);
-      break;
-    }
     const scan = yield* scanSegment(segment, {
       expected: segment.baseOffset,
       epochs,
@@ -293,24 +290,29 @@ function* recover(
       indexIntervalBytes: options.config.indexIntervalBytes,
     });
     const position = scan.goodBytes;
-    // A segment ahead of the log's end of which nothing is good holds no gap.
+    // One ahead of the log's end of which nothing is good is no part of it.
     const isGone = position === 0 && segment.baseOffset > next;
-    if (!isGone) next = scan.nextOffset;
+    if (!isGone) {
+      if (segment.baseOffset > next) gapOffset = Math.min(gapOffset, next);
+      next = scan.nextOffset;
+    }
     scannedBytes += position;
     if (scan.why === undefined) continue;
     checkKept(options, next);
     const bytes = size - position + drop(disk, segments, i + 1);
     cut = { ...at, offset: next, position, why: scan.why, bytes };
-    if (isGone) drop(disk, segments, i);
-    else cutDurably(segment, { position, nextOffset: next });
+    if (!isGone) cutDurably(segment, { position, nextOffset: next });
   }
+  const ahead = segments.findIndex(({ baseOffset }) => baseOffset > next);
+  if (ahead > 0) drop(disk, segments, ahead);
   const frozen = segments.slice(first, -1);
   freezeAll(frozen, { disk, folder: options.folder });
   // What was deleted must not come back when later records are safe.
   const isChanged = frozen.length > 0 || segments.length < count || hasAborted;
   if (isChanged) disk.syncDirectory(options.folder);
   segments.at(-1)!.saveIndexes();
-  removeSnapshotsAfter(next, recovering);
+  // Power may have taken what filled a gap, and spared a snapshot that knows it.
+  removeSnapshotsAfter(Math.min(next, gapOffset), recovering);
   options.onRecovered?.({
     name: partitionName(options.topic, options.partition),
     scannedBytes,
@@ -345,19 +347,6 @@ function freezeAll(
   for (const segment of segments) segment.freezeOthers();
   if (segments.length > 0) disk.syncDirectory(folder);
   for (const segment of segments) segment.freezeTimes();
-}
-
-/**
- * Whether a loss of power took the end of a segment, and left those that had
- * only just begun after it. What holds records stays: gaps have other reasons.
- */
-function isAhead(
-  segments: readonly Segment[],
-  from: number,
-  end: number,
-): boolean {
-  return segments[from]!.baseOffset > end &&
-    segments.slice(from).every(({ size }) => size === 0);
 }
 
 /** Index of the segment that the recovery point lies in. */

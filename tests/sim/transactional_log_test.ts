@@ -24,6 +24,8 @@ import { Killed, SimProcess } from "./process.ts";
 import { Scheduler } from "./scheduler.ts";
 
 const SEEDS = 100;
+/** Power took the end of a segment and all of the next one, but no later one. */
+const KEPT = [668];
 const LIVES = 5;
 const STEPS = 40;
 const PRODUCERS = 3;
@@ -241,7 +243,8 @@ function rethrow(error: unknown): never {
 }
 
 Deno.test("what a log says of transactions is what its batches say, whatever a loss of power leaves", async () => {
-  for (let seed = 0; seed < SEEDS; seed++) {
+  const fresh = Array.from({ length: SEEDS }, (_, seed) => seed);
+  for (const seed of [...fresh, ...KEPT]) {
     const machine = new Machine(seed);
     for (let life = 0; life < LIVES; life++) await machine.live();
   }
