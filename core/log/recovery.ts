@@ -278,8 +278,7 @@ function* recover(
         removeFiles(disk, segments.splice(i--, 1));
         continue;
       }
-      const why =
-        `it begins at ${segment.baseOffset}, before the end of the one before`;
+      const why = `it begins at ${segment.baseOffset}, before the log's end`;
       cut = { ...at, position: 0, why, bytes: drop(disk, segments, i) };
       break;
     }
@@ -303,8 +302,7 @@ function* recover(
     cut = { ...at, offset: next, position, why: scan.why, bytes };
     if (!isGone) cutDurably(segment, { position, nextOffset: next });
   }
-  const ahead = segments.findIndex(({ baseOffset }) => baseOffset > next);
-  if (ahead > 0) drop(disk, segments, ahead);
+  dropAhead(disk, segments, next);
   const frozen = segments.slice(first, -1);
   freezeAll(frozen, { disk, folder: options.folder });
   // What was deleted must not come back when later records are safe.
@@ -347,6 +345,15 @@ function freezeAll(
   for (const segment of segments) segment.freezeOthers();
   if (segments.length > 0) disk.syncDirectory(folder);
   for (const segment of segments) segment.freezeTimes();
+}
+
+/**
+ * Power may have taken the end of a segment, and left those that had only just
+ * begun after it. What holds records stays: gaps have other reasons.
+ */
+function dropAhead(disk: Disk, segments: Segment[], end: number): void {
+  const ahead = segments.findIndex(({ baseOffset }) => baseOffset > end);
+  if (ahead > 0) drop(disk, segments, ahead);
 }
 
 /** Index of the segment that the recovery point lies in. */

@@ -42,15 +42,18 @@ const HARSH_KEPT = [
   95,
 ];
 
-const FRESH = Number(Deno.env.get("KF_SIM_CLUSTER_SEEDS") ?? 3);
+/** The full suite says how many, and takes its time for the kept ones, too. */
+const ASKED = Deno.env.get("KF_SIM_CLUSTER_SEEDS");
+const FRESH = Number(ASKED ?? 3);
 
 Deno.test("seeds of several nodes run without an anomaly", async () => {
   const from = Date.now() % 1_000_000_000;
   const fresh = Array.from({ length: FRESH }, (_, i) => from + i);
   const failed: string[] = [];
-  for (
-    const [plan, seeds] of [[1, KEPT], [2, HARSH_KEPT], [2, fresh]] as const
-  ) {
+  const kept = ASKED === undefined
+    ? []
+    : [[1, KEPT] as const, [2, HARSH_KEPT] as const];
+  for (const [plan, seeds] of [...kept, [2, fresh] as const]) {
     for (const seed of seeds) {
       const { anomalies } = await simulate(seed, { isCluster: true, plan });
       for (const { name, what } of anomalies) {
