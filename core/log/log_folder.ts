@@ -238,9 +238,11 @@ export class LogFolder {
     const { disk } = this.#env;
     const isThere = disk.stat(folder) !== undefined;
     const found = isThere ? this.#topicIdIn(name) : undefined;
-    const isNamesake = found !== undefined && found !== topicId;
-    if (isNamesake) this.#clear(name, found);
-    const isNew = !isThere || isNamesake;
+    const isOther = found === undefined
+      ? isThere && this.#isOfAnybody(name)
+      : found !== topicId;
+    if (isOther) this.#clear(name, found);
+    const isNew = !isThere || isOther;
     const isKnown = found === topicId;
     if (!isKnown) {
       this.#strikeOut(name);
@@ -555,6 +557,16 @@ export class LogFolder {
     return readTopicId(readText(this.#env.disk, path));
   }
 
+  /**
+   * Whether records in a folder without a topic id may be those of a namesake:
+   * a loss of power can take the id and leave records that were never flushed.
+   */
+  #isOfAnybody(name: string): boolean {
+    if (this.wasClean || name.startsWith(`${METADATA_TOPIC}-`)) return false;
+    return this.#env.disk.list(`${this.path}/${name}`)
+      .some(({ name: file }) => file.endsWith(".log"));
+  }
+
   #clear(name: string, topicId: Uuid | undefined): void {
     if (topicId !== undefined && this.#deletedTopics.has(topicId)) {
       this.#env.trace("info", `Deleted ${name}: its topic is gone`);
@@ -563,13 +575,10 @@ export class LogFolder {
     }
     const folder = this.#moveAside(name, "stray");
     this.#env.disk.syncDirectory(this.path);
-    this.#env.trace(
-      "warn",
-      `Set ${name} aside: the metadata know no such topic`,
-      {
-        folder,
-      },
-    );
+    const why = topicId === undefined
+      ? "nothing tells which topic it is of"
+      : "the metadata know no such topic";
+    this.#env.trace("warn", `Set ${name} aside: ${why}`, { folder });
   }
 
   #delete(name: string): void {

@@ -90,3 +90,20 @@ Deno.test("a folder that no topic claims is set aside, one of a deleted topic go
   await broker.stop();
   assertEquals(foldersOf(folder.path, "t"), [stray!]);
 });
+
+Deno.test("records of a folder without a topic id are set aside after a crash, and used after a clean stop", async () => {
+  using folder = temporaryFolder();
+  const kept = await filled(folder.path);
+  const id = `${folder.path}/t-0/partition.metadata`;
+  Deno.removeSync(id);
+  await (await start(folder.path)).stop();
+  assertEquals(foldersOf(folder.path, "t"), ["t-0"]);
+  assertEquals(Deno.readFileSync(`${folder.path}/t-0/${LOG}`), kept);
+  Deno.removeSync(id);
+  Deno.removeSync(`${folder.path}/.kafka_cleanshutdown`);
+  await (await start(folder.path)).stop();
+  const [fresh, stray] = foldersOf(folder.path, "t");
+  assertEquals(fresh, "t-0");
+  assert(stray?.endsWith("-stray"), `${stray} is set aside`);
+  assertEquals(Deno.readFileSync(`${folder.path}/${stray}/${LOG}`), kept);
+});

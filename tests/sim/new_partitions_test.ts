@@ -2,7 +2,7 @@
  * Partitions that are made, deleted and made again on a machine that is killed
  * at any call and loses power: of those that are there, what was flushed stays,
  * though nothing is synced when one is made, and though its leader epoch never
- * changes.
+ * changes; and what a namesake left behind never passes for theirs.
  *
  * @module
  */
@@ -42,6 +42,7 @@ const BATCH = buildBatch([{
 interface Known {
   readonly topicId: Uuid;
   flushed: number;
+  appended: number;
 }
 
 /** One machine and its lives. */
@@ -86,11 +87,12 @@ class Machine {
     const env = process.env(this.#disk.mount(process));
     const folder = LogFolder.open({ env, path: "/d", nodeId: 1 });
     const logs = new Map<number, Log>();
-    for (const [partition, { flushed }] of this.#known) {
+    for (const [partition, { flushed, appended }] of this.#known) {
       const log = this.#open(folder, partition);
       const { logEndOffset: end } = log;
       const what = `${this.#note}: ${partition} ends at ${end}`;
       assert(end >= flushed, `${what}, and ${flushed} were safe`);
+      assert(end <= appended, `${what}, and ${appended} were appended`);
       logs.set(partition, log);
     }
     if (chance.odds(0.8)) this.#disk.crashIn(chance.int(1, 200), death);
@@ -100,9 +102,11 @@ class Machine {
       const log = logs.get(partition);
       if (log === undefined) {
         const topicId = uuidFromRandom(env.random);
-        this.#known.set(partition, { topicId, flushed: 0 });
+        this.#known.set(partition, { topicId, flushed: 0, appended: 0 });
         logs.set(partition, this.#open(folder, partition));
       } else if (what < 6) {
+        const known = this.#known.get(partition)!;
+        known.appended = log.logEndOffset + 1;
         log.appendAsLeader(BATCH.slice(), { leaderEpoch: 3, nowMs: 0 });
         log.writeStaged();
       } else if (what < 8) {
