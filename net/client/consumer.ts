@@ -492,14 +492,15 @@ export class Consumer {
     const names = new Set(
       joined.assigned.map((tp) => partitionName(tp.topic, tp.partition)),
     );
-    const revoked = this.assignment().filter((tp) =>
-      !names.has(partitionName(tp.topic, tp.partition))
-    );
-    if (revoked.length > 0) {
-      await this.#giveUp(revoked);
-      // The next round gives them to their new owners.
-      if (isCooperative(this.#protocol)) member.needsJoin = true;
-    }
+    const isGone = (tp: TopicPartition) =>
+      !names.has(partitionName(tp.topic, tp.partition));
+    const revoked = this.assignment().filter(isGone);
+    if (revoked.length > 0) await this.#giveUp(revoked);
+    // The next round gives them to their new owners, and what was lost since
+    // this one was told of it, too: it was kept for this member all the same.
+    const isKept = isCooperative(joined.protocol) &&
+      joined.claimed.some(isGone);
+    if (isKept) member.needsJoin = true;
     const { added } = this.#positions.set(joined.assigned);
     await this.#listener.assigned?.(added);
   }

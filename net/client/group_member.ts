@@ -44,6 +44,8 @@ export interface Joined {
   /** Name of the assignor in use. */
   readonly protocol: string;
   readonly assigned: readonly TopicPartition[];
+  /** Partitions held when the leader was told of them. */
+  readonly claimed: readonly TopicPartition[];
 }
 
 type JoinAnswer = Decoded<typeof JOIN_GROUP.response>;
@@ -218,10 +220,13 @@ export class GroupMember {
     this.#memberId = answer.memberId;
     this.#generationId = answer.generationId;
     this.#startHeartbeat();
-    return await this.#sync(coordinator, answer);
+    return { ...await this.#sync(coordinator, answer), claimed: wish.owned };
   }
 
-  async #sync(coordinator: number, join: JoinAnswer): Promise<Joined> {
+  async #sync(
+    coordinator: number,
+    join: JoinAnswer,
+  ): Promise<Omit<Joined, "claimed">> {
     const { groupId, values } = this.#options;
     const protocol = join.protocolName ?? "";
     const isLeader = join.leader === join.memberId && !join.skipAssignment;

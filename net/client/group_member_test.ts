@@ -7,6 +7,7 @@
 import { assertEquals } from "@std/assert";
 import { denoEnv } from "../../core/env/deno_env.ts";
 import { encodeAssignment } from "../../core/assign/protocol.ts";
+import { ERRORS } from "../../core/errors.ts";
 import { LIMITS } from "../../core/limits.ts";
 import type { Input, Message } from "../../core/schema/schema.ts";
 import { until } from "../../tests/fixtures.ts";
@@ -32,6 +33,12 @@ const APIS: readonly Api[] = [
   API_VERSIONS,
 ];
 
+type Reply = <Res extends Message>(
+  api: Api<Message, Res>,
+  body: Input<Res>,
+) => Uint8Array;
+type Answer = Uint8Array | undefined | null;
+
 /**
  * A broker with one member besides the leader, which always gets `t-0`. It
  * dies once at the worst moment: `t` is known to nobody but the assignment.
@@ -39,21 +46,21 @@ const APIS: readonly Api[] = [
 class Script {
   port = 0;
   joins = 0;
-  #isKnown = false;
+  protected isKnown = false;
 
   /** What to answer; undefined leaves the request unanswered, null hangs up. */
-  answer(frame: Uint8Array): Uint8Array | undefined | null {
+  answer(frame: Uint8Array): Answer | Promise<Answer> {
     const { apiKey, apiVersion: version, correlationId } = decodeRequestHeader(
       frame,
     );
-    const reply = <Res extends Message>(
-      api: Api<Message, Res>,
-      body: Input<Res>,
-    ) => encodeResponse({ api, version, correlationId }, body);
+    const reply: Reply = (api, body) =>
+      encodeResponse({ api, version, correlationId }, body);
     switch (apiKey) {
+      case OFFSET_FETCH.key:
+        return this.offsets(reply);
       case METADATA.key: {
-        const isOver = this.joins > 0 && !this.#isKnown;
-        this.#isKnown ||= isOver;
+        const isOver = this.joins > 0 && !this.isKnown;
+        this.isKnown ||= isOver;
         return isOver ? null : reply(METADATA, this.#metadata());
       }
       case FIND_COORDINATOR.key:
@@ -61,17 +68,14 @@ class Script {
           coordinators: [{ key: "g", nodeId: 1, host: "localhost", port: 1 }],
         });
       case JOIN_GROUP.key:
-        return reply(JOIN_GROUP, {
-          generationId: ++this.joins,
-          protocolType: "consumer",
-          protocolName: "range",
-          leader: "other",
-          memberId: "m",
-        });
+        this.joins++;
+        return this.joined(reply);
       case SYNC_GROUP.key:
         return reply(SYNC_GROUP, {
           assignment: encodeAssignment({
-            assignedPartitions: [{ topic: "t", partitions: [0] }],
+            assignedPartitions: this.assigned
+              ? [{ topic: "t", partitions: [0] }]
+              : [],
           }),
         });
       case API_VERSIONS.key:
@@ -86,15 +90,63 @@ class Script {
     return undefined;
   }
 
+  protected get assigned(): boolean {
+    return true;
+  }
+
+  protected offsets(_reply: Reply): Answer | Promise<Answer> {
+    return undefined;
+  }
+
+  protected joined(
+    reply: Reply,
+    protocolName = "range",
+  ): Answer | Promise<Answer> {
+    return reply(JOIN_GROUP, {
+      generationId: this.joins,
+      protocolType: "consumer",
+      protocolName,
+      leader: "other",
+      memberId: "m",
+    });
+  }
+
   #metadata(): Input<typeof METADATA.response> {
     return {
       brokers: [{ nodeId: 1, host: "localhost", port: this.port }],
       clusterId: "c",
       controllerId: 1,
-      topics: this.#isKnown
+      topics: this.isKnown
         ? [{ name: "t", partitions: [{ partitionIndex: 0, leaderId: 1 }] }]
         : [],
     };
+  }
+}
+
+/**
+ * Hangs up in the second round, after it has told the member that it is none;
+ * in the third round, the leader takes from it what it says that it holds.
+ */
+class LosingScript extends Script {
+  readonly loss = Promise.withResolvers<void>();
+  readonly hangUp = Promise.withResolvers<void>();
+  protected override isKnown = true;
+
+  protected override get assigned(): boolean {
+    return this.joins !== 3;
+  }
+
+  protected override async offsets(reply: Reply): Promise<Answer> {
+    if (this.joins > 1) return undefined;
+    await this.loss.promise;
+    const { UNKNOWN_MEMBER_ID: errorCode } = ERRORS;
+    return reply(OFFSET_FETCH, { groups: [{ groupId: "g", errorCode }] });
+  }
+
+  protected override async joined(reply: Reply): Promise<Answer> {
+    if (this.joins !== 2) return super.joined(reply, "cooperative-sticky");
+    await this.hangUp.promise;
+    return null;
   }
 }
 
@@ -102,7 +154,7 @@ async function serve(connection: Connection, script: Script): Promise<void> {
   const frames = new FrameReader(connection, LIMITS.frameBytesMax);
   try {
     for (let frame; (frame = await frames.next());) {
-      const answered = script.answer(frame);
+      const answered = await script.answer(frame);
       if (answered === null) break;
       if (answered) await connection.writeAll(answered);
     }
@@ -112,10 +164,13 @@ async function serve(connection: Connection, script: Script): Promise<void> {
   connection.close();
 }
 
-Deno.test("a member that can't look up what it was assigned joins again, and gets it", async () => {
+/** A consumer of `t` at a broker that follows `script`. */
+async function consuming(
+  script: Script,
+  use: (consumer: Consumer) => Promise<void>,
+): Promise<void> {
   const transport = memoryTransport();
   const listener = transport.listen({ host: "localhost", port: 0 });
-  const script = new Script();
   script.port = listener.address.port;
   const serving = (async () => {
     const open: Promise<void>[] = [];
@@ -129,15 +184,49 @@ Deno.test("a member that can't look up what it was assigned joins again, and get
     "bootstrap.servers": `localhost:${script.port}`,
     "group.id": "g",
     "retry.backoff.ms": 1,
+    "partition.assignment.strategy": "range,cooperative-sticky",
   }, { env, transport });
   consumer.subscribe(["t"]);
+  await use(consumer);
+  await consumer.close();
+  listener.close();
+  await serving;
+  await env.tasks.settled();
+}
+
+async function getsPartition(consumer: Consumer): Promise<void> {
   await until("it has its partition", async () => {
     await consumer.poll(10);
     return consumer.assignment().length > 0;
   });
   assertEquals(consumer.assignment(), [{ topic: "t", partition: 0 }]);
-  await consumer.close();
-  listener.close();
-  await serving;
-  await env.tasks.settled();
+}
+
+Deno.test("a member that can't look up what it was assigned joins again, and gets it", async () => {
+  await consuming(new Script(), getsPartition);
+});
+
+Deno.test("a member that lost while it joined what the leader took from it joins again", async () => {
+  const script = new LosingScript();
+  await consuming(script, async (consumer) => {
+    await getsPartition(consumer);
+    consumer.subscribe(["t"]);
+    // It asks to join, behind the request for offsets that isn't answered yet.
+    await consumer.poll(10);
+    script.loss.resolve();
+    await until("it is no member", () => {
+      try {
+        return !consumer.groupMetadata();
+      } catch {
+        return true;
+      }
+    });
+    script.hangUp.resolve();
+    await until("it says what it holds", () => script.joins === 3);
+    await until("the next round has come", async () => {
+      await consumer.poll(10);
+      return script.joins === 4;
+    });
+    await getsPartition(consumer);
+  });
 });
