@@ -178,12 +178,14 @@ export class CrashDisk implements Disk {
   }
 
   rename(from: string, to: string): void {
-    if (!this.#names.has(from)) throw new DiskError("NotFound", `No ${from}`);
+    if (!this.stat(from)) throw new DiskError("NotFound", `No ${from}`);
     this.#change(to, (names) => {
-      const inode = names.get(from);
-      if (inode === undefined) return;
-      names.delete(from);
-      names.set(to, inode);
+      // A folder goes with all that is in it.
+      for (const [path, inode] of [...names]) {
+        if (path !== from && !path.startsWith(`${from}/`)) continue;
+        names.delete(path);
+        names.set(to + path.slice(from.length), inode);
+      }
     });
   }
 
