@@ -157,7 +157,7 @@ export class Quorum {
   readonly #files: QuorumFiles;
   readonly #own: VoterNode;
   readonly #history: VoterHistory;
-  /** Where the log ended when it was opened: all of it was durable. */
+  /** Where the log ended when it was opened; `start()` makes all of it durable. */
   readonly #openedEnd: number;
   readonly #peers: Peers;
   /** The newest snapshot as it was found at the start, until it is replayed. */
@@ -430,6 +430,8 @@ export class Quorum {
 
   /** Takes part from now on; the only voter leads when this resolves. */
   async start(): Promise<void> {
+    // A kill leaves what was never synced, and a voter's fetch promises it.
+    await this.#options.log.flush();
     // What a crash has brought back has no epochs any more.
     this.#options.log.deleteRecordsBefore(this.#files.prune());
     this.#isRunning = true;

@@ -171,6 +171,22 @@ Deno.test("a crash loses nothing that was committed", () =>
     assertEquals(replayed(open(folder, log).quorum), ["kept"]);
   }));
 
+Deno.test("what a kill left unsynced is durable before a voter takes part", () =>
+  inFolder(async (folder) => {
+    const log = new MemoryLog();
+    const { quorum } = open(folder, log);
+    await quorum.start();
+    quorum.append(batch("unsynced"));
+    await quorum.settled();
+    log.durable = 0;
+    const voters = [1, 2].map((id) => ({ id, host: "", port: 0 }));
+    const again = open(folder, log, { voters }).quorum;
+    await again.start();
+    assertEquals(log.durable, log.logEndOffset);
+    await again.close();
+    await quorum.close();
+  }));
+
 Deno.test("snapshots replace the log, and a damaged one falls back", () =>
   inFolder(async (folder) => {
     const log = new MemoryLog();

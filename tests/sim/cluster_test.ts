@@ -44,6 +44,8 @@ const HARSH_KEPT = [
   692830026,
   // What a member of a cooperative group lost while it joined was kept for it for good.
   692830063,
+  // A kill left metadata unsynced, a fetch promised it, and power took it.
+  694060837,
 ];
 
 /** The full suite says how many, and takes its time for the kept ones, too. */
