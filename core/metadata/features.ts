@@ -55,6 +55,19 @@ export function isSupported(feature: string, level: number): boolean {
   return levels !== undefined && level >= levels.min && level <= levels.max;
 }
 
+/** Why `level` of a feature can't be followed here; undefined when it can. */
+export function unsupportedLevel(
+  feature: string,
+  level: number,
+): string | undefined {
+  if (level === 0 || isSupported(feature, level)) return undefined;
+  const own = Object.hasOwn(FEATURES, feature) ? FEATURES[feature] : undefined;
+  const known = own === undefined
+    ? "knows no such feature"
+    : `supports ${own.min} to ${own.max}`;
+  return `${feature} is at level ${level}, and this broker ${known}`;
+}
+
 /** What a broker says of itself when it registers. */
 export function supportedFeatures(): {
   readonly name: string;

@@ -154,7 +154,7 @@ export class Broker {
   #notReady: string | undefined = "the broker starts";
   #serving: (() => Serving) | undefined;
   #clusterId = "";
-  #isFailed = false;
+  #failure: Error | undefined;
   /** Whether nobody is left to take over when it stops. */
   #isLast = false;
   readonly #incarnationId: Uuid;
@@ -189,7 +189,8 @@ export class Broker {
       await broker.#start();
     } catch (error) {
       await broker.#release();
-      throw error;
+      // A start that waits for the controller is ended by what failed.
+      throw broker.#failure ?? error;
     } finally {
       options.signal?.removeEventListener("abort", abort);
     }
@@ -209,7 +210,7 @@ export class Broker {
   /** Why clients can't be served; undefined while they can. */
   notReady(): string | undefined {
     if (this.#stopping !== undefined) return "the broker stops";
-    return this.#isFailed ? "its metadata log failed" : this.#notReady;
+    return this.#failure ? "its metadata log failed" : this.#notReady;
   }
 
   /** All that it measures, now. */
@@ -415,7 +416,7 @@ export class Broker {
     this.#notReady = "the controller registers with the active one";
     this.#reconfigure(metadata);
     this.#lastState = () => ({
-      clean: !this.#isFailed,
+      clean: this.#failure === undefined,
       brokerEpoch: -1,
       highWatermarks: hosting.highWatermarks(),
     });
@@ -462,7 +463,7 @@ export class Broker {
       partitionsMax: this.#config["kf.metrics.partitions.max"],
     });
     this.#lastState = () => ({
-      clean: !this.#isFailed,
+      clean: this.#failure === undefined,
       brokerEpoch: lifecycle.brokerEpoch,
       highWatermarks: hosting.highWatermarks(),
     });
@@ -582,7 +583,7 @@ export class Broker {
   ): Promise<void> {
     const isNoted = !roles.isController || [...image.brokers.values()]
       .some(({ id, isFenced }) => id !== this.nodeId && !isFenced);
-    if (!isNoted || this.#isLast || this.#isFailed) return;
+    if (!isNoted || this.#isLast || this.#failure) return;
     await lifecycle.leave();
   }
 
@@ -722,16 +723,15 @@ export class Broker {
   }
 
   #fail(cause: unknown): void {
-    if (this.#isFailed) return;
-    this.#isFailed = true;
+    if (this.#failure !== undefined) return;
     const why = cause instanceof Error ? cause.message : String(cause);
-    const error = new Error(
+    this.#failure = new Error(
       `Cannot go on as node ${this.nodeId}: its metadata log failed: ${why}`,
       { cause },
     );
     // Nobody here gets to a controller any more: who waits need not.
     this.#abort?.();
-    this.#options.onFatal?.(error);
+    this.#options.onFatal?.(this.#failure);
   }
 }
 

@@ -15,8 +15,8 @@ import { errorName, KafkaError } from "../../core/errors.ts";
 import { readText } from "../../core/log/checkpoint.ts";
 import { parseMeta } from "../../core/log/folder_files.ts";
 import {
-  isSupported,
   supportedFeatures,
+  unsupportedLevel,
 } from "../../core/metadata/features.ts";
 import type {
   BrokerEndpoint,
@@ -177,13 +177,10 @@ function keptIn(
 /** No controller registers a broker that can't take the cluster's levels. */
 function checkFeatures({ features }: MetadataImage): void {
   for (const [name, level] of features) {
-    if (isSupported(name, level)) continue;
-    const own = supportedFeatures().find((each) => each.name === name);
-    const known = own === undefined
-      ? "knows no such feature"
-      : `supports ${own.minSupportedVersion} to ${own.maxSupportedVersion}`;
+    const why = unsupportedLevel(name, level);
+    if (why === undefined) continue;
     throw new Error(
-      `its ${name} is at level ${level}, and this broker ${known}. Lower it with kafka-features, where that can be done`,
+      `its ${why}. Lower it with kafka-features, where that can be done`,
     );
   }
 }

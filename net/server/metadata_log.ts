@@ -18,6 +18,7 @@ import {
   type ControllerRecord,
   type ControllerReply,
 } from "../../core/metadata/controller.ts";
+import { unsupportedLevel } from "../../core/metadata/features.ts";
 import type { MetadataDelta } from "../../core/metadata/delta.ts";
 import { MetadataImage } from "../../core/metadata/image.ts";
 import {
@@ -142,12 +143,16 @@ export class MetadataLog {
         { cause: error },
       );
     }
+    const isUnsupported = error instanceof KafkaError &&
+      error.error === "UNSUPPORTED_VERSION";
     const isDamaged = error instanceof InvariantError ||
       error instanceof KafkaError;
     if (!isDamaged) return error;
     return new KafkaError(
-      "KAFKA_STORAGE_ERROR",
-      `Cannot open ${path}, which is damaged: ${error.message}`,
+      isUnsupported ? error.error : "KAFKA_STORAGE_ERROR",
+      `Cannot open ${path}${
+        isUnsupported ? "" : ", which is damaged"
+      }: ${error.message}`,
       { cause: error },
     );
   }
@@ -201,12 +206,31 @@ export class MetadataLog {
     this.snapshotIfDue();
   }
 
-  #apply(record: MetadataRecord): void {
-    this.image.apply(record);
+  #apply(record: MetadataRecord, image = this.image): void {
+    if (record.type === "FeatureLevel") this.#checkLevel(record.value);
+    image.apply(record);
     const isDeletion = record.type === "RemoveTopic";
     if (isDeletion && this.#onChange === undefined) {
       this.#deletedTopics.push(record.value.topicId);
     }
+  }
+
+  /**
+   * The others act by the levels: whoever doesn't know one must not take part.
+   * Alone there is nobody else, and a newer Kafka's folder can be read.
+   */
+  #checkLevel(
+    { name, featureLevel }: { name: string; featureLevel: number },
+  ): void {
+    const { voters } = this.#quorum;
+    const isAlone = voters.length === 1 &&
+      voters[0]!.id === this.#options.nodeId;
+    const why = isAlone ? undefined : unsupportedLevel(name, featureLevel);
+    if (why === undefined) return;
+    throw new KafkaError(
+      "UNSUPPORTED_VERSION",
+      `a feature of the cluster is at a level that this broker doesn't support: ${why}`,
+    );
   }
 
   #onLeadership({ isActive, leaderId, epoch }: Leadership): void {
@@ -229,7 +253,9 @@ export class MetadataLog {
   #onSnapshotLoaded(): void {
     const committed = new MetadataImage();
     for (const { values, nextOffset } of this.#quorum.replay()) {
-      for (const value of values) committed.apply(decodeMetadataRecord(value));
+      for (const value of values) {
+        this.#apply(decodeMetadataRecord(value), committed);
+      }
       this.#appliedOffset = nextOffset;
     }
     this.image.replaceWith(committed);

@@ -4,8 +4,13 @@
  *
  * @module
  */
-import { assert, assertEquals, assertRejects } from "@std/assert";
+import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
 import { KafkaError } from "../../core/errors.ts";
+import {
+  encodeMetadataRecord,
+  metadataRecord,
+} from "../../core/metadata/records.ts";
+import { buildBatch } from "../../core/record/builder.ts";
 import { until } from "../../tests/fixtures.ts";
 import { type Member, Members } from "../../tests/quorum_members.ts";
 
@@ -182,4 +187,64 @@ Deno.test("an observer finds each leader through its bootstrap server, and takes
   assertEquals(quorum.isActive, false);
   assertEquals(quorum.voters, []);
   assert(late.logStartOffset > 0, "it took in a snapshot");
+});
+
+/** What a newer Kafka that led would have written. */
+function raiseUnknown({ metadata }: Member): void {
+  const record = { name: "share.version", featureLevel: 1 };
+  const value = encodeMetadataRecord(metadataRecord("FeatureLevel", record));
+  metadata!.quorum.append(
+    buildBatch([{ timestamp: 1, key: null, value }], {}),
+  );
+}
+
+/** Resolves when it has failed, which says why. */
+async function failsByLevel(member: Member): Promise<void> {
+  const error = await until(
+    `node ${member.id} fails`,
+    () => member.failures[0],
+  );
+  assertMatch(
+    String(error),
+    /is at a level that this broker doesn't support: share\.version is at level 1, and this broker knows no such feature$/,
+  );
+}
+
+Deno.test("who leads others stops at a level of a feature that it doesn't know", async () => {
+  await using members = await Members.start({ voters: 3 });
+  const raised = new Set<number>();
+  const failed = await until("whoever leads fails", () => {
+    for (const member of members.all) {
+      const { isActive, epoch } = member.metadata!.quorum;
+      // Again by the next one, if a slow machine lets another lead.
+      if (!isActive || raised.has(epoch)) continue;
+      raised.add(epoch);
+      raiseUnknown(member);
+    }
+    return members.all.find(({ failures }) => failures.length > 0);
+  });
+  await failsByLevel(failed);
+});
+
+Deno.test("a level that isn't known ends who follows, and not who is alone with it", async () => {
+  await using members = await Members.start({
+    voters: 1,
+    observers: 1,
+    snapshotBytes: 200,
+  });
+  const [alone, follower] = members.all as [Member, Member];
+  await change(alone, "a");
+  await know(members.all, ["a"]);
+  raiseUnknown(alone);
+  await failsByLevel(follower);
+  await change(alone, "b");
+  await know([alone], ["a", "b"]);
+  // Its folder can be read again, and what it reads is in the snapshot now.
+  await follower.stop();
+  await alone.stop();
+  await alone.start();
+  await know([alone], ["a", "b"]);
+  follower.format();
+  await follower.start();
+  await until("it fails again", () => follower.failures.length === 2);
 });

@@ -4,7 +4,9 @@
  *
  * @module
  */
-import { assertRejects } from "@std/assert";
+import { assertEquals, assertRejects } from "@std/assert";
+import { done } from "../cli/moved_topics.ts";
+import { kf } from "../fixtures.ts";
 import { divergence, killInTurn } from "./failover_suite.ts";
 import { isMissing, libs, NODES, start, WAYS } from "./ladder.ts";
 import { MixedCluster } from "./mixed_cluster.ts";
@@ -42,23 +44,52 @@ Deno.test({
   },
 });
 
+/** Apache Kafka's node is formatted at its own newest release. */
+function startNewest(controller: "kafka" | "kf"): Promise<MixedCluster> {
+  return MixedCluster.start({
+    jars: libs,
+    nodes: NODES,
+    controller,
+    // Whoever stands first gives the cluster its levels, however slow it is.
+    patienceMs: 120_000,
+  });
+}
+
 Deno.test({
   name:
     "a kf broker says why it can't join an Apache Kafka formatted at its own newest release",
   ignore: isMissing,
   async fn() {
-    const config = { "controller.quorum.election.timeout.ms": "1000" };
     await assertRejects(
       async () => {
-        await using _ = await MixedCluster.start({
-          jars: libs,
-          nodes: NODES,
-          controller: "kafka",
-          config,
-        });
+        await using _ = await startNewest("kafka");
       },
       Error,
       "a feature of the cluster is at a level that this broker doesn't support",
     );
+  },
+});
+
+Deno.test({
+  name:
+    "an Apache Kafka formatted at its own newest release takes kf's levels when kf leads first",
+  ignore: isMissing,
+  async fn() {
+    await using cluster = await startNewest("kf");
+    for (const { port } of cluster.nodes) {
+      const at = ["-b", `127.0.0.1:${port}`];
+      const json = await done(
+        kf(["cluster", "features", "--format=json", ...at]),
+      );
+      const features: { name: string; level: number }[] = JSON.parse(json);
+      const levels = features.filter(({ level }) => level > 0)
+        .map(({ name, level }) => [name, level]);
+      assertEquals(Object.fromEntries(levels), {
+        "eligible.leader.replicas.version": 1,
+        "group.version": 1,
+        "metadata.version": 27,
+        "transaction.version": 2,
+      });
+    }
   },
 });

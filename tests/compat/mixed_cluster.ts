@@ -29,7 +29,7 @@ const COMMON = {
 };
 
 /** Who should lead the quorum stands for election soon, the others late. */
-const ELECTION_MS = { first: "600", other: "4000" };
+const ELECTION_MS = { first: 600, other: 4000 };
 
 /** How a {@linkcode MixedCluster} is made. */
 export interface MixedClusterOptions {
@@ -40,6 +40,8 @@ export interface MixedClusterOptions {
   /** Whose node is to be the active controller first. */
   readonly controller: "kafka" | "kf";
   readonly config?: Readonly<Record<string, string>>;
+  /** For how long the others wait before they stand for election. */
+  readonly patienceMs?: number;
   /** Arguments of Kafka's `format`. */
   readonly format?: readonly string[];
   /** How Java runs Kafka. */
@@ -71,9 +73,11 @@ export class MixedCluster implements AsyncDisposable {
           `PLAINTEXT://127.0.0.1:${port},CONTROLLER://127.0.0.1:${controllerPort}`,
         "controller.listener.names": "CONTROLLER",
         "controller.quorum.voters": voters,
-        "controller.quorum.election.timeout.ms": kind === controller
-          ? ELECTION_MS.first
-          : ELECTION_MS.other,
+        "controller.quorum.election.timeout.ms": String(
+          kind === controller
+            ? ELECTION_MS.first
+            : options.patienceMs ?? ELECTION_MS.other,
+        ),
         ...COMMON,
         ...options.config,
       };
