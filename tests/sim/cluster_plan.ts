@@ -48,6 +48,7 @@ export function drawClusterPlan(chance: Chance, more: Chance): Plan {
   return {
     ...plan,
     nodes: NODES,
+    voters: NODES,
     isAllDurable: true,
     topics: [...topics.values()],
     producers: plan.producers.map((producer) => ({

@@ -48,9 +48,11 @@ export function drawHarshPlan(chance: Chance, more: Chance): Plan {
     ...each,
     topics: each.topics.map(({ name }) => topics.get(name)!),
   });
+  const nodes = more.pick([3, 3, 3, 4, 5]);
   return {
     ...plan,
-    nodes: more.pick([3, 3, 3, 4, 5]),
+    nodes,
+    voters: nodes,
     movesMs: more.odds(0.5) ? more.pick([500, 2_000]) : 0,
     isAllDurable,
     topics: [...topics.values()],

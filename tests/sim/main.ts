@@ -5,7 +5,12 @@
  * @module
  */
 import { simulateQuorum } from "./quorum_world.ts";
-import { type Outcome, simulate } from "./simulation.ts";
+import {
+  type ClusterPlan,
+  NEWEST,
+  type Outcome,
+  simulate,
+} from "./simulation.ts";
 
 const USAGE = `deno task sim [--seed N] [--seeds COUNT] [--from N] [--first]
                  [--cluster [--plan N] | --quorum] [--trace]
@@ -14,7 +19,8 @@ const USAGE = `deno task sim [--seed N] [--seeds COUNT] [--from N] [--first]
   --seeds COUNT  run that many, from --from on or from a number made of the time
   --first        stop at the first seed that fails
   --cluster      several nodes, not one
-  --plan N       of a cluster: 1, where one machine only loses power, or 2
+  --plan N       of a cluster: 1, where one machine only loses power, 2, or 3,
+                 where there are up to seven machines
   --quorum       only the metadata quorum of several nodes
   --trace        print every event of the run`;
 
@@ -54,13 +60,19 @@ function tell(outcome: Told, ms: number): void {
   for (const { name, what } of anomalies) console.log(`  ${name}: ${what}`);
 }
 
+function planOf(number: number): ClusterPlan {
+  if (number === 1 || number === 2 || number === 3) return number;
+  console.error(`There is no plan ${number}\n\n${USAGE}`);
+  Deno.exit(2);
+}
+
 async function main(): Promise<void> {
   const one = numberOf("--seed");
   const count = one === undefined ? numberOf("--seeds") ?? 100 : 1;
   const from = one ?? numberOf("--from") ?? Date.now() % 1_000_000_000;
   const isTraced = Deno.args.includes("--trace");
   const isCluster = Deno.args.includes("--cluster");
-  const plan = numberOf("--plan") === 1 ? 1 : 2;
+  const plan = planOf(numberOf("--plan") ?? NEWEST);
   const failed: number[] = [];
   const begin = performance.now();
   for (let seed = from; seed < from + count; seed++) {

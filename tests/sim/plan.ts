@@ -96,8 +96,10 @@ export interface FaultPlan {
 
 /** One run. */
 export interface Plan {
-  /** How many machines there are, each with a broker that votes. */
+  /** How many machines there are, each with a broker. */
   readonly nodes: number;
+  /** How many of them vote, the first ones. */
+  readonly voters: number;
   /** How long an operator who moves partitions and leaders waits; 0: nobody does. */
   readonly movesMs: number;
   /** Whether everything is flushed before it is acknowledged, commits too. */
@@ -167,6 +169,7 @@ export function drawPlan(chance: Chance, more: Chance): Plan {
   ).filter((writer) => writer.topics.length > 0);
   return {
     nodes: 1,
+    voters: 1,
     movesMs: 0,
     isAllDurable,
     writers,

@@ -48,6 +48,7 @@ export async function simulateQuorum(
   const world = new World({
     seed,
     brokerCount: 0,
+    voterCount: 0,
     brokerConfig: {},
     isAllKept: true,
     onNote,

@@ -26,6 +26,7 @@ import {
   type Stage,
 } from "./workload.ts";
 import { unwatch, watch } from "./watched.ts";
+import { drawWidePlan } from "./wide_plan.ts";
 import { World } from "./world.ts";
 import { groupOf, WriterActor } from "./writer.ts";
 
@@ -37,6 +38,8 @@ const QUIET_MS = 1_500;
 
 /** The stream of what was added to plans: seeds kept from before draw none. */
 const MORE = 942_143;
+/** The stream of what only the newest plan of clusters draws. */
+const OWN = 300_007;
 
 /** What came of a run. */
 export interface Outcome {
@@ -62,7 +65,16 @@ function onRejection(event: PromiseRejectionEvent): void {
 }
 
 /** The plans of clusters: kept seeds keep theirs. */
-export type ClusterPlan = 1 | 2;
+export type ClusterPlan = 1 | 2 | 3;
+
+const CLUSTER_PLANS = {
+  1: drawClusterPlan,
+  2: drawHarshPlan,
+  3: drawWidePlan,
+} as const;
+
+/** The plan that a seed is drawn by if none is named. */
+export const NEWEST: ClusterPlan = 2;
 
 /** How a seed is run. */
 export interface SimulateOptions {
@@ -92,14 +104,18 @@ export async function simulate(
 
 function planned(
   seed: number,
-  { isCluster = false, plan: number = 2, onNote }: SimulateOptions,
+  { isCluster = false, plan: number = NEWEST, onNote }: SimulateOptions,
 ): Stage {
-  const drawCluster = number === 1 ? drawClusterPlan : drawHarshPlan;
-  const draw = isCluster ? drawCluster : drawPlan;
-  const plan = draw(new Chance(seed, 1), new Chance(seed, MORE));
+  const draw = isCluster ? CLUSTER_PLANS[number] : drawPlan;
+  const plan = draw(
+    new Chance(seed, 1),
+    new Chance(seed, MORE),
+    new Chance(seed, OWN),
+  );
   const world = new World({
     seed,
     brokerCount: plan.nodes,
+    voterCount: plan.voters,
     brokerConfig: plan.brokerConfig,
     isAllKept: isCluster && plan.isAllDurable,
     onNote,

@@ -21,6 +21,8 @@ import { Watcher } from "./watcher.ts";
 export interface WorldOptions {
   readonly seed: number;
   readonly brokerCount: number;
+  /** The first so many vote. */
+  readonly voterCount: number;
   /** Broker config by Kafka's keys, the same for all. */
   readonly brokerConfig: Readonly<Record<string, string>>;
   /** Whether nothing that was committed may go. */
@@ -49,7 +51,8 @@ export class World {
   #processCount = 0;
 
   constructor(options: WorldOptions) {
-    const { seed, brokerCount, brokerConfig, onNote, onDefect } = options;
+    const { seed, brokerCount, voterCount, brokerConfig } = options;
+    const { onNote, onDefect } = options;
     this.#onDefect = onDefect;
     this.chance = new Chance(seed);
     this.scheduler = new Scheduler({
@@ -69,7 +72,10 @@ export class World {
       (_, i) =>
         new Machine(this, {
           nodeId: i + 1,
-          config: { ...brokerConfig, ...nodeConfig(i + 1, brokerCount) },
+          config: {
+            ...brokerConfig,
+            ...nodeConfig(i + 1, { brokerCount, voterCount }),
+          },
         }),
     );
   }
@@ -120,13 +126,24 @@ export class World {
   }
 }
 
-/** Where a node listens; of several, each votes, too. */
-function nodeConfig(nodeId: number, count: number): Record<string, string> {
+/** Where a node listens, and who votes. */
+function nodeConfig(
+  nodeId: number,
+  { brokerCount, voterCount }: Pick<
+    WorldOptions,
+    "brokerCount" | "voterCount"
+  >,
+): Record<string, string> {
   const listeners = `PLAINTEXT://n${nodeId}:${PORT}`;
-  if (count === 1) return { listeners };
-  const ids = Array.from({ length: count }, (_, i) => i + 1);
+  if (brokerCount === 1) return { listeners };
+  const ids = Array.from({ length: voterCount }, (_, i) => i + 1);
+  const own = nodeId <= voterCount
+    ? {
+      "listeners": `${listeners},CONTROLLER://n${nodeId}:${CONTROLLER_PORT}`,
+    }
+    : { listeners, "process.roles": "broker" };
   return {
-    "listeners": `${listeners},CONTROLLER://n${nodeId}:${CONTROLLER_PORT}`,
+    ...own,
     "controller.listener.names": "CONTROLLER",
     "controller.quorum.voters": ids
       .map((id) => `${id}@n${id}:${CONTROLLER_PORT}`).join(),
