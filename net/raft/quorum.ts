@@ -432,8 +432,7 @@ export class Quorum {
   async start(): Promise<void> {
     // A kill leaves what was never synced, and a voter's fetch promises it.
     await this.#options.log.flush();
-    // What a crash has brought back has no epochs any more.
-    this.#options.log.deleteRecordsBefore(this.#files.prune());
+    this.#files.prune(this.#options.log);
     this.#isRunning = true;
     this.#act(() => {});
     if (this.#isAlone) await this.settled();
@@ -492,7 +491,7 @@ export class Quorum {
     this.#files.writeSnapshot(id, batches);
     this.#snapshotTaken();
     this.#history.forgetBefore(endOffset);
-    log.deleteRecordsBefore(this.#files.prune());
+    this.#files.prune(log);
   }
 
   /** Gives up leading, tells the others, and ends what is in flight. */
@@ -637,12 +636,11 @@ export class Quorum {
 
   /** Syncs until all is durable. A failed sync is never tried again. */
   async #sync(): Promise<void> {
-    const { log } = this.#options;
     try {
       for (;;) {
         const { syncTo } = this.#raft.ready();
         if (syncTo === undefined) break;
-        await log.flush();
+        await this.#options.log.flush();
         if (!this.#isRunning || this.#failure !== undefined) break;
         this.#act((raft) => raft.step({ type: "synced", endOffset: syncTo }));
       }
@@ -782,9 +780,10 @@ export class Quorum {
   }
 
   #loadSnapshot({ endOffset }: { readonly endOffset: number }): void {
+    const { env: { disk }, folder, log } = this.#options;
     this.#files.finishFetched();
-    this.#options.log.truncateFullyAndStartAt(endOffset);
-    const { env: { disk }, folder } = this.#options;
+    log.truncateFullyAndStartAt(endOffset);
+    this.#files.prune(log);
     this.#history.restart(endOffset, newestSnapshot(disk, folder)?.quorum);
     this.#peers.votersChanged();
     this.#raft.step({ type: "snapshotLoaded" });

@@ -86,10 +86,22 @@ export class QuorumFiles {
     this.#snapshots = servable(this.#disk, this.#folder);
   }
 
-  /** Removes old snapshots; what none that stays needs of the log ends here. */
-  prune(): number {
-    if (this.#disk.stat(this.#folder) === undefined) return 0;
-    for (const id of this.#snapshots.slice(0, -SNAPSHOTS_KEPT)) {
+  /**
+   * Removes old snapshots, those from which the log doesn't go on, and of the log
+   * what none that stays needs.
+   */
+  prune(
+    log: {
+      readonly logStartOffset: number;
+      deleteRecordsBefore(offset: number): void;
+    },
+  ): void {
+    if (this.#disk.stat(this.#folder) === undefined) return;
+    const kept = this.#snapshots
+      .filter(({ endOffset }) => endOffset >= log.logStartOffset)
+      .slice(-SNAPSHOTS_KEPT);
+    for (const id of this.#snapshots) {
+      if (kept.includes(id)) continue;
       this.#disk.unlink(`${this.#folder}/${snapshotName(id)}`);
     }
     for (const { name } of this.#disk.list(this.#folder)) {
@@ -98,9 +110,10 @@ export class QuorumFiles {
         this.#disk.unlink(`${this.#folder}/${name}`);
       }
     }
-    this.#snapshots = this.#snapshots.slice(-SNAPSHOTS_KEPT);
-    const isSafe = this.#snapshots.length === SNAPSHOTS_KEPT;
-    return isSafe ? this.#snapshots[0]!.endOffset : 0;
+    this.#snapshots = kept;
+    const isSafe = kept.length === SNAPSHOTS_KEPT;
+    // What a crash has brought back has no epochs any more.
+    log.deleteRecordsBefore(isSafe ? kept[0]!.endOffset : 0);
   }
 
   /** A piece of a snapshot and the size of all; undefined when it is gone. */

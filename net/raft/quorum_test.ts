@@ -212,6 +212,29 @@ Deno.test("snapshots replace the log, and a damaged one falls back", () =>
     assertEquals(replayed(open(folder, log).quorum), ["to b", "c"]);
   }));
 
+Deno.test("a snapshot from which the log doesn't go on is kept no longer", () =>
+  inFolder(async (folder) => {
+    const log = new MemoryLog();
+    const { quorum } = open(folder, log);
+    await quorum.start();
+    for (const end of [2, 3]) {
+      quorum.append(batch("a"));
+      await quorum.settled();
+      quorum.writeSnapshot([value(`to ${end}`)], end);
+    }
+    await quorum.close();
+    // As where a fetched snapshot took the place of the log.
+    log.truncateFullyAndStartAt(3);
+    const again = open(folder, log).quorum;
+    assertEquals(replayed(again), ["to 3"]);
+    await again.start();
+    const names = Array.from(Deno.readDirSync(folder), ({ name }) => name);
+    assertEquals(names.filter((name) => name.endsWith(".checkpoint")), [
+      "00000000000000000003-0000000001.checkpoint",
+    ]);
+    await again.close();
+  }));
+
 Deno.test("a failed sync stops the quorum and commits nothing", () =>
   inFolder(async (folder) => {
     const log = new MemoryLog();
