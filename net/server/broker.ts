@@ -96,6 +96,7 @@ export interface BrokerOptions {
 
 /** What can be watched inside a broker. */
 export interface Inside {
+  readonly folder: LogFolder;
   readonly metadata: MetadataLog;
   readonly hosting: Hosting;
 }

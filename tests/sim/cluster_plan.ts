@@ -12,6 +12,7 @@ import {
   type Plan,
   type Texts,
   type TopicPlan,
+  votersOf,
 } from "./plan.ts";
 
 /** How many nodes vote, and hold each partition. */
@@ -48,7 +49,7 @@ export function drawClusterPlan(chance: Chance, more: Chance): Plan {
   return {
     ...plan,
     nodes: NODES,
-    voters: NODES,
+    quorum: votersOf(NODES),
     isAllDurable: true,
     topics: [...topics.values()],
     producers: plan.producers.map((producer) => ({

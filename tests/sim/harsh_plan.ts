@@ -20,6 +20,7 @@ import {
   type Plan,
   type PowerLoss,
   type TopicPlan,
+  votersOf,
 } from "./plan.ts";
 
 /** Who loses power, and whether anything is flushed. */
@@ -52,7 +53,7 @@ export function drawHarshPlan(chance: Chance, more: Chance): Plan {
   return {
     ...plan,
     nodes,
-    voters: nodes,
+    quorum: votersOf(nodes),
     movesMs: more.odds(0.5) ? more.pick([500, 2_000]) : 0,
     isAllDurable,
     topics: [...topics.values()],

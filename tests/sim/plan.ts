@@ -94,12 +94,23 @@ export interface FaultPlan {
   readonly rottingTopics: readonly string[];
 }
 
+/** Who votes on the metadata. */
+export interface QuorumPlan {
+  /** How many machines may, the first ones. */
+  readonly voters: number;
+  /** All of them by config; or the first one alone, and it is written down. */
+  readonly begins: "configured" | "alone";
+  /** Whether who may vote asks for it by itself. */
+  readonly isJoining: boolean;
+  /** How long an operator who changes voters waits; 0: nobody does. */
+  readonly changesMs: number;
+}
+
 /** One run. */
 export interface Plan {
   /** How many machines there are, each with a broker. */
   readonly nodes: number;
-  /** How many of them vote, the first ones. */
-  readonly voters: number;
+  readonly quorum: QuorumPlan;
   /** How long an operator who moves partitions and leaders waits; 0: nobody does. */
   readonly movesMs: number;
   /** Whether everything is flushed before it is acknowledged, commits too. */
@@ -139,6 +150,16 @@ export const NO_FAULTS: FaultPlan = {
   rottingTopics: [],
 };
 
+/** So many voters, always the same ones. */
+export function votersOf(count: number): QuorumPlan {
+  return {
+    voters: count,
+    begins: "configured",
+    isJoining: false,
+    changesMs: 0,
+  };
+}
+
 const CLIENT: Texts = {
   "request.timeout.ms": "3000",
   "socket.connection.setup.timeout.ms": "2000",
@@ -169,7 +190,7 @@ export function drawPlan(chance: Chance, more: Chance): Plan {
   ).filter((writer) => writer.topics.length > 0);
   return {
     nodes: 1,
-    voters: 1,
+    quorum: votersOf(1),
     movesMs: 0,
     isAllDurable,
     writers,

@@ -9,6 +9,7 @@
 import { type OpenMember, openMember } from "../quorum_members.ts";
 import type { Chance } from "./chance.ts";
 import { HEALTHY, SimDisk } from "./disk.ts";
+import { votersOf } from "./plan.ts";
 import { type Death, isDeath, type SimProcess } from "./process.ts";
 import { World } from "./world.ts";
 
@@ -48,7 +49,7 @@ export async function simulateQuorum(
   const world = new World({
     seed,
     brokerCount: 0,
-    voterCount: 0,
+    quorum: votersOf(0),
     brokerConfig: {},
     isAllKept: true,
     onNote,

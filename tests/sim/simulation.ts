@@ -19,12 +19,14 @@ import { Nemesis } from "./nemesis.ts";
 import { drawPlan, type Plan } from "./plan.ts";
 import { isDeath } from "./process.ts";
 import {
+  type Actor,
   AdminActor,
   ConsumerActor,
   ProducerActor,
   seenName,
   type Stage,
 } from "./workload.ts";
+import { VoterActor } from "./voter_operator.ts";
 import { unwatch, watch } from "./watched.ts";
 import { drawWidePlan } from "./wide_plan.ts";
 import { World } from "./world.ts";
@@ -115,7 +117,7 @@ function planned(
   const world = new World({
     seed,
     brokerCount: plan.nodes,
-    voterCount: plan.voters,
+    quorum: plan.quorum,
     brokerConfig: plan.brokerConfig,
     isAllKept: isCluster && plan.isAllDurable,
     onNote,
@@ -166,7 +168,7 @@ class Run {
   readonly #consumers: readonly ConsumerActor[];
   readonly #writers: readonly WriterActor[];
   readonly #admin: AdminActor;
-  readonly #movers: readonly MoverActor[];
+  readonly #operators: readonly Actor[];
   /** Polls that were there when it was last looked at what groups have read. */
   #pollsLooked = -1;
   #lastingRecords: ReadonlyMap<string, readonly Seen[]> | undefined;
@@ -191,7 +193,10 @@ class Run {
       )
     );
     this.#admin = new AdminActor("admin", stage);
-    this.#movers = plan.movesMs > 0 ? [new MoverActor(stage)] : [];
+    this.#operators = [
+      ...plan.movesMs > 0 ? [new MoverActor(stage)] : [],
+      ...plan.quorum.changesMs > 0 ? [new VoterActor("voters", stage)] : [],
+    ];
   }
 
   async outcome(): Promise<Outcome> {
@@ -235,7 +240,7 @@ class Run {
     await world.pass(plan.faultPhaseMs);
     nemesis.heal();
     this.#stage.isPeace = true;
-    for (const each of [this.#admin, ...this.#movers]) each.end();
+    for (const each of [this.#admin, ...this.#operators]) each.end();
     for (const sender of this.#senders) sender.end();
     if (!await this.#settles("the admin has ended", () => this.#admin.isOver)) {
       return;
@@ -268,7 +273,12 @@ class Run {
   }
 
   get #actors() {
-    return [this.#admin, ...this.#movers, ...this.#senders, ...this.#consumers];
+    return [
+      this.#admin,
+      ...this.#operators,
+      ...this.#senders,
+      ...this.#consumers,
+    ];
   }
 
   get #senders() {

@@ -7,6 +7,7 @@
  */
 import type { Uuid } from "../../core/bytes/uuid.ts";
 import type { TopicPartition } from "../../core/ids.ts";
+import type { Log } from "../../core/log/log.ts";
 import type { MetadataImage } from "../../core/metadata/image.ts";
 import { encodeMetadataRecord } from "../../core/metadata/records.ts";
 import { snapshotRecords } from "../../core/metadata/snapshot.ts";
@@ -60,6 +61,10 @@ export class Watcher {
   readonly #known = new Map<string, Known>();
   #seen = new WeakMap<Partition, LastSeen>();
   readonly #controllers = new Map<number, number>();
+  /** Of each offset of the metadata log that was committed, its epoch. */
+  readonly #metadataEpochs = new Map<number, number>();
+  /** Below they were looked at. */
+  readonly #metadataLooked = new WeakMap<Log, number>();
   #count = 0;
   #newestOffset = -1;
   /** What all logs of clients' topics held, and since when. */
@@ -86,6 +91,7 @@ export class Watcher {
     let ends = "";
     for (const broker of this.#alive()) {
       this.#lookAtQuorum(broker);
+      this.#lookAtMetadataLog(broker);
       for (const partition of broker.hosting.openPartitions()) {
         this.#lookAt(partition, broker);
         const { topic, highWatermark, log: { logEndOffset } } = partition;
@@ -189,6 +195,27 @@ export class Watcher {
     this.#controllers.set(quorum.epoch, nodeId);
     if (before === nodeId) return;
     this.#say(`${before} and ${nodeId} are controllers of ${quorum.epoch}`);
+  }
+
+  /** What is committed of the metadata stays, whoever votes by now. */
+  #lookAtMetadataLog({ nodeId, folder, metadata: { quorum } }: Watched): void {
+    const log = folder.logs.get("__cluster_metadata-0");
+    if (log === undefined || log.isOffline) return;
+    const { highWatermark } = quorum;
+    const looked = this.#metadataLooked.get(log) ?? 0;
+    let offset = Math.max(looked, log.logStartOffset);
+    for (; offset < highWatermark; offset++) {
+      const epoch = log.epochAt(offset);
+      if (epoch === -1) continue;
+      const before = this.#metadataEpochs.get(offset) ?? epoch;
+      this.#metadataEpochs.set(offset, before);
+      if (before === epoch) continue;
+      this.#say(
+        `committed metadata at ${offset} are of epoch ${epoch} on ${nodeId}, and were of ${before}`,
+      );
+      break;
+    }
+    this.#metadataLooked.set(log, offset);
   }
 
   #lookAt(partition: Partition, { nodeId }: Watched): void {

@@ -12,6 +12,7 @@ import { Broker, type Inside } from "../../net/server/broker.ts";
 import { Chance } from "./chance.ts";
 import { SimDisk } from "./disk.ts";
 import { SimNetwork } from "./network.ts";
+import type { QuorumPlan } from "./plan.ts";
 import { type Death, isDeath, SimProcess } from "./process.ts";
 import { rot, type RotOptions } from "./rot.ts";
 import { Scheduler } from "./scheduler.ts";
@@ -21,8 +22,8 @@ import { Watcher } from "./watcher.ts";
 export interface WorldOptions {
   readonly seed: number;
   readonly brokerCount: number;
-  /** The first so many vote. */
-  readonly voterCount: number;
+  /** Who votes, at first and later. */
+  readonly quorum: QuorumPlan;
   /** Broker config by Kafka's keys, the same for all. */
   readonly brokerConfig: Readonly<Record<string, string>>;
   /** Whether nothing that was committed may go. */
@@ -34,7 +35,10 @@ export interface WorldOptions {
 }
 
 const PORT = 9092;
-const CONTROLLER_PORT = 9093;
+
+/** Where controllers are reached. */
+export const CONTROLLER_LISTENER = "CONTROLLER";
+export const CONTROLLER_PORT = 9093;
 
 /** One run's world. */
 export class World {
@@ -51,7 +55,7 @@ export class World {
   #processCount = 0;
 
   constructor(options: WorldOptions) {
-    const { seed, brokerCount, voterCount, brokerConfig } = options;
+    const { seed, brokerCount, quorum, brokerConfig } = options;
     const { onNote, onDefect } = options;
     this.#onDefect = onDefect;
     this.chance = new Chance(seed);
@@ -72,9 +76,10 @@ export class World {
       (_, i) =>
         new Machine(this, {
           nodeId: i + 1,
+          isFirst: i === 0 && quorum.begins === "alone",
           config: {
             ...brokerConfig,
-            ...nodeConfig(i + 1, { brokerCount, voterCount }),
+            ...nodeConfig(i + 1, { brokerCount, quorum }),
           },
         }),
     );
@@ -126,27 +131,32 @@ export class World {
   }
 }
 
-/** Where a node listens, and who votes. */
+/** Where a node listens, and what it is told of the quorum. */
 function nodeConfig(
   nodeId: number,
-  { brokerCount, voterCount }: Pick<
-    WorldOptions,
-    "brokerCount" | "voterCount"
-  >,
+  { brokerCount, quorum }: Pick<WorldOptions, "brokerCount" | "quorum">,
 ): Record<string, string> {
   const listeners = `PLAINTEXT://n${nodeId}:${PORT}`;
   if (brokerCount === 1) return { listeners };
-  const ids = Array.from({ length: voterCount }, (_, i) => i + 1);
-  const own = nodeId <= voterCount
+  const { voters, begins, isJoining } = quorum;
+  const ids = Array.from({ length: voters }, (_, i) => i + 1);
+  const controllers = ids.map((id) => `n${id}:${CONTROLLER_PORT}`);
+  const own = nodeId <= voters
     ? {
-      "listeners": `${listeners},CONTROLLER://n${nodeId}:${CONTROLLER_PORT}`,
+      "listeners":
+        `${listeners},${CONTROLLER_LISTENER}://n${nodeId}:${CONTROLLER_PORT}`,
+      "controller.quorum.auto.join.enable": String(isJoining),
     }
     : { listeners, "process.roles": "broker" };
   return {
     ...own,
-    "controller.listener.names": "CONTROLLER",
-    "controller.quorum.voters": ids
-      .map((id) => `${id}@n${id}:${CONTROLLER_PORT}`).join(),
+    "controller.listener.names": CONTROLLER_LISTENER,
+    ...begins === "configured"
+      ? {
+        "controller.quorum.voters": controllers
+          .map((at, i) => `${ids[i]}@${at}`).join(),
+      }
+      : { "controller.quorum.bootstrap.servers": controllers.join() },
     "kf.cluster.id": "AAAAAAAAAAAAAAAAAAAAAQ",
   };
 }
@@ -169,20 +179,24 @@ export class Machine {
   /** Of its wall clock, beyond that of the others. */
   wallSkewMs = 0;
   #isLacking = false;
+  /** Whether it votes alone, and nobody else is known to. */
+  #isFirst: boolean;
   readonly nodeId: number;
   readonly #world: World;
   readonly #config: Readonly<Record<string, string>>;
   #process: SimProcess | undefined;
   #broker: Broker | undefined;
 
-  constructor(world: World, { nodeId, config }: {
+  constructor(world: World, { nodeId, isFirst, config }: {
     readonly nodeId: number;
+    readonly isFirst: boolean;
     readonly config: Readonly<Record<string, string>>;
   }) {
     this.host = `n${nodeId}`;
     this.disk = new SimDisk(world.chance.fork());
     this.#world = world;
     this.nodeId = nodeId;
+    this.#isFirst = isFirst;
     this.#config = config;
   }
 
@@ -246,6 +260,7 @@ export class Machine {
           ["node.id", String(this.nodeId)],
           ["log.dirs", "/data/kf"],
           ...Object.entries(this.#config),
+          ...this.#firstConfig(),
         ]),
       ),
       onComposed: (composed) => {
@@ -266,6 +281,7 @@ export class Machine {
         world.defect(`${process.name} takes clients, and is fenced`);
       }
       this.#broker = broker;
+      this.#isFirst = false;
     }, (error) => {
       if (!process.isAlive) return;
       if (!this.disk.hasFailed) {
@@ -273,6 +289,12 @@ export class Machine {
       }
       process.die("killed");
     });
+  }
+
+  /** Who is told of nobody else begins the cluster, until it has begun. */
+  #firstConfig(): [string, string][] {
+    const key = "controller.quorum.bootstrap.servers";
+    return this.#isFirst ? [[key, `${this.host}:${CONTROLLER_PORT}`]] : [];
   }
 
   /** Ends the process, or the machine's power. */
