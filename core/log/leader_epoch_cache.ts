@@ -29,6 +29,8 @@ export interface EpochEntry {
 export class LeaderEpochCache {
   #entries: EpochEntry[];
   #isSaved = true;
+  /** What the file holds, as far as it can be used. */
+  #saved: string;
   readonly #disk: Disk;
   readonly #folder: string;
 
@@ -36,6 +38,12 @@ export class LeaderEpochCache {
     this.#disk = disk;
     this.#folder = folder;
     this.#entries = parse(readCheckpoint(disk, `${folder}/${NAME}`) ?? []);
+    this.#saved = textOf(this.#entries);
+  }
+
+  /** All of them, rising. */
+  get entries(): readonly EpochEntry[] {
+    return this.#entries;
   }
 
   /** The newest epoch; undefined before the first. */
@@ -54,6 +62,24 @@ export class LeaderEpochCache {
     this.#isSaved = false;
   }
 
+  /** Forgets what begins at or after `offset`, until batches have told it anew. */
+  keepBefore(offset: number): void {
+    this.#entries = this.#entries.filter((entry) => entry.startOffset < offset);
+    this.#isSaved = false;
+  }
+
+  /** All was told anew: the file may say the same. */
+  settle(): void {
+    this.#isSaved = textOf(this.#entries) === this.#saved;
+  }
+
+  /** Whether the file lacks epochs of records before `end`, or tells others. */
+  lacks(end: number): boolean {
+    if (this.#isSaved) return false;
+    const own = this.#entries.filter(({ startOffset }) => startOffset < end);
+    return textOf(own) !== this.#saved;
+  }
+
   /** Makes what was assigned durable, before its records are. */
   save(): void {
     if (!this.#isSaved) this.#write();
@@ -66,12 +92,17 @@ export class LeaderEpochCache {
   async saveLater(): Promise<boolean> {
     if (this.#isSaved) return false;
     const entries = this.#entries;
-    this.#isSaved = await replaceFileLater(this.#disk, {
-      ...this.#file(),
-      isStillTrue: () => this.#entries === entries,
+    const isStillTrue = () => this.#entries === entries;
+    const file = this.#file();
+    const isDone = await replaceFileLater(this.#disk, {
+      ...file,
+      isStillTrue,
       syncsFolder: true,
     });
-    return this.#isSaved;
+    if (isDone) this.#saved = file.content;
+    // Others may have come while the folder was synced.
+    this.#isSaved = isDone && isStillTrue();
+    return isDone;
   }
 
   /** The epoch of the record at `offset`; −1 when unknown. */
@@ -127,17 +158,22 @@ export class LeaderEpochCache {
   }
 
   #write(): void {
-    replaceFile(this.#disk, this.#file());
+    const file = this.#file();
+    replaceFile(this.#disk, file);
+    this.#saved = file.content;
     this.#isSaved = true;
   }
 
   #file(): { folder: string; name: string; content: string } {
-    const lines = this.#entries.map(({ epoch, startOffset }) =>
-      `${epoch} ${startOffset}`
-    );
-    const content = checkpointText(lines);
+    const content = textOf(this.#entries);
     return { folder: this.#folder, name: NAME, content };
   }
+}
+
+function textOf(entries: readonly EpochEntry[]): string {
+  return checkpointText(
+    entries.map(({ epoch, startOffset }) => `${epoch} ${startOffset}`),
+  );
 }
 
 /** Reads a line of the checkpoint; undefined when it isn't one. */
@@ -153,7 +189,9 @@ function parse(lines: readonly string[]): EpochEntry[] {
     const entry = parseEpoch(line);
     if (entry === undefined) return [];
     const before = entries.at(-1);
-    if (before && entry.epoch <= before.epoch) return [];
+    const rises = before === undefined || entry.epoch > before.epoch &&
+        entry.startOffset > before.startOffset;
+    if (!rises) return [];
     entries.push(entry);
   }
   return entries;

@@ -507,9 +507,9 @@ export class Log {
       if (clean && this.#failure === undefined) {
         this.writeStaged();
         // An epoch without records costs no write, here as elsewhere.
-        if (this.#writtenOffset > this.flushedOffset) {
-          await this.#anchor.holdWithEpochs();
-        }
+        const end = this.#logEndOffset;
+        const isNew = end > this.flushedOffset || this.#epochs.lacks(end);
+        if (isNew) await this.#anchor.holdWithEpochs();
         await this.flush();
         // The snapshot syncs the folder, for a new index, too.
         if (this.#active.isStored) await this.#active.freezeLater();

@@ -12,6 +12,7 @@ import { partitionName } from "../ids.ts";
 import type { BatchView } from "../record/batch.ts";
 import { type EndTransactionMarker, markerOf } from "../record/control.ts";
 import { finishSwaps } from "./cleaner/swap.ts";
+import { epochsFit, type EpochSources, rebuildEpochs } from "./epoch_check.ts";
 import { LeaderEpochCache } from "./leader_epoch_cache.ts";
 import type { LogOptions } from "./log_options.ts";
 import { ProducerStates } from "./producer_state.ts";
@@ -103,6 +104,9 @@ function* openInto(
     });
   checkKept(options, logEndOffset);
   epochs.truncateFromEnd(logEndOffset + 1);
+  const all = { epochs, segments, logStartOffset: start };
+  if (isClean) checkEpochs(options, { ...all, end: logEndOffset });
+  else epochs.settle();
   for (const segment of segments) segment.release();
   const logStartOffset = Math.min(
     Math.max(start, segments[0]!.baseOffset),
@@ -149,6 +153,23 @@ function checkKept(options: LogOptions, end: number): void {
     "KAFKA_STORAGE_ERROR",
     `Cannot open "${folder}": it is damaged or cut at offset ${end}, and was on the disk up to ${recoveryPoint}; put it back from a copy, or delete recovery-point-offset-checkpoint to go on without the rest`,
   );
+}
+
+/** After a clean stop batches are looked at for epochs only where these don't fit. */
+function checkEpochs(options: LogOptions, sources: EpochSources): void {
+  if (epochsFit(sources, { isQuick: true })) return;
+  const { clock } = options.env;
+  const began = clock.monoMs();
+  rebuildEpochs(sources);
+  sources.epochs.save();
+  options.onRecovered?.({
+    name: partitionName(options.topic, options.partition),
+    scannedBytes: sources.segments.reduce((sum, { size }) => sum + size, 0),
+    firstOffset: sources.segments[0]!.baseOffset,
+    logEndOffset: sources.end,
+    ms: clock.monoMs() - began,
+    cut: undefined,
+  });
 }
 
 /** Whether batches fill the segment; what a clean stop left may be damaged. */
@@ -250,6 +271,21 @@ interface Recovering extends ProducerSources {
   readonly hasAborted: boolean;
 }
 
+/**
+ * What files say of all before `end`, which isn't scanned, as far as batches
+ * agree. Gives the offset of the snapshot that was used.
+ */
+function takeBelow(
+  end: number,
+  recovering: Recovering & { readonly logStartOffset: number },
+): number {
+  const { epochs, producers } = recovering;
+  const below = { ...recovering, end };
+  epochs.keepBefore(end);
+  if (!epochsFit(below, { isQuick: false })) rebuildEpochs(below);
+  return rebuildProducers(producers, below);
+}
+
 /** Scans from the recovery point on, and cuts what isn't good. */
 function* recover(
   options: LogOptions,
@@ -257,14 +293,11 @@ function* recover(
 ): Generator<number, { logEndOffset: number; snapshotOffset: number }> {
   const { segments, epochs, producers, recoveryPoint, hasAborted } = recovering;
   const { length: count } = segments;
-  const { clock, disk } = options.env;
+  const { env: { clock, disk }, logStartOffset } = options;
   const began = clock.monoMs();
   const first = firstToScan(segments, recoveryPoint);
   let next = segments[first]!.baseOffset;
-  const snapshotOffset = rebuildProducers(producers, {
-    ...recovering,
-    end: next,
-  });
+  const snapshotOffset = takeBelow(next, { ...recovering, logStartOffset });
   let scannedBytes = 0;
   let cut: Cut | undefined;
   let gapOffset = Infinity;

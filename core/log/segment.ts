@@ -210,11 +210,27 @@ export class Segment {
 
   /** Position of the batch that holds `offset` or the next one after it. */
   positionOf(offset: number): number {
-    const from = this.offsetIndex.lookup(offset - this.baseOffset);
-    for (const { position, batch } of this.batchesFrom(from)) {
+    for (const { position, batch } of this.batchesFrom(this.#leadTo(offset))) {
       if (batch.lastOffset >= offset) return position;
     }
     return this.size;
+  }
+
+  /** A position from which `offset` is found. A damaged index costs time only. */
+  #leadTo(offset: number): number {
+    const from = this.offsetIndex.lookup(offset - this.baseOffset);
+    if (from === 0) return 0;
+    if (from + BATCH_OVERHEAD > this.size) return 0;
+    const header = new Uint8Array(BATCH_OVERHEAD);
+    this.pread(header, from);
+    const batch = new BatchView(header);
+    const isBatch = batch.magic === MAGIC && batch.lastOffsetDelta >= 0 &&
+      batch.sizeInBytes >= BATCH_OVERHEAD &&
+      from + batch.sizeInBytes <= this.size;
+    const { baseOffset } = batch;
+    return isBatch && baseOffset >= this.baseOffset && baseOffset <= offset
+      ? from
+      : 0;
   }
 
   /**
@@ -226,7 +242,8 @@ export class Segment {
     timestamp: number,
     startOffset: number,
   ): Generator<BatchView> {
-    const from = this.offsetIndex.lookup(this.timeIndex.lookup(timestamp));
+    const after = this.baseOffset + this.timeIndex.lookup(timestamp);
+    const from = this.#leadTo(after);
     let found: BatchView | undefined;
     for (const located of this.batchesFrom(from)) {
       if (found !== undefined) yield found;

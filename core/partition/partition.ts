@@ -9,7 +9,8 @@
  * | any      | state of an older partition epoch    | as it was                    |
  * | any      | this broker leads, newer leader epoch| leader: the epoch begins at the log's end, nothing is known of followers |
  * | leader   | the same leader epoch                | other replicas, other ISR    |
- * | any      | another leads, or nobody             | follower: nobody is in sync, without epochs the log is cut at the high watermark |
+ * | any      | another leads                        | follower: nobody is in sync, without epochs the log is cut at the high watermark |
+ * | any      | nobody leads                         | follower: nobody is in sync, the log stays as it is |
  *
  * @module
  */
@@ -244,9 +245,10 @@ export class Partition {
     if (!this.#isLeader) {
       this.#followers.assign([]);
       this.#inSync.commit([]);
-      // Without epochs nothing tells where this log and the leader's part.
-      const isCut = log.latestEpoch === -1 && !log.isOffline &&
-        log.logEndOffset > this.#highWatermark;
+      // Without epochs nothing tells where this log and the leader's part. As
+      // long as nobody leads there may be no other log to take the rest from.
+      const isCut = leader !== -1 && log.latestEpoch === -1 &&
+        !log.isOffline && log.logEndOffset > this.#highWatermark;
       if (isCut) this.#cutAt(this.#highWatermark);
       return;
     }

@@ -4,7 +4,7 @@
  *
  * @module
  */
-import { assert, assertEquals, assertRejects } from "@std/assert";
+import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
 import { KafkaError } from "../../core/errors.ts";
 import { buildBatch } from "../../core/record/builder.ts";
 import { temporaryFolder } from "../../tests/fixtures.ts";
@@ -62,6 +62,20 @@ Deno.test("a metadata log that lost what was durable is refused, and nothing is 
   }
   Deno.writeFileSync(path, whole);
   await (await start(folder.path)).stop();
+});
+
+Deno.test("records stay when the files beside them that tell of epochs and high watermarks are gone", async () => {
+  for (const wasClean of [true, false]) {
+    using folder = temporaryFolder();
+    const kept = await filled(folder.path);
+    const epochs = `${folder.path}/t-0/leader-epoch-checkpoint`;
+    Deno.removeSync(epochs);
+    Deno.removeSync(`${folder.path}/replication-offset-checkpoint`);
+    if (!wasClean) Deno.removeSync(`${folder.path}/.kafka_cleanshutdown`);
+    await (await start(folder.path)).stop();
+    assertEquals(Deno.readFileSync(`${folder.path}/t-0/${LOG}`), kept);
+    assertMatch(Deno.readTextFileSync(epochs), /^0 0$/m);
+  }
 });
 
 Deno.test("a folder that no topic claims is set aside, one of a deleted topic goes", async () => {
