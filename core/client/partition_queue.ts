@@ -28,7 +28,8 @@ export interface ProducerIdentity {
  *
  * 1. `#waiting` begins with batches sent before (retries), by ordinal.
  * 2. A retry is only taken while no older batch is in flight.
- * 3. After a gap nothing is taken until all in flight came back. What was sent
+ * 3. Nothing is taken behind the first sequence until it is acknowledged.
+ * 4. After a gap nothing is taken until all in flight came back. What was sent
  *    goes again as it was, for the broker may have it; when none is left, or it
  *    is refused, sequences begin at 0 under a newer epoch.
  */
@@ -104,7 +105,8 @@ export class PartitionQueue {
   ): number {
     const head = this.#waiting[0];
     if (!head || this.#inFlight.length >= inFlightMax) return Infinity;
-    if (this.hasGap && this.#inFlight.length > 0) return Infinity;
+    const isFirst = this.#isUnknown && this.#ackedSequence < 0;
+    if ((this.hasGap || isFirst) && this.#inFlight.length > 0) return Infinity;
     if (head.ordinal >= 0) {
       const older = this.#inFlight[0];
       if (older && older.ordinal < head.ordinal) return Infinity;
@@ -114,6 +116,15 @@ export class PartitionQueue {
       head.sizeInBytes >= batchSizeBytes;
     if (isFull || isFlushing) return Math.max(head.retryAtMs, -Infinity);
     return head.createdMs + lingerMs;
+  }
+
+  /**
+   * Whether the leader may never have heard of the producer, and would take any
+   * sequence: one that begins to lead between two requests refuses the first, and
+   * takes the second. Of a transaction a loss ends all.
+   */
+  get #isUnknown(): boolean {
+    return this.#identity !== undefined && !this.#identity.isTransactional;
   }
 
   /** The first batch's bytes, if it were taken now (an upper bound). */

@@ -195,17 +195,26 @@ function texts(got: readonly Got[]): string[] {
 
 Deno.test("a lost connection: all is sent again in order, told once", async () => {
   await using peer = scripted(({ sequence }, index) =>
-    index < 2 ? "silence" : index === 2 ? "close" : sequence
+    index === 1 || index === 2 ? "silence" : index === 3 ? "close" : sequence
   );
-  assertEquals(await told(peer, "abc"), ["a:0", "b:1", "c:2"]);
+  assertEquals(await told(peer, "abcd"), ["a:0", "b:1", "c:2", "d:3"]);
   assertEquals(texts(peer.got), [
     "0/0 a",
     "0/1 b",
     "0/2 c",
-    "0/0 a",
+    "0/3 d",
     "0/1 b",
     "0/2 c",
+    "0/3 d",
   ]);
+});
+
+Deno.test("a broker that begins to lead between two requests gets the first one first", async () => {
+  await using peer = scripted(({ sequence }, index) =>
+    index === 0 ? "NOT_LEADER_OR_FOLLOWER" : sequence
+  );
+  assertEquals(await told(peer, "ab"), ["a:0", "b:1"]);
+  assertEquals(texts(peer.got), ["0/0 a", "0/0 a", "0/1 b"]);
 });
 
 Deno.test("delivery.timeout.ms ends what is in flight", async () => {
