@@ -52,6 +52,7 @@ function cluster(brokers: number, topics: number) {
       currentMetadataOffset: nextOffset,
       wantFence: false,
       wantShutDown: false,
+      offlineLogDirs: [],
     });
   }
   for (let i = 0; i < topics; i++) {

@@ -141,6 +141,7 @@ export class MetadataCluster {
       currentMetadataOffset: this.offset - 1,
       wantFence: false,
       wantShutDown: false,
+      offlineLogDirs: [],
       ...heartbeat,
     });
   }

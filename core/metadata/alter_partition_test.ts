@@ -5,7 +5,7 @@
  * @module
  */
 import { assertEquals, assertThrows } from "@std/assert";
-import { incarnation, replicated } from "../../tests/metadata_cluster.ts";
+import { replicated } from "../../tests/metadata_cluster.ts";
 import { KafkaError } from "../errors.ts";
 
 Deno.test("a leader shrinks and grows its ISR, and is told the new state", () => {
@@ -113,26 +113,4 @@ Deno.test("a leader that leaves hands over as soon as another is in sync", () =>
   cluster.heartbeat(1, { wantShutDown: true });
   assertEquals(cluster.partition().leader, -1);
   assertEquals(cluster.partition().eligibleLeaderReplicas, [1]);
-});
-
-Deno.test("whoever lost its only directory has its replicas in the new one once it is in sync, and may lead", () => {
-  const cluster = replicated();
-  const emptied = "AAAAAAAAAAAAAAAAAAAD_w";
-  const before = cluster.partition().directories;
-  cluster.nowMs += 10_000;
-  for (const id of [1, 2]) cluster.heartbeat(id);
-  cluster.register(3, {
-    incarnationId: incarnation(3, 1),
-    logDirs: [emptied],
-  });
-  cluster.heartbeat(3);
-  assertEquals(cluster.partition().isr, [1, 2]);
-  assertEquals(cluster.partition().directories, before);
-  assertEquals(cluster.propose([1, 2, 3]).error, "NONE");
-  assertEquals(cluster.partition().directories, [
-    ...before.slice(0, 2),
-    emptied,
-  ]);
-  for (const id of [1, 2]) cluster.heartbeat(id, { wantFence: true });
-  assertEquals(cluster.partition().leader, 3);
 });

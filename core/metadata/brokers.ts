@@ -9,10 +9,11 @@
  *     unfenced    wants to be fenced, or is silent too long    fenced
  *     unfenced    wants to stop         leads: controlled; else: may stop
  *     controlled  leads nothing, and all have seen that        may stop
+ *     any         all of its log directories have failed       fenced
  *
  * @module
  */
-import { ZERO_UUID } from "../bytes/uuid.ts";
+import { type Uuid, ZERO_UUID } from "../bytes/uuid.ts";
 import { type ErrorName, KafkaError } from "../errors.ts";
 import type { BrokerContact } from "./broker_contacts.ts";
 import { allowsUncleanLeaders, usesElr } from "./cluster_settings.ts";
@@ -22,15 +23,13 @@ import type {
   ControllerDecision,
   ControllerState,
 } from "./controller.ts";
+import { directoryOf, usesDirectories } from "./directories.ts";
 import { isSupported } from "./features.ts";
 import type { BrokerImage, MetadataImage } from "./image.ts";
 import { partitionChange, without } from "./partition_change.ts";
 import type { PartitionPlace } from "./partition_index.ts";
 import { type MetadataRecord, metadataRecord } from "./records.ts";
 import { canLead } from "./replicas.ts";
-
-/** `metadata.version` 3.7-IV2: brokers name their log directories. */
-const DIRECTORIES_VERSION = 17;
 
 /** A broker came up: fenced at first, its old incarnation leads nothing. */
 export function registerBroker(
@@ -100,8 +99,7 @@ function checkRegistration(
     throw new KafkaError(error, `Cannot register broker ${brokerId}: ${why}`);
   };
   const invalid = "INVALID_REGISTRATION";
-  const version = image.features.get("metadata.version") ?? 0;
-  if (version >= DIRECTORIES_VERSION) {
+  if (usesDirectories(image)) {
     if (logDirs.length === 0) refuse(invalid, "it names no log directory");
     if (logDirs.includes(ZERO_UUID)) {
       refuse(invalid, `directory ${ZERO_UUID} is no id`);
@@ -146,8 +144,12 @@ export function brokerHeartbeat(
     caughtUpOffset,
     shutdownOffset: before?.shutdownOffset ?? -1,
   };
-  const next = nextState(broker, { heartbeat, contact, state });
-  const records = transition(broker, next, state);
+  const failed = failedDirectories(broker, { heartbeat, image });
+  const next = nextState(broker, { heartbeat, contact, state, failed });
+  const records = [
+    ...directoriesFailed(broker, { failed, state }),
+    ...transition(broker, next, state),
+  ];
   const isLeaving = next === "controlled" &&
     (contact.shutdownOffset === -1 || leads(image, brokerId));
   return {
@@ -171,13 +173,20 @@ export function brokerHeartbeat(
 
 function nextState(
   broker: BrokerImage,
-  { heartbeat, contact, state }: {
+  { heartbeat, contact, state, failed }: {
     readonly heartbeat: BrokerHeartbeat;
     readonly contact: BrokerContact;
     readonly state: ControllerState;
+    /** Its directories that have just failed. */
+    readonly failed: readonly Uuid[];
   },
 ): ControlState {
   const { wantFence, wantShutDown } = heartbeat;
+  const isEmptied = failed.length > 0 &&
+    failed.length === broker.logDirs.length;
+  if (isEmptied) return wantShutDown ? "mayStop" : "fenced";
+  // What else it wants is decided once it is known where it can still serve.
+  if (failed.length > 0) return presentState(broker);
   if (broker.isFenced) {
     if (wantShutDown) return "mayStop";
     const isCaughtUp = contact.metadataOffset >= contact.caughtUpOffset;
@@ -193,6 +202,13 @@ function nextState(
   if (wantFence) return wantShutDown ? "mayStop" : "fenced";
   if (!wantShutDown) return "unfenced";
   return isLeading() ? "controlled" : "mayStop";
+}
+
+function presentState(
+  { isFenced, isInControlledShutdown }: BrokerImage,
+): ControlState {
+  if (isFenced) return "fenced";
+  return isInControlledShutdown ? "controlled" : "unfenced";
 }
 
 /** The metadata offset that every broker which serves has reached. */
@@ -271,6 +287,48 @@ function leaving(
     }),
     ...withoutBroker(broker.id, { state, isClean: true }),
   ];
+}
+
+/** Those of a broker's directories that it says have failed. */
+function failedDirectories(
+  { logDirs }: BrokerImage,
+  { heartbeat: { offlineLogDirs }, image }: {
+    readonly heartbeat: BrokerHeartbeat;
+    readonly image: MetadataImage;
+  },
+): Uuid[] {
+  if (!usesDirectories(image)) return [];
+  return logDirs.filter((directory) => offlineLogDirs.includes(directory));
+}
+
+/** Replicas in directories that failed serve nobody; others lead for them. */
+function directoriesFailed(
+  { id, epoch, logDirs }: BrokerImage,
+  { failed, state }: {
+    readonly failed: readonly Uuid[];
+    readonly state: ControllerState;
+  },
+): MetadataRecord[] {
+  const left = logDirs.filter((directory) => !failed.includes(directory));
+  // Without any it is fenced: no record can say that there are none.
+  if (failed.length === 0 || left.length === 0) return [];
+  const concerned = [...state.image.partitionsOf(id)].filter(
+    ({ topic, index }) => {
+      const partition = topic.partitions[index]!;
+      const directory = directoryOf(partition, id);
+      return partition.isr.includes(id) && directory !== undefined &&
+        failed.includes(directory);
+    },
+  );
+  const isAlive = (other: number) =>
+    other !== id && canLead(state.image, other);
+  const records = [...changes(concerned, { state, isAlive, gone: id })];
+  records.push(metadataRecord("BrokerRegistrationChange", {
+    brokerId: id,
+    brokerEpoch: epoch,
+    logDirs: left,
+  }));
+  return records;
 }
 
 /** Fences the broker that is silent for longest, if that is too long. */

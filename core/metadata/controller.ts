@@ -26,6 +26,11 @@ import {
   alterPartition,
   type IsrProposal,
 } from "./alter_partition.ts";
+import {
+  type AssignedDirectory,
+  assignReplicasToDirs,
+  type DirectoryAssignment,
+} from "./assigned_directories.ts";
 import { alterClientQuotas } from "./client_quotas.ts";
 import { alterConfigs, incrementalAlterConfigs } from "./configs.ts";
 import {
@@ -183,6 +188,8 @@ export interface BrokerHeartbeat {
   readonly wantFence: boolean;
   /** It wants to stop once nobody needs it. */
   readonly wantShutDown: boolean;
+  /** Its log directories that failed. */
+  readonly offlineLogDirs: readonly Uuid[];
 }
 
 /** What the controller is asked. Decoded requests satisfy the inputs. */
@@ -194,6 +201,7 @@ export type ControllerInput =
   | ({ readonly type: "registerController" } & ControllerRegistration)
   | { readonly type: "unregisterBroker"; readonly brokerId: number }
   | ({ readonly type: "alterPartition" } & IsrProposal)
+  | ({ readonly type: "assignReplicasToDirs" } & DirectoryAssignment)
   | {
     readonly type: "electLeaders";
     /** 0 preferred, 1 unclean. */
@@ -323,6 +331,10 @@ export type ControllerReply =
     readonly type: "alterPartition";
     readonly topics: readonly AlteredTopic[];
   }
+  | {
+    readonly type: "assignReplicasToDirs";
+    readonly directories: readonly AssignedDirectory[];
+  }
   | { readonly type: "electLeaders"; readonly topics: ElectedLeaders[] }
   | {
     readonly type: "balanceLeaders" | "electUncleanLeaders";
@@ -450,6 +462,8 @@ export class Controller
         return unregisterBroker(input, state);
       case "alterPartition":
         return alterPartition(input, state);
+      case "assignReplicasToDirs":
+        return assignReplicasToDirs(input, state);
       case "electLeaders":
         return electLeaders(input, state);
       case "balanceLeaders":

@@ -12,9 +12,10 @@
  *
  * @module
  */
-import { type Uuid, ZERO_UUID } from "../bytes/uuid.ts";
+import type { Uuid } from "../bytes/uuid.ts";
 import { minInsyncReplicas, usesElr } from "./cluster_settings.ts";
 import type { ControllerState } from "./controller.ts";
+import { defaultDirectory, directoryOf, isOnline } from "./directories.ts";
 import type { MetadataImage, PartitionImage } from "./image.ts";
 import type { PartitionPlace } from "./partition_index.ts";
 import {
@@ -22,7 +23,7 @@ import {
   metadataRecord,
   type MetadataValue,
 } from "./records.ts";
-import { canLead, defaultDirectory } from "./replicas.ts";
+import { canLead } from "./replicas.ts";
 
 /** `leaderRecoveryState` of a partition whose leader wasn't in sync. */
 export const RECOVERING = 1;
@@ -44,6 +45,7 @@ export type PartitionTarget = Partial<
     | "addingReplicas"
     | "removingReplicas"
     | "leaderRecoveryState"
+    | "directories"
   >
 >;
 
@@ -65,6 +67,9 @@ interface Ranks {
   readonly elr: readonly number[];
 }
 
+/** In which directory each replica of before is. */
+type Located = Pick<PartitionImage, "replicas" | "directories">;
+
 interface Elected {
   readonly leader: number;
   readonly isUnclean: boolean;
@@ -78,6 +83,10 @@ export function partitionChange(
   const { state, target = {} } = options;
   const before = topic.partitions[index]!;
   const wanted = withMoveFinished({ ...before, ...target });
+  const located: Located = {
+    replicas: before.replicas,
+    directories: wanted.directories,
+  };
   const hasElr = usesElr(state.image);
   const minIsr = Math.min(
     minInsyncReplicas(state, topic.name),
@@ -87,7 +96,13 @@ export function partitionChange(
   const eligible = hasElr
     ? eligibleOf(before, { wanted, minIsr, options })
     : before.eligibleLeaderReplicas;
-  const elected = elect(before, { wanted, elr: eligible, hasElr, options });
+  const elected = elect(before, {
+    wanted,
+    located,
+    elr: eligible,
+    hasElr,
+    options,
+  });
   const ranks = ranksOf(elected, { wanted, elr: eligible, minIsr });
   const { leader } = elected;
   const hasNewLeader = leader !== before.leader;
@@ -103,9 +118,8 @@ export function partitionChange(
     leader,
     eligibleLeaderReplicas: hasElr ? ranks.elr : [],
     lastKnownElr,
-    directories: directoriesOf(before, {
+    directories: directoriesOf(located, {
       replicas: wanted.replicas,
-      isr,
       image: state.image,
     }),
     leaderRecoveryState: elected.isUnclean && hasNewLeader
@@ -152,8 +166,9 @@ function eligibleOf(
 
 function elect(
   before: PartitionImage,
-  { wanted, elr, hasElr, options }: {
+  { wanted, located, elr, hasElr, options }: {
     readonly wanted: PartitionImage;
+    readonly located: Located;
     readonly elr: readonly number[];
     readonly hasElr: boolean;
     readonly options: ChangeOptions;
@@ -163,7 +178,7 @@ function elect(
   const { replicas, isr } = wanted;
   const isAlive = (id: number) =>
     (options.isAlive?.(id) ?? canLead(image, id)) &&
-    hasOnlineDirectory(image, id, before);
+    isOnline(image, id, directoryOf(located, id));
   const pool = isr.length > 0 ? isr : elr;
   const order = options.election === "preferred"
     ? [replicas[0]!, before.leader, ...replicas]
@@ -195,23 +210,6 @@ function ranksOf(
   return { isr: [leader], elr: rest };
 }
 
-function hasOnlineDirectory(
-  image: MetadataImage,
-  id: number,
-  { replicas, directories }: PartitionImage,
-): boolean {
-  const directory = directories[replicas.indexOf(id)];
-  const online = image.broker(id)?.logDirs ?? [];
-  return directory === undefined || UNKNOWN_DIRECTORIES.has(directory) ||
-    online.length === 0 || online.includes(directory);
-}
-
-/** Not told yet, and on the move from another broker's metadata. */
-const UNKNOWN_DIRECTORIES: ReadonlySet<Uuid> = new Set([
-  "AAAAAAAAAAAAAAAAAAAAAA",
-  "AAAAAAAAAAAAAAAAAAAAAg",
-]);
-
 /** Those who are gone must not go on in this leader's epoch. */
 function mustBumpEpoch(
   before: PartitionImage,
@@ -224,30 +222,18 @@ function mustBumpEpoch(
     without(before.isr, after.isr).length > 0;
 }
 
-/**
- * Where each replica is. Whoever is in sync has it in the only directory that
- * it has, if the one that was known is gone: its folder was lost and is new.
- */
+/** Where each replica is, those that come included. */
 function directoriesOf(
-  before: PartitionImage,
-  { replicas, isr, image }: {
+  located: Located,
+  { replicas, image }: {
     readonly replicas: readonly number[];
-    readonly isr: readonly number[];
     readonly image: MetadataImage;
   },
 ): readonly Uuid[] {
-  const isLost = (id: number) =>
-    isr.includes(id) && !hasOnlineDirectory(image, id, before) &&
-    defaultDirectory(image, id) !== ZERO_UUID;
-  if (isSame(replicas, before.replicas) && !isr.some(isLost)) {
-    return before.directories;
-  }
-  return replicas.map((id) => {
-    const known = before.directories[before.replicas.indexOf(id)];
-    return known === undefined || isLost(id)
-      ? defaultDirectory(image, id)
-      : known;
-  });
+  if (isSame(replicas, located.replicas)) return located.directories;
+  return replicas.map((id) =>
+    directoryOf(located, id) ?? defaultDirectory(image, id)
+  );
 }
 
 type Lists = Pick<

@@ -4,9 +4,10 @@
  *
  * @module
  */
-import { type Uuid, ZERO_UUID } from "../bytes/uuid.ts";
+import type { Uuid } from "../bytes/uuid.ts";
 import { KafkaError } from "../errors.ts";
 import type { ControllerState } from "./controller.ts";
+import { defaultDirectory } from "./directories.ts";
 import type { MetadataImage } from "./image.ts";
 import { placeReplicas } from "./placement.ts";
 import { type MetadataRecord, metadataRecord } from "./records.ts";
@@ -66,12 +67,6 @@ function unknownBroker(
 ): string | undefined {
   const id = brokerIds.find((brokerId) => !isKnown(brokerId));
   return id === undefined ? undefined : `names unknown broker ${id}`;
-}
-
-/** The folder of a new replica: known where a broker has just one. */
-export function defaultDirectory(image: MetadataImage, id: number): Uuid {
-  const [only, ...others] = image.broker(id)?.logDirs ?? [];
-  return others.length === 0 && only !== undefined ? only : ZERO_UUID;
 }
 
 /** The record of a new partition: all active replicas are in sync. */

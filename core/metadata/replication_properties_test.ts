@@ -1,6 +1,6 @@
 /**
- * Any run of registrations, heartbeats, silence, proposals, elections, moves
- * and other controllers keeps what replication relies on.
+ * Any run of registrations, heartbeats, silence, proposals, elections, moves,
+ * directories that fail and other controllers keeps what replication relies on.
  *
  * @module
  */
@@ -8,16 +8,26 @@ import { assert, assertEquals } from "@std/assert";
 import fc from "fast-check";
 import {
   assertSnapshotEqual,
+  directory,
   incarnation,
   MetadataCluster,
   shown,
 } from "../../tests/metadata_cluster.ts";
 import { KafkaError } from "../errors.ts";
 import { usesElr } from "./cluster_settings.ts";
+import { directoryOf, isOnline } from "./directories.ts";
 import { MetadataImage, type PartitionImage } from "./image.ts";
 import { canLead } from "./replicas.ts";
 
 const BROKERS = [1, 2, 3, 4, 5];
+
+/** The log directories of a broker, of which it may have the first only. */
+function directories(id: number): string[] {
+  return [directory(id), directory(id + BROKERS.length)];
+}
+
+/** What a broker says of a replica whose directory it can't even name. */
+const LOST = "AAAAAAAAAAAAAAAAAAAAAQ";
 
 interface Operation {
   readonly op: string;
@@ -37,6 +47,8 @@ const OPERATIONS = [
   "fence",
   "stop",
   "silence",
+  "directoryFails",
+  "assign",
   "propose",
   "propose",
   "propose",
@@ -134,6 +146,7 @@ class Run {
         return void cluster.register(id, {
           incarnationId: incarnation(id, ++this.#incarnations),
           previousBrokerEpoch: n % 2 === 0 ? broker?.epoch ?? -1 : -1,
+          logDirs: directories(id).slice(0, 1 + ids.length % 2),
         });
       case "heartbeat":
         return void cluster.heartbeat(id);
@@ -145,6 +158,12 @@ class Run {
         return void cluster.heartbeat(id, { wantFence: true });
       case "stop":
         return void cluster.heartbeat(id, { wantShutDown: true });
+      case "directoryFails": {
+        const offlineLogDirs = [directories(id)[n % 2]!];
+        return void cluster.heartbeat(id, { offlineLogDirs });
+      }
+      case "assign":
+        return this.#assign({ op, id, n, ids });
       case "silence":
         cluster.nowMs += n * 2_000;
         return void cluster.run({ type: "fenceStale" });
@@ -156,6 +175,19 @@ class Run {
       default:
         return this.#change({ op, id, n, ids });
     }
+  }
+
+  #assign({ id, n, ids }: Operation): void {
+    const { cluster } = this;
+    const directory = [...directories(id), LOST][n % 3]!;
+    const partitions = [{ partitionIndex: ids.length % 2 }];
+    const topicId = cluster.image.topic("t")!.id;
+    cluster.run({
+      type: "assignReplicasToDirs",
+      brokerId: id,
+      brokerEpoch: cluster.image.broker(id)?.epoch ?? -1,
+      directories: [{ id: directory, topics: [{ topicId, partitions }] }],
+    });
   }
 
   #change({ op, n, ids }: Operation): void {
@@ -223,11 +255,14 @@ function checkPartition(
   const isNew = leader !== before.leader;
   assert(!isNew || after.leaderEpoch > before.leaderEpoch, says);
   if (leader === -1) return;
-  assert(canLead(cluster.image, leader), `the leader lives and stays: ${says}`);
+  const canServe = (id: number) =>
+    canLead(cluster.image, id) &&
+    isOnline(cluster.image, id, directoryOf(after, id));
+  assert(canServe(leader), `the leader lives and stays: ${says}`);
   if (!isNew) return;
   // Who is eligible knows all, but what the last in sync have added since.
   const wasEligible = before.eligibleLeaderReplicas.includes(leader) &&
-    !before.isr.some((id) => canLead(cluster.image, id));
+    !before.isr.some(canServe);
   const wasSafe = before.isr.includes(leader) || isProposal || wasEligible;
   const wasLast = before.lastKnownElr.join() === String(leader);
   assert(wasSafe || wasLast || isUnclean, `nothing is lost: ${says}`);

@@ -35,11 +35,13 @@ import {
   type ControllerChannelOptions,
 } from "../metadata/controller_channel.ts";
 import { ControllerRegistrar } from "../metadata/controller_registrar.ts";
+import { DirectoryAssigner } from "../metadata/directory_assigner.ts";
 import { forward } from "../metadata/forwarding.ts";
 import { createTopics } from "../metadata/topic_creation.ts";
 import type { Address, Transport } from "../tcp/transport.ts";
 import { TransactionPeers } from "../transaction/transaction_peers.ts";
 import { ALTER_PARTITION } from "../wire/56_alter_partition.ts";
+import { ASSIGN_REPLICAS_TO_DIRS } from "../wire/73_assign_replicas_to_dirs.ts";
 import { Background, type Chore } from "./background.ts";
 import { metadataChores, partitionChores } from "./broker_chores.ts";
 import { controllerChores } from "./controller_chores.ts";
@@ -434,7 +436,11 @@ export class Broker {
     await lifecycle.start();
     this.#reconfigure(metadata);
     folder.topicsDeleted(metadata.deletedTopics());
-    metadata.follow((delta) => this.#onChange(delta, parts));
+    const directories = this.#assignDirectories(parts, composed);
+    metadata.follow((delta) => {
+      this.#onChange(delta, parts);
+      directories.changed(delta);
+    });
     this.#registrar?.start();
     this.#undo.push(() => hosting.stop());
     await hosting.hostAll((progress) => this.#notReady = progress);
@@ -468,6 +474,23 @@ export class Broker {
       brokerEpoch: lifecycle.brokerEpoch,
       highWatermarks: hosting.highWatermarks(),
     });
+  }
+
+  #assignDirectories(
+    { folder: { directoryId }, metadata: { image } }: Parts,
+    { channel, lifecycle }: Composed,
+  ): DirectoryAssigner {
+    const directories = new DirectoryAssigner({
+      env: this.#options.env,
+      nodeId: this.nodeId,
+      directoryId,
+      image,
+      brokerEpoch: () => lifecycle.brokerEpoch,
+      request: (body) => channel.request(ASSIGN_REPLICAS_TO_DIRS, body),
+    });
+    this.#undo.push(() => directories.close());
+    directories.start();
+    return directories;
   }
 
   /** Takes all ports at once. */

@@ -102,3 +102,51 @@ Deno.test("a broker of another cluster, or one that leaves ZooKeeper, isn't regi
   });
   assertEquals(cluster.image.broker(2), undefined);
 });
+
+Deno.test("a broker says where its replicas are, and which of its directories failed", async () => {
+  const { cluster, ask, refused } = setUp();
+  const [first, second] = [directory(2), "AAAAAAAAAAAAAAAAAAAD_w"] as const;
+  await ask(62, { ...REGISTRATION, logDirs: [first, second] });
+  cluster.heartbeat(2);
+  cluster.create([{
+    name: "t",
+    numPartitions: -1,
+    replicationFactor: -1,
+    assignments: [{ partitionIndex: 0, brokerIds: [2, 1] }],
+  }]);
+  const brokerEpoch = cluster.image.broker(2)!.epoch;
+  const topicId = cluster.image.topic("t")!.id;
+  const partitions = [{ partitionIndex: 0 }, { partitionIndex: 1 }];
+  const directories = [{ id: second, topics: [{ topicId, partitions }] }];
+  const assignment = { brokerId: 2, brokerEpoch, directories };
+  assertEquals(await ask(73, assignment), {
+    errorCode: 0,
+    directories: [{
+      id: second,
+      topics: [{
+        topicId,
+        partitions: [
+          { partitionIndex: 0, errorCode: 0 },
+          {
+            partitionIndex: 1,
+            errorCode: ERRORS.UNKNOWN_TOPIC_OR_PARTITION,
+          },
+        ],
+      }],
+    }],
+  });
+  assertEquals(cluster.partition().directories[0], second);
+  const stale = { ...assignment, brokerEpoch: brokerEpoch + 1 };
+  assertEquals(await refused(73, stale), ERRORS.STALE_BROKER_EPOCH);
+  await ask(63, {
+    brokerId: 2,
+    brokerEpoch,
+    currentMetadataOffset: cluster.offset - 1,
+    wantFence: false,
+    wantShutDown: false,
+    offlineLogDirs: [second],
+    cordonedLogDirs: null,
+  });
+  assertEquals(cluster.image.broker(2)!.logDirs, [first]);
+  assertEquals(cluster.partition().leader, 1);
+});

@@ -56,6 +56,7 @@ import { describeTransactionsHandler } from "./handlers/65_describe_transactions
 import { listTransactionsHandler } from "./handlers/66_list_transactions.ts";
 import { allocateProducerIdsHandler } from "./handlers/67_allocate_producer_ids.ts";
 import { controllerRegistrationHandler } from "./handlers/70_controller_registration.ts";
+import { assignReplicasToDirsHandler } from "./handlers/73_assign_replicas_to_dirs.ts";
 import { listConfigResourcesHandler } from "./handlers/74_list_config_resources.ts";
 import { describeTopicPartitionsHandler } from "./handlers/75_describe_topic_partitions.ts";
 import { addRaftVoterHandler } from "./handlers/80_add_raft_voter.ts";
@@ -164,5 +165,6 @@ export function clusterHandlers(
     brokerHeartbeatHandler(services),
     allocateProducerIdsHandler(services),
     controllerRegistrationHandler(services),
+    assignReplicasToDirsHandler(services),
   ];
 }

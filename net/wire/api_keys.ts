@@ -62,6 +62,7 @@ import { ALLOCATE_PRODUCER_IDS } from "./67_allocate_producer_ids.ts";
 import { CONSUMER_GROUP_HEARTBEAT } from "./68_consumer_group_heartbeat.ts";
 import { CONSUMER_GROUP_DESCRIBE } from "./69_consumer_group_describe.ts";
 import { CONTROLLER_REGISTRATION } from "./70_controller_registration.ts";
+import { ASSIGN_REPLICAS_TO_DIRS } from "./73_assign_replicas_to_dirs.ts";
 import { LIST_CONFIG_RESOURCES } from "./74_list_config_resources.ts";
 import { DESCRIBE_TOPIC_PARTITIONS } from "./75_describe_topic_partitions.ts";
 import { ADD_RAFT_VOTER } from "./80_add_raft_voter.ts";
@@ -130,6 +131,7 @@ export const APIS: ReadonlyMap<number, Api> = new Map(
     CONSUMER_GROUP_HEARTBEAT,
     CONSUMER_GROUP_DESCRIBE,
     CONTROLLER_REGISTRATION,
+    ASSIGN_REPLICAS_TO_DIRS,
     LIST_CONFIG_RESOURCES,
     DESCRIBE_TOPIC_PARTITIONS,
     ADD_RAFT_VOTER,
