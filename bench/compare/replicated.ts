@@ -14,7 +14,7 @@ import { MixedCluster } from "../../tests/compat/mixed_cluster.ts";
 import { until } from "../../tests/fixtures.ts";
 import { build, cpuSeconds, median, print } from "./measure.ts";
 
-const ROUNDS = 3;
+const ROUNDS = 5;
 const CONNECTIONS = 4;
 const DEPTH = 8;
 const RECORD_BYTES = 1000;
@@ -138,60 +138,92 @@ async function latencies(cluster: MixedCluster): Promise<number[]> {
   return times.slice(times.length / 3).sort((a, b) => a - b);
 }
 
-/** What one kind of cluster does, by what is measured. */
-type Figures = Map<string, { readonly best: number; readonly cpu: number }>;
+/** One of the two that are compared. */
+interface Side {
+  readonly kind: Kind;
+  readonly cluster: MixedCluster;
+  /** Where the leader listens. */
+  readonly port: number;
+}
 
-async function measure(
-  kind: Kind,
-  { jars, binary }: { readonly jars: string; readonly binary: string },
-): Promise<Figures> {
-  await using cluster = await start(kind, jars);
+async function sideOf(kind: Kind, cluster: MixedCluster): Promise<Side> {
   await createTopic(cluster, 1);
   const { port } = cluster.node(await leaderOf(cluster));
-  const figures: Figures = new Map();
-  for (const size of BATCH_SIZES) {
+  return { kind, cluster, port };
+}
+
+/** In turns: what else the machine does meets both. */
+async function compareProduce(
+  sides: readonly [Side, Side],
+  { binary, size }: { readonly binary: string; readonly size: number },
+): Promise<void> {
+  const rounds: Sample[][] = [];
+  // One more, which isn't counted, warms it up.
+  for (let round = 0; round <= ROUNDS; round++) {
     const samples: Sample[] = [];
-    // One more, which isn't counted, warms it up.
-    for (let round = 0; round <= ROUNDS; round++) {
+    for (const { cluster, port } of sides) {
       samples.push(await produce(cluster, { binary, port, size }));
     }
-    samples.shift();
-    const best = median(samples.map(({ mbPerSecond }) => mbPerSecond));
-    const cpu = median(samples.map(({ cpuSecondsPerGb }) => cpuSecondsPerGb));
-    figures.set(`produce ${size / 1024} KB`, { best, cpu });
-    const row = `produce ${size / 1024} KB`.padEnd(16);
+    rounds.push(samples);
+  }
+  rounds.shift();
+  const name = `produce ${size / 1024} KB`;
+  sides.forEach(({ kind }, at) => {
+    const medianOf = (what: keyof Sample) =>
+      median(rounds.map((samples) => samples[at]![what])).toFixed(1).padStart(
+        6,
+      );
     print(
-      `${row} ${kind.padEnd(6)} ${best.toFixed(1).padStart(6)} MB/s ${
-        cpu.toFixed(1).padStart(6)
+      `${name.padEnd(16)} ${kind.padEnd(6)} ${medianOf("mbPerSecond")} MB/s ${
+        medianOf("cpuSecondsPerGb")
       } CPU-s/GB in all three`,
     );
-  }
-  const times = await latencies(cluster);
-  const p50 = times[times.length >> 1]!;
-  const p99 = times[Math.floor(times.length * 0.99)]!;
+  });
+  const ratios = rounds.map(([kf, kafka]) => ({
+    speed: kf!.mbPerSecond / kafka!.mbPerSecond,
+    perCpu: kafka!.cpuSecondsPerGb / kf!.cpuSecondsPerGb,
+  }));
   print(
-    `${"one at a time".padEnd(16)} ${kind.padEnd(6)} p50 ${
-      p50.toFixed(2)
-    } ms, p99 ${p99.toFixed(2)} ms`,
+    `${name}: kf / Kafka ${
+      median(ratios.map(({ speed }) => speed)).toFixed(2)
+    } of the MB/s, ${
+      median(ratios.map(({ perCpu }) => perCpu)).toFixed(2)
+    } of the MB per CPU-second`,
   );
-  figures.set("one at a time", { best: 1 / p50, cpu: p99 });
-  return figures;
+}
+
+async function compareLatency(sides: readonly [Side, Side]): Promise<void> {
+  const medians: number[] = [];
+  for (const { kind, cluster } of sides) {
+    const times = await latencies(cluster);
+    const p50 = times[times.length >> 1]!;
+    const p99 = times[Math.floor(times.length * 0.99)]!;
+    medians.push(p50);
+    print(
+      `${"one at a time".padEnd(16)} ${kind.padEnd(6)} p50 ${
+        p50.toFixed(2)
+      } ms, p99 ${p99.toFixed(2)} ms`,
+    );
+  }
+  const [kf, kafka] = medians;
+  print(
+    `one at a time: kf / Kafka ${
+      (kafka! / kf!).toFixed(2)
+    } of the speed at p50`,
+  );
 }
 
 async function compare(jars: string, binary: string): Promise<void> {
-  const kf = await measure("kf", { jars, binary });
-  const kafka = await measure("kafka", { jars, binary });
-  for (const [name, own] of kf) {
-    const other = kafka.get(name)!;
-    const speed = (own.best / other.best).toFixed(2);
-    print(
-      name === "one at a time"
-        ? `${name}: kf / Kafka ${speed} of the speed at p50`
-        : `${name}: kf / Kafka ${speed} of the MB/s, ${
-          (other.cpu / own.cpu).toFixed(2)
-        } of the MB per CPU-second`,
-    );
+  await using kf = await start("kf", jars);
+  await using kafka = await start("kafka", jars);
+  const sides = [
+    await sideOf("kf", kf),
+    await sideOf("kafka", kafka),
+  ] as const;
+  for (const size of BATCH_SIZES) {
+    await compareProduce(sides, { binary, size });
   }
+  await compareLatency(sides);
 }
 
 const SIZES = [100, 1000, 5000];
