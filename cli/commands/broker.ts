@@ -44,6 +44,7 @@ export async function run(call: Call): Promise<void> {
     ),
   );
   set(config, "kf.cluster.id", flags.text("cluster-id"));
+  set(config, "kf.initial.controllers", flags.text("initial-controllers"));
   set(config, HTTP_KEY, flags.text("http"));
   for (const [name, value] of Object.entries(call.settings.givenProperties)) {
     config.set(name, value);

@@ -105,6 +105,12 @@ export const SERVERS: readonly CommandSpec[] = [
         value: "ID",
         brief: "the cluster that a new data folder belongs to",
       },
+      {
+        name: "initial-controllers",
+        value: "LIST",
+        brief:
+          "who votes in a new cluster, ID@HOST:PORT:DIRECTORY with commas; for the first start only",
+      },
       HTTP,
       READY_FD,
     ],

@@ -63,6 +63,11 @@ export const CLUSTER_KEYS = {
     doc: "The cluster that a new data folder belongs to, and an old one must " +
       "belong to. Kafka has no such key: its folders are formatted first.",
   }),
+  "kf.initial.controllers": list([], {
+    doc: "Who votes first, ID@HOST:PORT:DIRECTORY, where a new data folder " +
+      "begins: the directory is the id of that node's folder. Only for the " +
+      "first start. Kafka has no such key: its folders are formatted first.",
+  }),
   "listener.security.protocol.map": list([], {
     doc: "What each listener speaks: NAME:PLAINTEXT. Listeners called " +
       "PLAINTEXT need no entry, nor do controllers' while there is none.",

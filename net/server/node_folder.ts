@@ -13,6 +13,7 @@ import type { Env } from "../../core/env/env.ts";
 import { LogFolder, LogFolderError } from "../../core/log/log_folder.ts";
 import { newestSnapshot } from "../../core/raft/snapshot_files.ts";
 import type { QuorumMembership } from "../raft/quorum.ts";
+import { beginWithVoters, initialDirectory } from "./initial_voters.ts";
 import { isFirstVoter } from "./membership.ts";
 import { MetadataLog } from "./metadata_log.ts";
 import { clusterIdOf } from "./roles.ts";
@@ -48,7 +49,7 @@ export function openFolder({ env, config, directoryId, onSynced }: {
     path,
     nodeId: config["node.id"],
     ...clusterId === undefined ? {} : { clusterId },
-    directoryId,
+    directoryId: directoryId ?? initialDirectory(config),
     onSynced,
   });
 }
@@ -72,6 +73,12 @@ export function openMetadata({ env, config, folder, ...options }: {
     config: resolveTopicConfig(METADATA_LOG_CONFIG, config),
     // A snapshot was fetched, and a crash came before the log began anew.
     keptElsewhere: () => newestSnapshot(env.disk, own)?.id.endOffset ?? 0,
+  });
+  beginWithVoters(env, {
+    config,
+    folder: log.folder,
+    logEndOffset: log.logEndOffset,
+    directoryId: folder.directoryId,
   });
   return new MetadataLog({
     env,

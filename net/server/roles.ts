@@ -37,7 +37,8 @@ function refuse(key: string, text: string, why: string): KafkaError {
   );
 }
 
-function parseVoter(text: string): ConfiguredVoter {
+/** Reads `ID@HOST:PORT`; undefined when it isn't that. */
+export function parseVoter(text: string): ConfiguredVoter | undefined {
   const match = /^(\d{1,10})@(?:\[([^\]]+)\]|([^:\[\]@]+)):(\d{1,5})$/.exec(
     text,
   );
@@ -45,10 +46,13 @@ function parseVoter(text: string): ConfiguredVoter {
   const port = Number(match?.[4]);
   const isGood = match !== null && id <= 0x7fffffff && port > 0 &&
     port <= 65535;
-  if (!isGood) {
-    throw refuse("controller.quorum.voters", text, "write ID@HOST:PORT");
-  }
-  return { id, host: match[2] ?? match[3]!, port };
+  return isGood ? { id, host: match[2] ?? match[3]!, port } : undefined;
+}
+
+function configuredVoter(text: string): ConfiguredVoter {
+  const voter = parseVoter(text);
+  if (voter !== undefined) return voter;
+  throw refuse("controller.quorum.voters", text, "write ID@HOST:PORT");
 }
 
 function parseServer(text: string): Address {
@@ -70,7 +74,7 @@ export function rolesOf(config: BrokerConfig): Roles {
   if (roles.size === 0) {
     throw refuse("process.roles", text, "write broker, controller, or both");
   }
-  const voters = config["controller.quorum.voters"].map(parseVoter);
+  const voters = config["controller.quorum.voters"].map(configuredVoter);
   const servers = config["controller.quorum.bootstrap.servers"]
     .map(parseServer);
   const isUntold = voters.length === 0 && servers.length === 0;

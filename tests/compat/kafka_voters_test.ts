@@ -276,6 +276,45 @@ Deno.test({
 
 Deno.test({
   name:
+    "new nodes of kf and of Apache Kafka vote together by one list of first controllers",
+  ignore: isMissing,
+  async fn() {
+    using folder = temporaryFolder();
+    const at = places(folder.path);
+    const list = [
+      `1@${at.controller(1)}:MLPRt3J0RyKvMRPIkCVP9A`,
+      `2@${at.controller(2)}:ZDXbrQWMTWSlUH7Dmzdv7g`,
+    ].join();
+    const one = kfNode(at, {
+      id: 1,
+      server: 1,
+      config: { "kf.initial.controllers": list },
+    });
+    try {
+      const serving = one.start();
+      // Neither of the two is a majority.
+      await using _ = await kafkaController(at, {
+        id: 2,
+        server: 1,
+        format: ["--initial-controllers", list, "--release-version", "4.1"],
+      });
+      await serving;
+      const { voters, ids } = await quorumBy(one.port);
+      assertEquals(ids, "1,2");
+      assertEquals(
+        voters.map(({ directoryId }) => directoryId),
+        ["MLPRt3J0RyKvMRPIkCVP9A", "ZDXbrQWMTWSlUH7Dmzdv7g"],
+      );
+      const status = await tool(one.port, "describe", "--status");
+      assertMatch(status.stdout, /CurrentVoters:.*"id": 1.*"id": 2/);
+    } finally {
+      await one.end();
+    }
+  },
+});
+
+Deno.test({
+  name:
     "a folder of a standalone Apache Kafka opens with kf as it is, and goes back",
   ignore: isMissing,
   async fn() {
