@@ -15,7 +15,6 @@ import { partitionName, type TopicPartition } from "../../core/ids.ts";
 import { LinkError } from "../link/link_error.ts";
 import { CREATE_TOPICS } from "../wire/19_create_topics.ts";
 import { DELETE_TOPICS } from "../wire/20_delete_topics.ts";
-import { DELETE_RECORDS } from "../wire/21_delete_records.ts";
 import { DESCRIBE_CONFIGS } from "../wire/32_describe_configs.ts";
 import { CREATE_PARTITIONS } from "../wire/37_create_partitions.ts";
 import { INCREMENTAL_ALTER_CONFIGS } from "../wire/44_incremental_alter_configs.ts";
@@ -64,8 +63,7 @@ import {
   AT_EARLIEST,
   AT_LATEST,
   AT_MAX_TIMESTAMP,
-  grouped,
-  knowTopics,
+  deleteRecords,
   listOffsets,
 } from "./offsets.ts";
 import type { ClientConfig, ClientSeams, CommittedOffset } from "./types.ts";
@@ -342,24 +340,24 @@ export class Admin {
   async deleteRecords(
     before: readonly (TopicPartition & { readonly offset: number })[],
   ): Promise<DeletedRecords[]> {
-    await this.#retrying(() =>
-      knowTopics(this.#cluster, before.map(({ topic }) => topic))
-    );
-    const byLeader = Map.groupBy(
-      before,
-      ({ topic, partition }) =>
-        this.#cluster.metadata.partition(topic, partition)?.leader ?? -1,
-    );
-    const answers = await Promise.all(
-      [...byLeader].map(([leader, group]) =>
-        leader < 0
-          ? group.map((tp) =>
-            deletedRecords(tp, -1, ERRORS.UNKNOWN_TOPIC_OR_PARTITION)
-          )
-          : this.#deleteRecordsAt(leader, group)
-      ),
-    );
-    return answers.flat();
+    const outcomes = new Map<string, DeletedRecords>();
+    const outcomeOf = ({ topic, partition }: TopicPartition) =>
+      outcomes.get(partitionName(topic, partition));
+    await this.#untilLed(before, async () => {
+      // Up to the high watermark must not mean to a later one.
+      const left = before.filter((tp) => {
+        const outcome = outcomeOf(tp);
+        return outcome === undefined || outcome.error !== undefined;
+      });
+      const answered = await deleteRecords(this.#cluster, left, {
+        timeoutMs: this.#values["request.timeout.ms"],
+      });
+      for (const each of answered) {
+        outcomes.set(partitionName(each.topic, each.partition), each);
+      }
+      return answered;
+    });
+    return before.flatMap((tp) => outcomeOf(tp) ?? []);
   }
 
   /** Offsets of partitions, by place or by time, in the order asked. */
@@ -375,30 +373,14 @@ export class Admin {
       : spec === "max-timestamp"
       ? AT_MAX_TIMESTAMP
       : spec.timestampMs;
-    let listed: ListedOffset[] = [];
-    try {
-      await this.#retrying(async () => {
-        listed = await listOffsets(this.#cluster, partitions, {
+    return await this.#untilLed(
+      partitions,
+      () =>
+        listOffsets(this.#cluster, partitions, {
           timestamp,
           isCommitted: options.isolationLevel === "read_committed",
-        });
-        const stale = listed.find((offset) => this.#isPassing(offset));
-        if (stale === undefined) return;
-        await this.#cluster.refresh(partitions.map(({ topic }) => topic));
-        throw stale.error;
-      });
-    } catch (error) {
-      // What didn't pass in time is the partition's outcome.
-      if (!listed.some((offset) => offset.error === error)) throw error;
-    }
-    return listed;
-  }
-
-  /** Whether a leader that the metadata name, as on a new topic, isn't one yet. */
-  #isPassing({ topic, partition, error }: ListedOffset): boolean {
-    if (!error || !isTransient(error)) return false;
-    return (this.#cluster.metadata.partition(topic, partition)?.leader ?? -1) >=
-      0;
+        }),
+    );
   }
 
   /** All groups of all brokers. */
@@ -604,31 +586,32 @@ export class Admin {
     return Promise.resolve();
   }
 
-  async #deleteRecordsAt(
-    leader: number,
-    group: readonly (TopicPartition & { readonly offset: number })[],
-  ): Promise<DeletedRecords[]> {
-    const answer = await this.#retrying(() =>
-      this.#cluster.ask(leader, DELETE_RECORDS, {
-        topics: grouped(group).map(({ topic, items }) => ({
-          name: topic,
-          partitions: items.map(({ partition, offset }) => ({
-            partitionIndex: partition,
-            offset,
-          })),
-        })),
-        timeoutMs: this.#values["request.timeout.ms"],
-      })
-    );
-    return answer.topics.flatMap(({ name, partitions }) =>
-      partitions.map((part) =>
-        deletedRecords(
-          { topic: name, partition: part.partitionIndex },
-          part.lowWatermark,
-          part.errorCode,
-        )
-      )
-    );
+  /** Asks again, and who leads, while a leader isn't one; gives the outcomes. */
+  async #untilLed<T extends PartitionOutcome>(
+    partitions: readonly TopicPartition[],
+    ask: () => Promise<T[]>,
+  ): Promise<T[]> {
+    let outcomes: T[] = [];
+    try {
+      await this.#retrying(async () => {
+        outcomes = await ask();
+        const stale = outcomes.find((outcome) => this.#isPassing(outcome));
+        if (stale === undefined) return;
+        await this.#cluster.refresh(partitions.map(({ topic }) => topic));
+        throw stale.error;
+      });
+    } catch (error) {
+      // What didn't pass in time is the partition's outcome.
+      if (!outcomes.some((outcome) => outcome.error === error)) throw error;
+    }
+    return outcomes;
+  }
+
+  /** Whether a leader that the metadata name, as on a new topic, isn't one yet. */
+  #isPassing({ topic, partition, error }: PartitionOutcome): boolean {
+    if (!error || !isTransient(error)) return false;
+    return (this.#cluster.metadata.partition(topic, partition)?.leader ?? -1) >=
+      0;
   }
 
   /** Retries what can be asked again without harm. */
@@ -696,15 +679,6 @@ function perBroker<T extends ConfigResource>(
         type === "broker" && /^\d+$/.test(name) ? Number(name) : "any" as const,
     ),
   ];
-}
-
-function deletedRecords(
-  { topic, partition }: TopicPartition,
-  lowWatermark: number,
-  code: number,
-): DeletedRecords {
-  const what = `Cannot delete records of ${partitionName(topic, partition)}`;
-  return { topic, partition, lowWatermark, ...failure(code, what) };
 }
 
 function failure(

@@ -15,6 +15,7 @@ import { memoryTransport } from "../tcp/memory_tcp.ts";
 import { LIST_OFFSETS } from "../wire/02_list_offsets.ts";
 import { METADATA } from "../wire/03_metadata.ts";
 import { API_VERSIONS } from "../wire/18_api_versions.ts";
+import { DELETE_RECORDS } from "../wire/21_delete_records.ts";
 import { DELETE_TOPICS } from "../wire/20_delete_topics.ts";
 import type { Api } from "../wire/api.ts";
 import { decodeRequestHeader, encodeResponse } from "../wire/headers.ts";
@@ -25,12 +26,13 @@ const APIS: readonly Api[] = [
   METADATA,
   API_VERSIONS,
   DELETE_TOPICS,
+  DELETE_RECORDS,
 ];
 
 /** What the scripted broker says. */
 interface Script {
-  /** How the nth ListOffsets fares. */
-  readonly judge: () => ErrorName;
+  /** How a partition fares in the nth ListOffsets or DeleteRecords. */
+  readonly judge: (partition: number) => ErrorName;
   /** Who leads and is the controller; nothing listens where node 2 was. */
   readonly leader: () => 1 | 2;
 }
@@ -56,7 +58,13 @@ function answer(
           { nodeId: 2, host: "localhost", port: port + 1 },
         ],
         controllerId: leaderId,
-        topics: [{ name: "t", partitions: [{ partitionIndex: 0, leaderId }] }],
+        topics: [{
+          name: "t",
+          partitions: [0, 1].map((partitionIndex) => ({
+            partitionIndex,
+            leaderId,
+          })),
+        }],
       });
     }
     case LIST_OFFSETS.key:
@@ -65,11 +73,28 @@ function answer(
           name: "t",
           partitions: [{
             partitionIndex: 0,
-            errorCode: ERRORS[judge()],
+            errorCode: ERRORS[judge(0)],
             offset: 7,
           }],
         }],
       });
+    case DELETE_RECORDS.key: {
+      const { topics } = decode(
+        DELETE_RECORDS.request,
+        version,
+        frame.subarray(bodyAt),
+      );
+      return reply(DELETE_RECORDS, {
+        topics: topics.map(({ name, partitions }) => ({
+          name,
+          partitions: partitions.map(({ partitionIndex }) => ({
+            partitionIndex,
+            lowWatermark: 5,
+            errorCode: ERRORS[judge(partitionIndex)],
+          })),
+        })),
+      });
+    }
     case DELETE_TOPICS.key: {
       const { topics } = decode(
         DELETE_TOPICS.request,
@@ -92,7 +117,7 @@ function answer(
 
 /** An admin client and the broker it meets; both end with the scope. */
 function scripted(
-  judge: () => ErrorName,
+  judge: Script["judge"],
   { timeoutMs = 5000, leader = () => 1 }: {
     readonly timeoutMs?: number;
     readonly leader?: Script["leader"];
@@ -167,6 +192,32 @@ Deno.test("a leader and a controller that are gone are looked up anew", async ()
   const outcomes = await other.admin.deleteTopics(["t"]);
   assertEquals(outcomes.map(({ name }) => name), ["t"]);
   assertEquals(leaders, []);
+});
+
+Deno.test("deleteRecords() looks its leaders up anew, and deletes nothing twice", async () => {
+  // Nothing listens at the first one, and the second one doesn't lead yet.
+  const leaders: (1 | 2)[] = [2, 1];
+  const asked: number[] = [];
+  await using bench = scripted((partition) => {
+    asked.push(partition);
+    const isEarly = partition === 1 && asked.length < 4;
+    return isEarly ? "NOT_LEADER_OR_FOLLOWER" : "NONE";
+  }, { leader: () => leaders.shift() ?? 1 });
+  const before = [1, 0].map((partition) => ({
+    topic: "t",
+    partition,
+    offset: -1,
+  }));
+  const outcomes = await bench.admin.deleteRecords(before);
+  assertEquals(
+    outcomes.map(({ partition, lowWatermark, error }) => [
+      partition,
+      lowWatermark,
+      error,
+    ]),
+    [[1, 5, undefined], [0, 5, undefined]],
+  );
+  assertEquals(asked, [1, 0, 1, 1]);
 });
 
 Deno.test("deleteTopics() answers in the order asked", async () => {

@@ -1,6 +1,6 @@
 /**
- * Offsets asked of the cluster: by time from the leaders, committed ones from
- * the group's coordinator. Owns the requests and the errors' words; keeps no
+ * Offsets asked of the cluster: by time from the leaders, which also delete
+ * what lies before one, committed ones from the group's coordinator. Owns the requests and the errors' words; keeps no
  * state.
  *
  * @module
@@ -11,7 +11,8 @@ import { LIST_OFFSETS } from "../wire/02_list_offsets.ts";
 import { OFFSET_COMMIT } from "../wire/08_offset_commit.ts";
 import { OFFSET_FETCH } from "../wire/09_offset_fetch.ts";
 import { FIND_COORDINATOR } from "../wire/10_find_coordinator.ts";
-import type { ListedOffset } from "./admin_types.ts";
+import { DELETE_RECORDS } from "../wire/21_delete_records.ts";
+import type { DeletedRecords, ListedOffset } from "./admin_types.ts";
 import { type Cluster, isTransient, kafkaError } from "./cluster.ts";
 import type { CommittedOffset, ConsumerGroupMetadata } from "./types.ts";
 
@@ -48,9 +49,57 @@ export async function listOffsets(
     readonly isCommitted: boolean;
   },
 ): Promise<ListedOffset[]> {
+  return await perLeader(cluster, partitions, {
+    ask: (leader, group) =>
+      listAt(cluster, leader, { group, timestamp, isCommitted }),
+    failed: failedOffset,
+  });
+}
+
+/** Deletes records of partitions, one request per leader, in the order asked. */
+export async function deleteRecords(
+  cluster: Cluster,
+  before: readonly (TopicPartition & { readonly offset: number })[],
+  { timeoutMs }: { readonly timeoutMs: number },
+): Promise<DeletedRecords[]> {
+  return await perLeader(cluster, before, {
+    ask: async (leader, group) => {
+      const { topics } = await cluster.ask(leader, DELETE_RECORDS, {
+        topics: grouped(group).map(({ topic, items }) => ({
+          name: topic,
+          partitions: items.map(({ partition, offset }) => ({
+            partitionIndex: partition,
+            offset,
+          })),
+        })),
+        timeoutMs,
+      });
+      return topics.flatMap(({ name, partitions }) =>
+        partitions.map((part) => {
+          const tp = { topic: name, partition: part.partitionIndex };
+          if (part.errorCode !== ERRORS.NONE) {
+            return failedDeletion(tp, part.errorCode);
+          }
+          return { ...tp, lowWatermark: part.lowWatermark };
+        })
+      );
+    },
+    failed: failedDeletion,
+  });
+}
+
+/** Asks each partition's leader, as the metadata name it now. */
+async function perLeader<T extends TopicPartition, R extends TopicPartition>(
+  cluster: Cluster,
+  partitions: readonly T[],
+  { ask, failed }: {
+    readonly ask: (leader: number, group: readonly T[]) => Promise<R[]>;
+    readonly failed: (tp: TopicPartition, code: number) => R;
+  },
+): Promise<R[]> {
   await knowTopics(cluster, partitions.map(({ topic }) => topic));
-  const results: ListedOffset[] = [];
-  const byLeader = new Map<number, TopicPartition[]>();
+  const results: R[] = [];
+  const byLeader = new Map<number, T[]>();
   for (const tp of partitions) {
     const info = cluster.metadata.partition(tp.topic, tp.partition);
     if (!info || info.leader < 0) {
@@ -60,7 +109,7 @@ export async function listOffsets(
         : known && known.error !== "NONE"
         ? known.error
         : "UNKNOWN_TOPIC_OR_PARTITION";
-      results.push(failedOffset(tp, ERRORS[error]));
+      results.push(failed(tp, ERRORS[error]));
       continue;
     }
     const group = byLeader.get(info.leader);
@@ -68,9 +117,7 @@ export async function listOffsets(
     else byLeader.set(info.leader, [tp]);
   }
   const answers = await Promise.all(
-    [...byLeader].map(([leader, group]) =>
-      listAt(cluster, leader, { group, timestamp, isCommitted })
-    ),
+    [...byLeader].map(([leader, group]) => ask(leader, group)),
   );
   for (const answer of answers) results.push(...answer);
   const places = new Map(partitions.map((tp, i) => [nameOf(tp), i]));
@@ -117,11 +164,21 @@ async function listAt(
 
 function failedOffset(tp: TopicPartition, code: number): ListedOffset {
   return {
-    ...tp,
+    topic: tp.topic,
+    partition: tp.partition,
     offset: -1,
     timestamp: -1,
     leaderEpoch: -1,
     error: kafkaError(code, `Cannot list offsets of ${nameOf(tp)}`),
+  };
+}
+
+function failedDeletion(tp: TopicPartition, code: number): DeletedRecords {
+  return {
+    topic: tp.topic,
+    partition: tp.partition,
+    lowWatermark: -1,
+    error: kafkaError(code, `Cannot delete records of ${nameOf(tp)}`),
   };
 }
 
