@@ -9,7 +9,7 @@ import { denoEnv } from "../../core/env/deno_env.ts";
 import { type ErrorName, ERRORS } from "../../core/errors.ts";
 import { LIMITS } from "../../core/limits.ts";
 import { decode } from "../../core/schema/codec.ts";
-import type { Input, Message } from "../../core/schema/schema.ts";
+import type { Decoded, Input, Message } from "../../core/schema/schema.ts";
 import { FrameReader } from "../link/frame_reader.ts";
 import { memoryTransport } from "../tcp/memory_tcp.ts";
 import { LIST_OFFSETS } from "../wire/02_list_offsets.ts";
@@ -35,6 +35,22 @@ interface Script {
   readonly judge: (partition: number) => ErrorName;
   /** Who leads and is the controller; nothing listens where node 2 was. */
   readonly leader: () => 1 | 2;
+}
+
+function deleted(
+  { topics }: Decoded<typeof DELETE_RECORDS.request>,
+  judge: Script["judge"],
+): Input<typeof DELETE_RECORDS.response> {
+  return {
+    topics: topics.map(({ name, partitions }) => ({
+      name,
+      partitions: partitions.map(({ partitionIndex }) => ({
+        partitionIndex,
+        lowWatermark: 5,
+        errorCode: ERRORS[judge(partitionIndex)],
+      })),
+    })),
+  };
 }
 
 /** Answers a frame. */
@@ -79,21 +95,9 @@ function answer(
         }],
       });
     case DELETE_RECORDS.key: {
-      const { topics } = decode(
-        DELETE_RECORDS.request,
-        version,
-        frame.subarray(bodyAt),
-      );
-      return reply(DELETE_RECORDS, {
-        topics: topics.map(({ name, partitions }) => ({
-          name,
-          partitions: partitions.map(({ partitionIndex }) => ({
-            partitionIndex,
-            lowWatermark: 5,
-            errorCode: ERRORS[judge(partitionIndex)],
-          })),
-        })),
-      });
+      const body = frame.subarray(bodyAt);
+      const request = decode(DELETE_RECORDS.request, version, body);
+      return reply(DELETE_RECORDS, deleted(request, judge));
     }
     case DELETE_TOPICS.key: {
       const { topics } = decode(
