@@ -77,8 +77,13 @@ function keepsAll(
 ): boolean {
   const promise = topics.get(topic);
   if (promise === undefined || promise.isChurned) return false;
-  if (history.damagesMs?.has(topic)) return false;
+  if (history.damagesMs?.has(topic) || wasUnclean(history, topic)) return false;
   return promise.isDurable || lastLossMs < 0;
+}
+
+/** Whether somebody led a partition of it who lacked what was acknowledged. */
+export function wasUnclean({ uncleanMs }: History, topic: string): boolean {
+  return [...uncleanMs?.keys() ?? []].some((name) => topicOf(name) === topic);
 }
 
 /** Whether outcomes of transactions that somebody was told must stay. */
@@ -205,6 +210,7 @@ function mustStay(each: Case, send: Send): boolean {
     created,
     isDurable ? -1 : each.lastLossMs,
     each.history.damagesMs?.get(send.topic) ?? -1,
+    each.history.uncleanMs?.get(nameOf(send)) ?? -1,
   );
   return send.invokeMs > sinceMs && !isBeingDeleted(each, send);
 }
@@ -434,6 +440,7 @@ function checkCommits(each: Case): void {
       const topic = each.topics.get(topicOf(name));
       if (topic === undefined || topic.isChurned) continue;
       if (history.damagesMs?.has(topic.name)) continue;
+      if (history.uncleanMs?.has(name)) continue;
       if (!topic.isDurable && lastLossMs >= 0) continue;
       if ((found.get(name) ?? -1) >= offset) continue;
       report(

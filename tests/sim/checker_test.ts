@@ -93,6 +93,17 @@ Deno.test("an acknowledged record must be there", () => {
   assertEquals(judged("a", { sends: sends.slice(0, 2) }), ["unseen"]);
 });
 
+Deno.test("who leads without being in sync lacks what was sent before, and of that partition only", () => {
+  const sends = [send("a", 0), send("b", 1)];
+  const uncleanMs = (name: string) => new Map([[name, 25]]);
+  assertEquals(judged("a", { sends, uncleanMs: uncleanMs("t-0") }), []);
+  assertEquals(judged("a", { sends, uncleanMs: uncleanMs("t-1") }), ["unseen"]);
+  const late = [send("a", 0), send("b", 1, { invokeMs: 26 })];
+  assertEquals(judged("a", { sends: late, uncleanMs: uncleanMs("t-0") }), [
+    "unseen",
+  ]);
+});
+
 Deno.test("power takes what nothing has flushed, and nothing else", () => {
   const powerLossesMs = [25];
   const sends = [send("a", 0), send("b", 1), send("c", 2)];

@@ -123,6 +123,8 @@ export interface History {
   powerLossesMs: readonly number[];
   /** When bits of a topic's records last flipped on the disk. */
   damagesMs?: ReadonlyMap<string, number>;
+  /** Until when records of a `topic-partition` may have gone by an unclean election. */
+  readonly uncleanMs?: ReadonlyMap<string, number>;
   /** By `topic-partition`. */
   readonly logs: Map<string, FinalLog>;
   /** Committed offsets in the end, by group, then by `topic-partition`. */

@@ -52,7 +52,9 @@ export class MoverActor extends Actor {
       requestTimeoutMs: TIMEOUT_MS,
     });
     try {
-      if (chance.odds(0.3)) {
+      if (this.#unclean.length > 0 && chance.odds(0.3)) {
+        await this.#electUnclean(link, chance);
+      } else if (chance.odds(0.3)) {
         await link.request(ELECT_LEADERS, {
           electionType: 0,
           topicPartitions: null,
@@ -62,6 +64,23 @@ export class MoverActor extends Actor {
     } finally {
       link.close();
     }
+  }
+
+  /** Topics of which somebody may lead who isn't in sync. */
+  get #unclean() {
+    return this.stage.plan.topics.filter(({ isUnclean }) => isUnclean);
+  }
+
+  async #electUnclean(link: Link, chance: SimProcess["chance"]) {
+    const { name: topic, partitions } = chance.pick(this.#unclean);
+    await link.request(ELECT_LEADERS, {
+      electionType: 1,
+      topicPartitions: [{
+        topic,
+        partitions: Array.from({ length: partitions }, (_, i) => i),
+      }],
+      timeoutMs: TIMEOUT_MS,
+    });
   }
 
   async #reassign(link: Link, { chance }: SimProcess): Promise<void> {

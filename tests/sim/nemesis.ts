@@ -83,6 +83,7 @@ export class Nemesis {
       if (this.#clients.length === 0) return;
       this.#chance.pick(this.#clients).die(this.#chance.int(0, 1_500));
     });
+    this.#every(plan.strandMs, () => this.#strand());
     for (const machine of this.#world.machines) this.#revive(machine);
   }
 
@@ -198,6 +199,25 @@ export class Nemesis {
       this.#world.network.clog(from, to, ms);
       this.#world.scheduler.note(`${from} → ${to} is cut for ${ms} ms`);
     }
+  }
+
+  /** Nobody but the controller hears of a leader until nobody is in sync with it. */
+  #strand(): void {
+    const world = this.#world;
+    const { controllerId, leaders } = world.watcher.strandable();
+    if (leaders.length === 0) return;
+    const leaderId = this.#chance.pick(leaders);
+    const machine = world.machines.find(({ nodeId }) => nodeId === leaderId)!;
+    const ms = this.#chance.int(1_500, 6_000);
+    for (const { nodeId, host } of world.machines) {
+      if (nodeId === leaderId || nodeId === controllerId) continue;
+      world.network.clog(machine.host, host, ms);
+      world.network.clog(host, machine.host, ms);
+    }
+    world.scheduler.note(`${machine.host} is stranded for ${ms} ms`);
+    world.scheduler.after(ms * 0.9, () => {
+      if (!this.#isOver) this.#die(machine, "killed");
+    });
   }
 
   #slow(machine: Machine): void {

@@ -23,6 +23,8 @@ export interface TopicPlan {
   readonly isChurned: boolean;
   /** Whether only the latest record of each key stays. */
   readonly isCompacted: boolean;
+  /** Whether a replica may lead that lacks what was acknowledged. */
+  readonly isUnclean?: boolean;
 }
 
 /** One producer. */
@@ -75,6 +77,8 @@ export interface FaultPlan {
   readonly disasterMs: number;
   /** One machine's clock goes another way than the others'. */
   readonly skewMs: number;
+  /** A leader is alone in sync, and dies: others lead who lack what it has. */
+  readonly strandMs: number;
   /** A machine, or the way to one other, is cut off from the others. */
   readonly cutMs: number;
   readonly slowLinkMs: number;
@@ -133,6 +137,7 @@ export const NO_FAULTS: FaultPlan = {
   powerLoss: "first",
   disasterMs: 0,
   skewMs: 0,
+  strandMs: 0,
   restartMs: 0,
   clogMs: 0,
   cutMs: 0,

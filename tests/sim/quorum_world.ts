@@ -52,6 +52,7 @@ export async function simulateQuorum(
     quorum: votersOf(0),
     brokerConfig: {},
     isAllKept: true,
+    uncleanTopics: new Set(),
     onNote,
     onDefect: () => {},
   });

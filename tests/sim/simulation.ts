@@ -11,7 +11,7 @@ import type { TopicPartition } from "../../core/ids.ts";
 import type { ClientConfig, ClientSeams } from "../../net/client/types.ts";
 import { Chance } from "./chance.ts";
 import { drawClusterPlan } from "./cluster_plan.ts";
-import { type Anomaly, check, lastingRecords } from "./checker.ts";
+import { type Anomaly, check, lastingRecords, wasUnclean } from "./checker.ts";
 import { drawHarshPlan } from "./harsh_plan.ts";
 import type { FinalLog, History, Seen } from "./history.ts";
 import { MoverActor } from "./mover.ts";
@@ -120,6 +120,9 @@ function planned(
     quorum: plan.quorum,
     brokerConfig: plan.brokerConfig,
     isAllKept: isCluster && plan.isAllDurable,
+    uncleanTopics: new Set(
+      plan.topics.filter(({ isUnclean }) => isUnclean).map(({ name }) => name),
+    ),
     onNote,
     onDefect: (defect) => watch({ seed, defect }),
   });
@@ -127,7 +130,10 @@ function planned(
   return {
     world,
     plan,
-    history: emptyHistory(plan, { isCluster }),
+    history: {
+      ...emptyHistory(plan, { isCluster }),
+      uncleanMs: world.watcher.uncleanMs,
+    },
     partitions: new Map(),
     isPeace: false,
   };
@@ -312,6 +318,7 @@ class Run {
         if (topic === undefined || !topics.includes(topic.name)) continue;
         if (topic.isChurned || topic.isRetained) continue;
         if (this.#isDamaged(topic.name)) continue;
+        if (wasUnclean(history, topic.name)) continue;
         if (!topic.isDurable && this.#hasLostPower) continue;
         if (!records.every(({ value }) => seen.has(value))) return false;
       }

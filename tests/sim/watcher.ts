@@ -8,7 +8,10 @@
 import type { Uuid } from "../../core/bytes/uuid.ts";
 import type { TopicPartition } from "../../core/ids.ts";
 import type { Log } from "../../core/log/log.ts";
-import type { MetadataImage } from "../../core/metadata/image.ts";
+import type {
+  MetadataImage,
+  PartitionImage,
+} from "../../core/metadata/image.ts";
 import { encodeMetadataRecord } from "../../core/metadata/records.ts";
 import { snapshotRecords } from "../../core/metadata/snapshot.ts";
 import type { Partition } from "../../core/partition/partition.ts";
@@ -36,6 +39,8 @@ interface Known {
   readonly leaders: Map<number, number>;
   leaderEpoch: number;
   partitionEpoch: number;
+  /** In which epoch somebody last led who wasn't in sync; −1: nobody ever did. */
+  uncleanEpoch: number;
 }
 
 /** What one replica, as long as it is open, was last seen to be. */
@@ -50,6 +55,8 @@ interface LastSeen {
 export interface WatcherOptions {
   /** Whether nothing that was committed may go, whatever happened. */
   readonly isAllKept: boolean;
+  /** Topics that a replica may lead which isn't in sync. */
+  readonly uncleanTopics: ReadonlySet<string>;
   readonly nowMs: () => number;
   readonly onDefect: (what: string) => void;
 }
@@ -81,8 +88,15 @@ export class Watcher {
     this.#brokers.set(broker.nodeId, broker);
   }
 
+  /**
+   * Partitions in which somebody led who wasn't in sync, and when one was last
+   * led by somebody who didn't know of that yet.
+   */
+  readonly uncleanMs = new Map<string, number>();
+
   /** Called before each event. */
   step(): void {
+    this.#lookAtNewImage();
     if (this.#count++ % EVENTS === 0) this.look();
   }
 
@@ -103,18 +117,45 @@ export class Watcher {
     const newest = this.#newest();
     if (newest === undefined) return;
     this.#lookAtElectable(newest.metadata.image);
-    if (newest.metadata.appliedOffset > this.#newestOffset) {
-      this.#newestOffset = newest.metadata.appliedOffset;
-      this.#lookAtImage(newest.metadata.image);
-    }
     if (this.#options.nowMs() - this.#comparedMs < COMPARE_MS) return;
     this.#comparedMs = this.#options.nowMs();
     this.#compareImages();
   }
 
+  /** No state of a partition is missed: the next one takes a few events. */
+  #lookAtNewImage(): void {
+    for (const { metadata } of this.#alive()) {
+      if (metadata.appliedOffset <= this.#newestOffset) continue;
+      this.#newestOffset = metadata.appliedOffset;
+      this.#lookAtImage(metadata.image);
+    }
+  }
+
   /** How long no client's topic has got anything new, or committed. */
   get quietMs(): number {
     return this.#options.nowMs() - this.#endsMs;
+  }
+
+  /**
+   * The controller, and who leads what others may lead without being in sync,
+   * and doesn't share it with the controller.
+   */
+  strandable(): {
+    readonly controllerId: number;
+    readonly leaders: readonly number[];
+  } {
+    const newest = this.#newest();
+    const controllerId = newest?.metadata.quorum.leaderId ?? -1;
+    const leaders = new Set<number>();
+    for (const name of this.#options.uncleanTopics) {
+      const topic = newest?.metadata.image.topic(name);
+      for (const { leader, replicas } of topic?.partitions ?? []) {
+        if (leader >= 0 && !replicas.includes(controllerId)) {
+          leaders.add(leader);
+        }
+      }
+    }
+    return { controllerId, leaders: [...leaders] };
   }
 
   /** Whether each replica but those of `except` is in sync, as is known. */
@@ -234,6 +275,7 @@ export class Watcher {
         `${where}: high watermark ${highWatermark} beyond the end ${log.logEndOffset}`,
       );
     }
+    if (this.#isAnother(partition, known)) return;
     if (!this.#options.isAllKept || log.isOffline) return;
     let last = this.#seen.get(partition);
     if (last === undefined) {
@@ -250,6 +292,19 @@ export class Watcher {
     last.leaderEpoch = leaderEpoch;
     known.committed = Math.max(known.committed, highWatermark);
     this.#lookAtEpochs(partition, { known, last, where });
+  }
+
+  /**
+   * Whether it may have other records than those that count since somebody led
+   * who wasn't in sync: who follows may not have been cut yet.
+   */
+  #isAnother(partition: Partition, { uncleanEpoch }: Known): boolean {
+    if (uncleanEpoch < 0) return false;
+    const { name, isLeader, leaderEpoch } = partition;
+    if (isLeader && leaderEpoch >= uncleanEpoch) return false;
+    if (isLeader) this.uncleanMs.set(name, this.#options.nowMs());
+    this.#seen.delete(partition);
+    return true;
   }
 
   /** Logs with one epoch at an offset are the same up to there. */
@@ -307,6 +362,15 @@ export class Watcher {
         const { replicas, isr, leader, leaderEpoch, partitionEpoch } =
           partition;
         const known = this.#of(id, index);
+        if (
+          this.#options.uncleanTopics.has(name) && isUnclean(partition) &&
+          leaderEpoch > known.leaderEpoch
+        ) {
+          known.uncleanEpoch = leaderEpoch;
+          known.committed = 0;
+          known.epochs.clear();
+          this.uncleanMs.set(`${name}-${index}`, this.#options.nowMs());
+        }
         const isStrange = isr.some((id) => !replicas.includes(id)) ||
           leader !== -1 && !isr.includes(leader) ||
           leaderEpoch < known.leaderEpoch ||
@@ -346,6 +410,7 @@ export class Watcher {
         leaders: new Map(),
         leaderEpoch: -1,
         partitionEpoch: -1,
+        uncleanEpoch: -1,
       };
       this.#known.set(name, known);
     }
@@ -355,6 +420,11 @@ export class Watcher {
   #say(what: string): void {
     this.#options.onDefect(what);
   }
+}
+
+/** Whether somebody was elected who wasn't in sync, and is not done yet. */
+function isUnclean({ leaderRecoveryState }: PartitionImage): boolean {
+  return leaderRecoveryState !== 0;
 }
 
 function isInternal(topic: string): boolean {

@@ -1,6 +1,7 @@
 /**
  * What a run of many nodes does: the plan of `harsh_plan.ts`, on three to seven
- * machines, of which some are brokers that don't vote, while voters come and go. Each part is drawn from a
+ * machines, of which some are brokers that don't vote, while voters come and go, and topics that
+ * may lose records by an unclean election. Each part is drawn from a
  * stream of its own: what is added later leaves the others as they are. Decides
  * only; it must never touch a world.
  *
@@ -8,7 +9,12 @@
  */
 import type { Chance } from "./chance.ts";
 import { drawHarshPlan } from "./harsh_plan.ts";
-import { type Plan, type QuorumPlan, votersOf } from "./plan.ts";
+import {
+  type Plan,
+  type QuorumPlan,
+  type TopicPlan,
+  votersOf,
+} from "./plan.ts";
 
 /** The plan of such a run. */
 export function drawWidePlan(
@@ -21,10 +27,50 @@ export function drawWidePlan(
   const nodes = size.pick([3, 4, 5, 5, 6, 7, 7]);
   // A minority of them may be gone: three at least.
   const voters = size.odds(0.5) ? nodes : size.int(3, nodes);
+  const quorum = drawQuorum(own.fork(), voters);
+  return {
+    ...withUnclean(plan, own.fork()),
+    nodes,
+    quorum,
+  };
+}
+
+/** Some topics rather go on than keep what was acknowledged. */
+function withUnclean(plan: Plan, chance: Chance): Plan {
+  if (chance.odds(0.6)) return plan;
+  const topics = new Map(plan.topics.map((topic) => [
+    topic.name,
+    chance.odds(0.7) ? unclean(topic, chance) : topic,
+  ]));
+  const among = <T extends { readonly topics: readonly TopicPlan[] }>(
+    each: T,
+  ): T => ({
+    ...each,
+    topics: each.topics.map(({ name }) => topics.get(name)!),
+  });
   return {
     ...plan,
-    nodes,
-    quorum: drawQuorum(own.fork(), voters),
+    faults: { ...plan.faults, strandMs: chance.pick([1_000, 2_000]) },
+    topics: [...topics.values()],
+    producers: plan.producers.map(among),
+    groups: plan.groups.map(among),
+    // A marker that was lost would leave a transaction open for good.
+    writers: plan.writers.map((writer) => ({
+      ...writer,
+      topics: among(writer).topics.filter(({ isUnclean }) => !isUnclean),
+    })).filter(({ topics }) => topics.length > 0),
+  };
+}
+
+function unclean(topic: TopicPlan, chance: Chance): TopicPlan {
+  return {
+    ...topic,
+    isUnclean: true,
+    configs: {
+      ...topic.configs,
+      "unclean.leader.election.enable": "true",
+      "min.insync.replicas": chance.pick(["1", "1", "2"]),
+    },
   };
 }
 

@@ -87,9 +87,6 @@ export abstract class Actor {
   ): Promise<void>;
 }
 
-/** Of several brokers as many hold what is acknowledged. */
-const HOLDERS_MIN = 2;
-
 /** Sends values that nobody else sends. */
 export class ProducerActor extends Actor {
   readonly #plan: ProducerPlan;
@@ -165,14 +162,16 @@ export class ProducerActor extends Actor {
   /** Unless power took it meanwhile, or its topic is another one now. */
   #checkHeld({ topic, partition, value, offset, invokeMs }: Send): void {
     const { world, plan, history } = this.stage;
-    const isKnown = history.isCluster &&
-      !plan.topics.some(({ name, isChurned }) => name === topic && isChurned);
+    const { isChurned, configs } = plan.topics
+      .find(({ name }) => name === topic)!;
+    const isKnown = history.isCluster && !isChurned;
     const hasLostPower = world.machines.some(({ powerLossesMs }) =>
       powerLossesMs.some((ms) => ms >= invokeMs)
     );
     if (!isKnown || hasLostPower) return;
     const holders = world.watcher.holders({ topic, partition }, offset);
-    if (holders >= HOLDERS_MIN) return;
+    const key = "min.insync.replicas";
+    if (holders >= Number(configs[key] ?? plan.brokerConfig[key])) return;
     world.defect(
       `${value} at ${offset} of ${topic}-${partition} is acknowledged, and ${holders} has it`,
     );

@@ -28,6 +28,8 @@ export interface WorldOptions {
   readonly brokerConfig: Readonly<Record<string, string>>;
   /** Whether nothing that was committed may go. */
   readonly isAllKept: boolean;
+  /** Topics that a replica may lead which isn't in sync. */
+  readonly uncleanTopics: ReadonlySet<string>;
   /** Is told of every event, for people. */
   readonly onNote?: ((line: string) => void) | undefined;
   /** Is told at once of what must never happen. */
@@ -68,6 +70,7 @@ export class World {
     this.network = new SimNetwork(this.scheduler, this.chance.fork());
     this.watcher = new Watcher({
       isAllKept: options.isAllKept,
+      uncleanTopics: options.uncleanTopics,
       nowMs: () => this.scheduler.nowMs,
       onDefect: (what) => this.defect(what),
     });
