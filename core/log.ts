@@ -21,6 +21,7 @@ import {
 } from "./metadata/records.ts";
 import { REDACTED, shownCredential } from "./metadata/scram.ts";
 import { decodeQuorumState } from "./raft/records.ts";
+import { toldControl } from "./raft/told_control.ts";
 
 export type { DumpOptions } from "./log/dump.ts";
 export {
@@ -52,7 +53,7 @@ type RecordDumpRow = Extract<FileRow, { kind: "record" }> & {
   readonly decoded: DecodedRecord | null;
 };
 
-/** A record of `__consumer_offsets` or `__cluster_metadata`. */
+/** A record of `__consumer_offsets` or `__cluster_metadata`, or a control record. */
 export interface DecodedRecord {
   /** Kafka's name of it; `Unknown` for one that this version can't read. */
   readonly type: string;
@@ -89,7 +90,7 @@ export function dumpLog(
 ): Generator<DumpRow> {
   const disk = options.disk ?? denoEnv().disk;
   const files = paths.flatMap((path) => findFiles(disk, path));
-  const checks = { quorumState: decodeQuorumState };
+  const checks = { quorumState: decodeQuorumState, control: toldControl };
   return withDecoded(dumpFiles(disk, files, { ...options, checks }));
 }
 
@@ -117,11 +118,14 @@ function decodedOf(
   row: Extract<FileRow, { kind: "record" }>,
 ): DecodedRecord | null {
   const topic = OWN_TOPIC.exec(row.file)?.[1];
-  if (topic === undefined || row.control !== null) return null;
+  const { control, value: bytes } = row;
+  const value = bytes ?? new Uint8Array(0);
   try {
+    if (control !== null) return toldControl({ type: control, value });
+    if (topic === undefined) return null;
     return topic === "consumer_offsets"
       ? decodeGroupRecord(row)
-      : decodeMetadataRecord(row.value ?? new Uint8Array(0));
+      : decodeMetadataRecord(value);
   } catch (error) {
     if (error instanceof DecodeError) return { type: "Unknown" };
     throw error;

@@ -11,6 +11,7 @@ import { withOpenFilesMax } from "./log/open_files.ts";
 import { Repair } from "./log/repair.ts";
 import type { RepairFinding } from "./log/repair_plan.ts";
 import { decodeQuorumState } from "./raft/records.ts";
+import { toldControl } from "./raft/told_control.ts";
 
 /** A log may have more segments than a process may have open files. */
 const OPEN_FILES_MAX = 64;
@@ -69,6 +70,6 @@ export function openRepair(
   const disk = withOpenFilesMax(env.disk, OPEN_FILES_MAX);
   return new Repair(path, {
     env: { ...env, disk },
-    checks: { quorumState: decodeQuorumState },
+    checks: { quorumState: decodeQuorumState, control: toldControl },
   });
 }

@@ -156,7 +156,7 @@ export const FILES: readonly CommandSpec[] = [{
     '{"file","kind":"partition","position","topicId"}',
     '{"file","kind":"property","position","name","value"}',
     '{"file","kind":"problem","position","problem","remedy"}',
-    "position: the byte at which it begins, for a record its batch; control: names of control records; decoded: type, key and value of a record of __consumer_offsets or __cluster_metadata. Bytes as by kf consume -J. TSV has the same values in this order, and no header",
+    "position: the byte at which it begins, for a record its batch; control: names of control records; decoded: type, key and value of a record of __consumer_offsets or __cluster_metadata, and of a control record. Bytes as by kf consume -J. TSV has the same values in this order, and no header",
   ].join("\n"),
   load: () => import("../commands/log_dump.ts"),
 }, {

@@ -6,6 +6,7 @@
  * @module
  */
 import { type Disk, DiskError } from "../env/env.ts";
+import type { ControlRecord } from "../record/control.ts";
 import { decodeBatches } from "./dump_batches.ts";
 import {
   decodeOffsetIndex,
@@ -59,6 +60,8 @@ export type FileKind = keyof typeof DUMPS;
 export interface DumpChecks {
   /** Throws a `DecodeError` for a `quorum-state` that can't be loaded. */
   readonly quorumState: (text: string) => unknown;
+  /** Throws a `DecodeError` for a control record that can't be read. */
+  readonly control: (record: ControlRecord) => unknown;
 }
 
 interface Dumping extends DumpOptions {
@@ -78,6 +81,7 @@ const DUMPS = {
       decodeBatches(source, {
         size,
         records: dumping.records ?? false,
+        checkControl: dumping.checks.control,
         startOffset: Math.max(dumping.nextOffset, baseOffsetOf(dumping.path)),
       })),
   // A metadata snapshot: batches too, but with offsets of its own.
@@ -85,8 +89,7 @@ const DUMPS = {
     withFile(
       dumping,
       dumping.path,
-      (source, size) =>
-        decodeBatches(source, { size, records: dumping.records ?? false }),
+      (source, size) => dumpSnapshot(dumping, source, size),
     ),
   index: (dumping) => dumpIndex(dumping, decodeOffsetIndex),
   timeindex: (dumping) => dumpIndex(dumping, decodeTimeIndex),
@@ -316,6 +319,30 @@ function* dumpIndex(
   if (verify && !isThere && (disk.stat(path)?.size ?? 0) > 0) {
     yield problemAt(0, `there is no "${log}" to hold it against`);
   }
+}
+
+/** A snapshot is whole between its header and its footer. */
+function* dumpSnapshot(
+  { records = false, checks }: Dumping,
+  source: ByteSource,
+  size: number,
+): Generator<DecodedRow> {
+  let ends: readonly string[] = [];
+  const rows = decodeBatches(source, {
+    size,
+    records,
+    checkControl: checks.control,
+  });
+  for (const row of rows) {
+    yield row;
+    if (row.kind !== "batch") continue;
+    if (row.position === 0 && row.control?.[0] !== "SNAPSHOT_HEADER") {
+      yield problemAt(0, "the snapshot's header is missing");
+    }
+    ends = row.control ?? [];
+  }
+  if (ends.at(-1) === "SNAPSHOT_FOOTER") return;
+  yield problemAt(size, "the snapshot's footer is missing: it isn't whole");
 }
 
 function kindOf(name: string): FileKind | undefined {

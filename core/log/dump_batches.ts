@@ -5,11 +5,12 @@
  *
  * @module
  */
+import { DecodeError } from "../bytes/reader.ts";
 import { KafkaError } from "../errors.ts";
 import { LIMITS } from "../limits.ts";
 import type { BatchView } from "../record/batch.ts";
 import { codecName } from "../record/compression.ts";
-import { decodeControlRecords } from "../record/control.ts";
+import { type ControlRecord, decodeControlRecords } from "../record/control.ts";
 import { decodeRecords } from "../record/record.ts";
 import {
   type BatchRow,
@@ -29,6 +30,8 @@ export interface DecodeBatchesOptions {
   readonly records?: boolean;
   /** The least offset that the first batch may have. */
   readonly startOffset?: number;
+  /** Throws for a control record whose value can't be read. */
+  readonly checkControl?: (record: ControlRecord) => void;
 }
 
 /** The rows of a `.log`, in order; returns the offset after the last batch. */
@@ -36,7 +39,7 @@ export function* decodeBatches(
   source: ByteSource,
   options: DecodeBatchesOptions,
 ): Generator<BatchRow | RecordRow | ProblemRow, number> {
-  const { size, records = false } = options;
+  const { size, records = false, checkControl } = options;
   let nextOffset = options.startOffset ?? 0;
   const walk = walkBatches(source, {
     size,
@@ -52,7 +55,7 @@ export function* decodeBatches(
       return nextOffset;
     }
     const { position, batch } = value;
-    const read = readBatch(batch, { position, records });
+    const read = readBatch(batch, { position, records, checkControl });
     yield read.row;
     const { baseOffset, lastOffset } = read.row;
     const problem = read.problem ?? wrongOffset(read.row, nextOffset);
@@ -73,9 +76,10 @@ interface ReadBatch {
 
 function readBatch(
   batch: BatchView,
-  { position, records }: {
+  { position, records, checkControl }: {
     readonly position: number;
     readonly records: boolean;
+    readonly checkControl: DecodeBatchesOptions["checkControl"];
   },
 ): ReadBatch {
   const isCrcValid = batch.isCrcValid();
@@ -107,14 +111,28 @@ function readBatch(
     return { row: plain, problem, records: [] };
   }
   try {
-    const control = batch.isControl
-      ? decodeControlRecords(batch).map(({ type }) => type)
-      : null;
+    const controls = batch.isControl ? decodeControlRecords(batch) : null;
+    const control = controls?.map(({ type }) => type) ?? null;
     const found = records ? recordsOf(batch, { position, control }) : [];
-    return { row: { ...plain, control }, records: found };
+    const problem = controls?.map((each) => brokenValue(each, checkControl))
+      .find((each) => each !== undefined);
+    return { row: { ...plain, control }, problem, records: found };
   } catch (error) {
     if (!(error instanceof KafkaError)) throw error;
     return { row: plain, problem: error.message, records: [] };
+  }
+}
+
+function brokenValue(
+  record: ControlRecord,
+  check: DecodeBatchesOptions["checkControl"],
+): string | undefined {
+  try {
+    check?.(record);
+    return undefined;
+  } catch (error) {
+    if (!(error instanceof DecodeError)) throw error;
+    return `the control record ${record.type} at offset ${record.offset} can't be read: ${error.message}`;
   }
 }
 

@@ -6,6 +6,7 @@
  */
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { encodeSnapshot, snapshotName } from "../../core/raft/snapshot.ts";
+import { controlBatch, markerBatch } from "../../core/record/control.ts";
 import { createProducer } from "../../net/client.ts";
 import {
   type Finished,
@@ -343,4 +344,94 @@ Deno.test("kf log dump says what it can't read", async () => {
   }
   const { stderr } = await kf(["log", "dump"], { cwd: folder.path });
   assertMatch(stderr, /Cannot dump "kf-data"/);
+});
+
+/** Batches as one file. */
+function bytesOf(batches: Iterable<Uint8Array>): Uint8Array<ArrayBuffer> {
+  return new Uint8Array([...batches].flatMap((batch) => [...batch]));
+}
+
+Deno.test("kf log dump --records says what control records say, and --verify what they can't", async () => {
+  using folder = temporaryFolder();
+  const id = { endOffset: 1, epoch: 1 };
+  const file = `${folder.path}/${snapshotName(id)}`;
+  const batches = [...encodeSnapshot([], {
+    id,
+    nowMs: 7,
+    quorum: {
+      kraftVersion: 1,
+      voters: [{
+        id: 3,
+        directoryId: "MLPRt3J0RyKvMRPIkCVP9A",
+        endpoints: [{ name: "CONTROLLER", host: "h", port: 9093 }],
+        kraftVersions: { min: 0, max: 1 },
+      }],
+    },
+  })];
+  Deno.writeFileSync(file, bytesOf(batches));
+  const { stdout } = await kf(["log", "dump", file, "--records"]);
+  assertMatch(
+    stdout,
+    /control=SNAPSHOT_HEADER decoded=\{"type":"SnapshotHeader","value":\{"version":0,"lastContainedLogTimestamp":7\}\}\n/,
+  );
+  assertMatch(
+    stdout,
+    /decoded=\{"type":"KRaftVersion","value":\{"version":0,"kRaftVersion":1\}\}\n/,
+  );
+  assertMatch(
+    stdout,
+    /decoded=\{"type":"KRaftVoters","value":\{"version":0,"voters":\[\{"voterId":3,"voterDirectoryId":"MLPRt3J0RyKvMRPIkCVP9A","endpoints":\[\{"name":"CONTROLLER","host":"h","port":9093\}\]/,
+  );
+  assertMatch(stdout, /decoded=\{"type":"SnapshotFooter",/);
+
+  const verify = async (bytes: Uint8Array) => {
+    Deno.writeFileSync(file, bytes);
+    const { code, stdout } = await kf(["log", "dump", file, "--verify"]);
+    assertEquals(code, 1, stdout);
+    return stdout;
+  };
+  assertMatch(await verify(bytesOf(batches.slice(0, 1))), /footer is missing/);
+  assertMatch(await verify(bytesOf(batches.slice(1))), /header is missing/);
+  const broken = controlBatch(
+    [{ type: "KRAFT_VOTERS", value: new Uint8Array([0, 0, 9]) }],
+    { timestamp: 7 },
+  );
+  assertMatch(
+    await verify(bytesOf([batches[0]!, broken, batches[1]!])),
+    /the control record KRAFT_VOTERS at offset 0 can't be read: /,
+  );
+});
+
+Deno.test("kf log dump --records tells where a transaction ends, and a control record of a newer Kafka raw", async () => {
+  using folder = temporaryFolder();
+  const file = `${folder.path}/00000000000000000000.log`;
+  const marker = markerBatch({
+    producerId: 5,
+    producerEpoch: 1,
+    coordinatorEpoch: 4,
+    committed: true,
+    transactionVersion: 2,
+  }, 7);
+  const newer = controlBatch(
+    [{ type: "KRAFT_VERSION", value: new Uint8Array([0, 9, 1]) }],
+    { baseOffset: 1, timestamp: 7 },
+  );
+  Deno.writeFileSync(file, bytesOf([marker, newer]));
+  const { stdout } = await kf(
+    ["log", "dump", file, "--records", "--format", "json"],
+  );
+  const records = stdout.trim().split("\n").map((line) => JSON.parse(line))
+    .filter(({ kind }) => kind === "record");
+  assertEquals(
+    records.map(({ control, decoded }) => [control, decoded]),
+    [
+      ["COMMIT", {
+        type: "EndTxnMarker",
+        value: { version: 0, coordinatorEpoch: 4 },
+      }],
+      ["KRAFT_VERSION", null],
+    ],
+  );
+  const verified = await kf(["log", "dump", file, "--verify"]);
+  assertEquals([verified.code, verified.stdout], [0, ""]);
 });
