@@ -106,6 +106,13 @@ export class ControllerChannel {
     }
   }
 
+  /** Another one may lead: whoever waits for the one before asks anew. */
+  moved(): void {
+    const controller = this.#options.controller();
+    if (controller === undefined || this.#leadsTo(controller)) return;
+    this.#drop();
+  }
+
   /** Ends the link; whoever waits is refused. */
   close(): void {
     this.#closed.abort();
@@ -127,10 +134,7 @@ export class ControllerChannel {
   }
 
   async #linkTo(address: Address): Promise<Link> {
-    const { host, port } = address;
-    const isSame = this.#linkAddress?.host === host &&
-      this.#linkAddress.port === port;
-    if (!isSame) this.#drop();
+    if (!this.#leadsTo(address)) this.#drop();
     this.#linkAddress = address;
     const opening = this.#link ??= this.#options.connect(address);
     try {
@@ -141,6 +145,12 @@ export class ControllerChannel {
       if (this.#link === opening) this.#link = undefined;
       throw error;
     }
+  }
+
+  #leadsTo(controller: "here" | Address): boolean {
+    return controller !== "here" &&
+      this.#linkAddress?.host === controller.host &&
+      this.#linkAddress.port === controller.port;
   }
 
   #drop(): void {

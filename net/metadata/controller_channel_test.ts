@@ -7,11 +7,12 @@
  */
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { channelTo, controlled } from "../../tests/controlled_broker.ts";
-import { freePort } from "../../tests/fixtures.ts";
+import { freePort, until } from "../../tests/fixtures.ts";
 import { latest } from "../../tests/raw_broker.ts";
 import { RawClient } from "../../tests/raw_client.ts";
 import { KafkaError } from "../../core/errors.ts";
 import type { Input, Message } from "../../core/schema/schema.ts";
+import type { Address } from "../tcp/transport.ts";
 import { CREATE_TOPICS } from "../wire/19_create_topics.ts";
 import { DELETE_TOPICS } from "../wire/20_delete_topics.ts";
 import { INCREMENTAL_ALTER_CONFIGS } from "../wire/44_incremental_alter_configs.ts";
@@ -142,6 +143,63 @@ Deno.test("a garbled request that is passed on is an error, and the link stays",
   }
   const [created] = await createTopics(there.channel, [topic("t")]);
   assertEquals(created?.error, "NONE");
+});
+
+/** Passes on what is sent to `to` until it is held; then it takes, and gives nothing. */
+function holdable(to: Address) {
+  const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const open: Deno.Conn[] = [];
+  let isHeld = false;
+  let heldBytes = 0;
+  const pass = async (from: Deno.Conn, into: Deno.Conn) => {
+    const bytes = new Uint8Array(4096);
+    for (let n; (n = await from.read(bytes)) !== null;) {
+      if (isHeld) heldBytes += n;
+      else await into.write(bytes.subarray(0, n));
+    }
+  };
+  const serving = (async () => {
+    for await (const conn of listener) {
+      const there = await Deno.connect({ hostname: to.host, port: to.port });
+      open.push(conn, there);
+      pass(conn, there).catch(() => {});
+      pass(there, conn).catch(() => {});
+    }
+  })();
+  return {
+    address: { host: "127.0.0.1", port: listener.addr.port },
+    hold: () => isHeld = true,
+    get heldBytes() {
+      return heldBytes;
+    },
+    async [Symbol.asyncDispose]() {
+      listener.close();
+      await serving;
+      for (const conn of open) conn.close();
+    },
+  };
+}
+
+Deno.test("what a controller that is held was asked is asked of the next one", async () => {
+  const { node, control } = await controlled();
+  await using _ = node;
+  await using first = holdable(control);
+  let controller: Address | undefined = first.address;
+  await using there = channelTo(() => controller);
+  await createTopics(there.channel, [topic("a")]);
+  first.hold();
+  const waiting = createTopics(there.channel, [topic("b")]);
+  await until("it is asked", () => first.heldBytes > 0);
+  // Nobody is known for a while, then it is the same, then another one.
+  controller = undefined;
+  there.channel.moved();
+  controller = { ...first.address };
+  there.channel.moved();
+  controller = control;
+  there.channel.moved();
+  const [created] = await waiting;
+  assertEquals(created?.error, "NONE");
+  assertEquals(there.told, []);
 });
 
 Deno.test("close() ends what waits for a controller", async () => {

@@ -306,6 +306,7 @@ export class Broker {
       askHere,
       connect: (address) => this.#dial(address),
     });
+    metadata.onControllerMoved(() => channel.moved());
     this.#undo.push(() => channel.close());
     const lifecycle = this.#lifecycle(parts, channel);
     this.#abort = () => {

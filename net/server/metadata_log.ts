@@ -77,6 +77,7 @@ export class MetadataLog {
   #bootstrapped: Promise<unknown> | undefined;
   #isFailed = false;
   #onChange: ((delta: MetadataDelta) => void) | undefined;
+  #onControllerMoved: (() => void) | undefined;
 
   /** Takes in what is committed; nothing is written before `start()`. */
   constructor(options: MetadataLogOptions) {
@@ -185,6 +186,11 @@ export class MetadataLog {
     this.#onChange = onChange;
   }
 
+  /** Calls `fn` whenever another node may be the active controller. */
+  onControllerMoved(fn: () => void): void {
+    this.#onControllerMoved = fn;
+  }
+
   /** Asks the controller; resolves when its answer is committed and applied. */
   control(input: ControllerInput): Promise<ControllerReply> {
     if (!this.#quorum.isActive && !this.#isFailed) {
@@ -234,6 +240,7 @@ export class MetadataLog {
   }
 
   #onLeadership({ isActive, leaderId, epoch }: Leadership): void {
+    this.#onControllerMoved?.();
     if (leaderId >= 0 && this.#quorum.voters.length !== 1) {
       const { trace } = this.#options.env;
       trace("info", "The cluster has a controller", { leaderId, epoch });

@@ -6,6 +6,9 @@
  */
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { type Admin, createAdmin, type NewTopic } from "../../net/client.ts";
+import { CREATE_TOPICS } from "../../net/wire/19_create_topics.ts";
+import { latest } from "../raw_broker.ts";
+import { RawClient } from "../raw_client.ts";
 import { kf, until } from "../fixtures.ts";
 import { Cluster, type ClusterNode } from "./cluster.ts";
 
@@ -96,6 +99,41 @@ Deno.test("a broker that stops hands over, the others go on, and it comes back t
       return described.flatMap(({ partitions }) => partitions)
         .every(({ isr }) => isr.length === 3);
     });
+  }
+});
+
+Deno.test("what a held controller was asked through another broker is done by the next one", async () => {
+  await using cluster = await Cluster.start({
+    nodes: 3,
+    asProcesses: true,
+    // No heartbeat finds out that the link to it is of no use.
+    config: {
+      "broker.heartbeat.interval.ms": "50000",
+      "broker.session.timeout.ms": "150000",
+    },
+  });
+  await using admin = adminOf(cluster.node(1));
+  const { leaderId } = await admin.describeMetadataQuorum();
+  const { pid } = cluster.node(leaderId);
+  const other = cluster.node(leaderId % 3 + 1);
+  using client = await RawClient.connect(other.port);
+  const create = (name: string) =>
+    client.call(latest(CREATE_TOPICS), {
+      topics: [{
+        name,
+        numPartitions: 1,
+        replicationFactor: 1,
+        assignments: [],
+        configs: [],
+      }],
+    });
+  await create("before");
+  Deno.kill(pid!, "SIGSTOP");
+  try {
+    const answer = await create("meanwhile");
+    assertEquals(answer.topics[0]?.errorCode, 0);
+  } finally {
+    Deno.kill(pid!, "SIGCONT");
   }
 });
 
