@@ -21,6 +21,7 @@ export class Nemesis {
   readonly #world: World;
   readonly #plan: FaultPlan;
   readonly #clients: readonly Mortal[];
+  readonly #topics: readonly string[];
   readonly #chance: Chance;
   /** For what was not always there. */
   readonly #more: Chance;
@@ -28,14 +29,17 @@ export class Nemesis {
 
   constructor(
     world: World,
-    { plan, clients }: {
+    { plan, clients, topics }: {
       readonly plan: FaultPlan;
+      /** What clients write to, and nobody may lose. */
+      readonly topics: readonly string[];
       readonly clients: readonly Mortal[];
     },
   ) {
     this.#world = world;
     this.#plan = plan;
     this.#clients = clients;
+    this.#topics = topics;
     this.#chance = world.chance.fork();
     this.#more = new Chance(world.chance.seed, 3);
   }
@@ -84,6 +88,7 @@ export class Nemesis {
       this.#chance.pick(this.#clients).die(this.#chance.int(0, 1_500));
     });
     this.#every(plan.strandMs, () => this.#strand());
+    this.#every(plan.closedRotMs, () => this.#rotClosed());
     for (const machine of this.#world.machines) this.#revive(machine);
   }
 
@@ -96,6 +101,7 @@ export class Nemesis {
       disk.faults = { ...HEALTHY };
       disk.crashIn(0, "killed");
       if (disk.hasFailed) this.#renew(machine);
+      if (machine.rotten.size > 0) this.#replace(machine);
     }
   }
 
@@ -104,6 +110,14 @@ export class Nemesis {
     if (!machine.disk.hasFailed) return;
     if (this.#mayFail) machine.die("killed");
     else this.#world.scheduler.after(100, () => this.#renew(machine));
+  }
+
+  /** An operator discards what is rotten once others have it. */
+  #replace(machine: Machine): void {
+    if (this.#mayFail && machine.isCovered) {
+      machine.die("killed");
+      machine.discardRotten();
+    } else this.#world.scheduler.after(100, () => this.#replace(machine));
   }
 
   /** Who ends uncleanly counts as one that lost its power: one at a time. */
@@ -257,6 +271,13 @@ export class Nemesis {
       // A checkpoint that claims too much was synced harms the next power loss.
       checkpoints: powerLossMs === 0 && syncErrorMs === 0,
     });
+  }
+
+  /** What others have may be damaged on one machine, where nobody looks for long. */
+  #rotClosed(): void {
+    const machine = this.#world.machines.at(-1)!;
+    if (!machine.isCovered) return;
+    machine.rotClosed({ chance: this.#chance, topics: this.#topics });
   }
 
   /** Also a start may be interrupted, again and again. */

@@ -96,6 +96,8 @@ export interface FaultPlan {
   readonly rotRate: number;
   /** Topics whose last segments may rot, too. */
   readonly rottingTopics: readonly string[];
+  /** A bit flips in a closed segment of the last machine: others have it. */
+  readonly closedRotMs: number;
 }
 
 /** Who votes on the metadata. */
@@ -153,6 +155,7 @@ export const NO_FAULTS: FaultPlan = {
   startDeathRate: 0,
   rotRate: 0,
   rottingTopics: [],
+  closedRotMs: 0,
 };
 
 /** So many voters, always the same ones. */

@@ -1,8 +1,8 @@
 /**
  * What a disk does to files while nobody looks: bits flip. Owns which files are
- * touched: those that a start makes anew or finds wrong, and the last segments
- * of topics that may lose records by it. It must never touch what nothing can
- * tell or mend.
+ * touched: those that a start makes anew or finds wrong, the last segments of
+ * topics that may lose records by it, closed ones that others have, too. It must
+ * never touch what nothing can tell or mend.
  *
  * @module
  */
@@ -50,6 +50,61 @@ export function rot(
     damaged.add(topic);
   }
   return [...damaged];
+}
+
+/** Of a batch's header what its CRC leaves out, and nothing else can tell. */
+const LEADER_EPOCH = { at: 12, bytes: 4 };
+const LENGTH = { at: 8, plus: 12 };
+
+/**
+ * Flips a bit in a segment of `topics` that is closed: no start reads it, and
+ * the other replicas have it. Gives the folder; undefined when there is none.
+ */
+export function rotClosed(
+  root: FolderNode,
+  { chance, topics }: Pick<RotOptions, "chance" | "topics">,
+): string | undefined {
+  const files = [...filesBelow(root, "")];
+  const last = new Set(lastLogs(files));
+  const closed = files.filter((each) =>
+    topics.includes(LOG.exec(each.path)?.[1] ?? "") && each.file.size > 0 &&
+    !last.has(each)
+  );
+  if (closed.length === 0) return undefined;
+  const { path, file } = chance.pick(closed);
+  const position = chance.int(0, file.size - 1);
+  if (isLeaderEpoch(file.content(), position)) return undefined;
+  file.flip(position, chance.int(0, 7));
+  return path.slice(0, path.lastIndexOf("/"));
+}
+
+function isLeaderEpoch(bytes: Uint8Array, position: number): boolean {
+  const view = new DataView(bytes.buffer);
+  let at = 0;
+  while (at + LENGTH.at + 4 <= bytes.length) {
+    const end = at + LENGTH.plus + view.getInt32(at + LENGTH.at);
+    const from = at + LEADER_EPOCH.at;
+    if (position < end || end <= at) {
+      return position >= from && position < from + LEADER_EPOCH.bytes;
+    }
+    at = end;
+  }
+  return false;
+}
+
+/** Removes a folder for good, as an operator does who has its records elsewhere. */
+export function removeFolder(root: FolderNode, path: string): void {
+  const names = path.split("/").filter((name) => name !== "");
+  const own = names.pop()!;
+  let folder = root;
+  for (const name of names) {
+    const next = folder.entries.get(name);
+    if (next === undefined || next instanceof FileNode) return;
+    folder = next;
+  }
+  if (!folder.entries.has(own)) return;
+  folder.remove(own);
+  folder.beginSync()();
 }
 
 interface Found {

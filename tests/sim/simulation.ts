@@ -239,6 +239,8 @@ class Run {
     const { world, plan } = this.#stage;
     const nemesis = new Nemesis(world, {
       plan: plan.faults,
+      topics: plan.topics.filter(({ isUnclean }) => !isUnclean)
+        .map(({ name }) => name),
       clients: [...this.#senders, ...this.#consumers],
     });
     nemesis.start();

@@ -1,7 +1,7 @@
 /**
  * What a run of many nodes does: the plan of `harsh_plan.ts`, on three to seven
  * machines, of which some are brokers that don't vote, while voters come and go, and topics that
- * may lose records by an unclean election. Each part is drawn from a
+ * may lose records by an unclean election, and one machine's closed segments rot. Each part is drawn from a
  * stream of its own: what is added later leaves the others as they are. Decides
  * only; it must never touch a world.
  *
@@ -28,11 +28,8 @@ export function drawWidePlan(
   // A minority of them may be gone: three at least.
   const voters = size.odds(0.5) ? nodes : size.int(3, nodes);
   const quorum = drawQuorum(own.fork(), voters);
-  return {
-    ...withUnclean(plan, own.fork()),
-    nodes,
-    quorum,
-  };
+  const uncleanPlan = withUnclean({ ...plan, nodes, quorum }, own.fork());
+  return withRot(uncleanPlan, own.fork());
 }
 
 /** Some topics rather go on than keep what was acknowledged. */
@@ -72,6 +69,15 @@ function unclean(topic: TopicPlan, chance: Chance): TopicPlan {
       "min.insync.replicas": chance.pick(["1", "1", "2"]),
     },
   };
+}
+
+/** One machine's disk rots where all others can be relied on. */
+function withRot(plan: Plan, chance: Chance): Plan {
+  const { faults, isAllDurable } = plan;
+  const isSound = faults.powerLoss === "spared" && isAllDurable;
+  if (!isSound || chance.odds(0.5)) return plan;
+  const closedRotMs = chance.pick([300, 1_000, 3_000]);
+  return { ...plan, faults: { ...faults, closedRotMs } };
 }
 
 /** Half of the runs change who votes. */

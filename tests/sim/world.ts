@@ -14,7 +14,7 @@ import { SimDisk } from "./disk.ts";
 import { SimNetwork } from "./network.ts";
 import type { QuorumPlan } from "./plan.ts";
 import { type Death, isDeath, SimProcess } from "./process.ts";
-import { rot, type RotOptions } from "./rot.ts";
+import { removeFolder, rot, rotClosed, type RotOptions } from "./rot.ts";
 import { Scheduler } from "./scheduler.ts";
 import { Watcher } from "./watcher.ts";
 
@@ -179,6 +179,8 @@ export class Machine {
   readonly powerLossesMs: number[] = [];
   /** When records of a topic were last damaged here. */
   readonly damagesMs = new Map<string, number>();
+  /** Folders of partitions in which closed segments are damaged. */
+  readonly rotten = new Set<string>();
   /** Of its wall clock, beyond that of the others. */
   wallSkewMs = 0;
   #isLacking = false;
@@ -221,14 +223,23 @@ export class Machine {
     ) && watcher.areAllInSync(this.nodeId);
   }
 
+  /** Whether each of its partitions has somebody else in sync who runs. */
+  get isCovered(): boolean {
+    const others = this.#world.machines
+      .filter((each) => each !== this && each.isUp)
+      .map(({ nodeId }) => nodeId);
+    return this.#world.watcher.hasOtherInSync(this.nodeId, others);
+  }
+
   /**
    * Whether some other one in sync has all that it has, and will not die before
    * this one is back, if nothing dies while it is away.
    */
   get isBarelySpare(): boolean {
     const others = this.#world.machines.filter((each) => each !== this);
-    const sound = others.filter(({ isUp, disk }) =>
-      isUp && disk.pendingDeath === undefined && !disk.isFailing
+    const sound = others.filter(({ isUp, disk, rotten }) =>
+      isUp && rotten.size === 0 && disk.pendingDeath === undefined &&
+      !disk.isFailing
     ).map(({ nodeId }) => nodeId);
     return sound.length === others.length &&
       !others.some((each) => each.#owesRecords) &&
@@ -313,6 +324,23 @@ export class Machine {
       this.damagesMs.set(topic, scheduler.nowMs);
     }
     scheduler.note(`${this.host} rots`);
+  }
+
+  /** A bit flips in a closed segment of `topics`, whether a process runs or not. */
+  rotClosed(options: Pick<RotOptions, "chance" | "topics">): void {
+    const folder = rotClosed(this.disk.root, options);
+    if (folder === undefined) return;
+    this.rotten.add(folder);
+    this.#world.scheduler.note(`${this.host} rots in ${folder}`);
+  }
+
+  /** What is rotten is removed while no process runs: the others have it. */
+  discardRotten(): void {
+    for (const folder of this.rotten) {
+      removeFolder(this.disk.root, folder);
+      this.#world.scheduler.note(`${this.host} begins anew in ${folder}`);
+    }
+    this.rotten.clear();
   }
 
   /** Stops the broker in order; it is dead then. */
