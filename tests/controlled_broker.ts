@@ -5,6 +5,7 @@
  * @module
  */
 import { denoEnv } from "../core/env/deno_env.ts";
+import type { Clock } from "../core/env/env.ts";
 import { Link } from "../net/link/link.ts";
 import { ControllerChannel } from "../net/metadata/controller_channel.ts";
 import { denoTransport } from "../net/tcp/deno_tcp.ts";
@@ -12,12 +13,16 @@ import type { Address } from "../net/tcp/transport.ts";
 import { freePort } from "./fixtures.ts";
 import { running } from "./raw_broker.ts";
 
-/** A channel of another node to wherever `controller` says. */
-export function channelTo(controller: () => Address | undefined) {
+/** A channel of another node to wherever `controller` says; `clock` may differ. */
+export function channelTo(
+  controller: () => Address | undefined,
+  clock: Partial<Clock> = {},
+) {
   const told: string[] = [];
   const real = denoEnv({ traceLevel: "error" });
   const env = {
     ...real,
+    clock: { ...real.clock, ...clock },
     trace: (_: string, event: string) => void told.push(event),
   };
   const channel = new ControllerChannel({

@@ -38,6 +38,8 @@ export interface ChannelRequestOptions<Answer> {
 const TIMEOUT_MS = 30_000;
 const BACKOFF_MS = 20;
 const BACKOFF_MS_MAX = 500;
+/** How long a controller that was deposed may take to answer. */
+const GRACE_MS = 500;
 /** How often operators are told that the controller can't be reached. */
 const TELL_MS = 5_000;
 
@@ -106,7 +108,7 @@ export class ControllerChannel {
     }
   }
 
-  /** Another one may lead: whoever waits for the one before asks anew. */
+  /** Another one may lead: whoever waits for the one before asks anew, soon. */
   moved(): void {
     const controller = this.#options.controller();
     if (controller === undefined || this.#leadsTo(controller)) return;
@@ -153,8 +155,16 @@ export class ControllerChannel {
       this.#linkAddress.port === controller.port;
   }
 
+  /** What it was asked may be decided, and the answer on its way. */
   #drop(): void {
-    this.#link?.then((link) => link.close(), () => {});
+    const { clock } = this.#options.env;
+    this.#link?.then(async (link) => {
+      const isWaiting = link.inFlight > 0 && !this.isClosed;
+      if (isWaiting) {
+        await clock.sleep(GRACE_MS, this.#closed.signal).catch(() => {});
+      }
+      link.close();
+    }, () => {});
     this.#link = undefined;
     this.#linkAddress = undefined;
   }

@@ -145,34 +145,46 @@ Deno.test("a garbled request that is passed on is an error, and the link stays",
   assertEquals(created?.error, "NONE");
 });
 
-/** Passes on what is sent to `to` until it is held; then it takes, and gives nothing. */
+/** Passes on what goes to and from `to`; while it is held, answers wait. */
 function holdable(to: Address) {
   const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   const open: Deno.Conn[] = [];
-  let isHeld = false;
-  let heldBytes = 0;
-  const pass = async (from: Deno.Conn, into: Deno.Conn) => {
+  let going = Promise.resolve();
+  let go = () => {};
+  let isAnswered = false;
+  const ask = async (from: Deno.Conn, into: Deno.Conn) => {
     const bytes = new Uint8Array(4096);
     for (let n; (n = await from.read(bytes)) !== null;) {
-      if (isHeld) heldBytes += n;
-      else await into.write(bytes.subarray(0, n));
+      await into.write(bytes.subarray(0, n));
+    }
+  };
+  const answer = async (from: Deno.Conn, into: Deno.Conn) => {
+    const bytes = new Uint8Array(4096);
+    for (let n; (n = await from.read(bytes)) !== null;) {
+      isAnswered = true;
+      await going;
+      await into.write(bytes.subarray(0, n));
     }
   };
   const serving = (async () => {
     for await (const conn of listener) {
       const there = await Deno.connect({ hostname: to.host, port: to.port });
       open.push(conn, there);
-      pass(conn, there).catch(() => {});
-      pass(there, conn).catch(() => {});
+      ask(conn, there).catch(() => {});
+      answer(there, conn).catch(() => {});
     }
   })();
   return {
     address: { host: "127.0.0.1", port: listener.addr.port },
-    hold: () => isHeld = true,
-    get heldBytes() {
-      return heldBytes;
+    hold() {
+      isAnswered = false;
+      ({ promise: going, resolve: go } = Promise.withResolvers<void>());
     },
+    release: () => go(),
+    /** Resolves when an answer is held. */
+    answered: () => until("it answers", () => isAnswered),
     async [Symbol.asyncDispose]() {
+      go();
       listener.close();
       await serving;
       for (const conn of open) conn.close();
@@ -188,8 +200,8 @@ Deno.test("what a controller that is held was asked is asked of the next one", a
   await using there = channelTo(() => controller);
   await createTopics(there.channel, [topic("a")]);
   first.hold();
-  const waiting = createTopics(there.channel, [topic("b")]);
-  await until("it is asked", () => first.heldBytes > 0);
+  const waiting = createTopics(there.channel, [topic("no/name")]);
+  await first.answered();
   // Nobody is known for a while, then it is the same, then another one.
   controller = undefined;
   there.channel.moved();
@@ -197,9 +209,31 @@ Deno.test("what a controller that is held was asked is asked of the next one", a
   there.channel.moved();
   controller = control;
   there.channel.moved();
+  const [refused] = await waiting;
+  assertEquals(refused?.error, "INVALID_TOPIC_EXCEPTION");
+  assertEquals(there.told, []);
+});
+
+Deno.test("what a controller decided before there was another one is still heard", async () => {
+  const { node, control } = await controlled();
+  await using _ = node;
+  await using first = holdable(control);
+  let controller = first.address;
+  // Its time to answer doesn't end.
+  const sleep = (_ms: number, signal?: AbortSignal) =>
+    new Promise<void>((_, reject) => signal!.addEventListener("abort", reject));
+  await using there = channelTo(() => controller, { sleep });
+  await createTopics(there.channel, [topic("a")]);
+  first.hold();
+  const waiting = createTopics(there.channel, [topic("b")]);
+  await first.answered();
+  controller = control;
+  there.channel.moved();
+  const [other] = await createTopics(there.channel, [topic("c")]);
+  assertEquals(other?.error, "NONE");
+  first.release();
   const [created] = await waiting;
   assertEquals(created?.error, "NONE");
-  assertEquals(there.told, []);
 });
 
 Deno.test("close() ends what waits for a controller", async () => {
