@@ -128,8 +128,13 @@ export function parseOffset(line: string): CheckpointEntry | undefined {
 
 /** Offsets by `topic-partition`; empty when the file can't be trusted. */
 export function readOffsets(disk: Disk, path: string): Map<string, number> {
+  return offsetsOf(readText(disk, path) ?? "");
+}
+
+/** Offsets by `topic-partition` in a checkpoint's text; empty when it can't be trusted. */
+export function offsetsOf(text: string): Map<string, number> {
   const offsets = new Map<string, number>();
-  for (const line of readCheckpoint(disk, path) ?? []) {
+  for (const line of checkpointLines(text) ?? []) {
     const entry = parseOffset(line);
     if (entry === undefined) return new Map();
     offsets.set(partitionName(entry.topic, entry.partition), entry.offset);

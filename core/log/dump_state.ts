@@ -17,7 +17,8 @@ import {
   type ProducerRow,
   type PropertyRow,
 } from "./dump_rows.ts";
-import { parseCleanStop, parseMeta, propertiesOf } from "./folder_files.ts";
+import { parseCleanStop } from "./clean_stop.ts";
+import { parseMeta, propertiesOf } from "./folder_files.ts";
 import { parseEpoch } from "./leader_epoch_cache.ts";
 import {
   decodeSnapshot,
@@ -124,8 +125,11 @@ export function* decodeCleanStop(
   bytes: Uint8Array,
 ): Generator<PropertyRow | ProblemRow> {
   const text = DECODER.decode(bytes);
-  yield* jsonProperties(text);
-  if (parseCleanStop(text) === undefined) {
+  // Behind Kafka's line lie digests, which tell nobody anything.
+  yield* jsonProperties(text.split("\n", 1)[0]!);
+  const mark = parseCleanStop(text);
+  if (mark === undefined) yield problemAt(0, "it is damaged");
+  else if (mark.brokerEpoch === undefined) {
     yield problemAt(0, "no broker epoch is in it");
   }
 }

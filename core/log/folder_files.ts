@@ -31,13 +31,3 @@ export function parseMeta(text: string): FolderMeta | undefined {
   if (!clusterId || !directoryId || !nodeId) return undefined;
   return { clusterId, nodeId, directoryId };
 }
-
-/** The broker epoch in a `.kafka_cleanshutdown`; undefined when there is none. */
-export function parseCleanStop(text: string): number | undefined {
-  try {
-    const { brokerEpoch } = JSON.parse(text);
-    return Number.isSafeInteger(brokerEpoch) ? brokerEpoch : undefined;
-  } catch {
-    return undefined;
-  }
-}

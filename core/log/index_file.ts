@@ -355,13 +355,13 @@ export class TimeIndex {
       : this.#read(count - 1);
   }
 
-  /** Relative offset from which a scan finds the first record at `timestamp`. */
-  lookup(timestamp: number): number {
+  /** The last entry before `timestamp`; undefined when there is none. */
+  lookup(timestamp: number): TimeEntry | undefined {
     const i = floorEntry(
       this.file.count,
       (at) => this.#read(at).timestamp < timestamp,
     );
-    return i < 0 ? 0 : this.#read(i).relativeOffset;
+    return i < 0 ? undefined : this.#read(i);
   }
 
   /** Forgets entries at or after `relativeOffset`. */

@@ -29,7 +29,6 @@ export interface EpochEntry {
 export class LeaderEpochCache {
   #entries: EpochEntry[];
   #isSaved = true;
-  /** What the file holds, as far as it can be used. */
   #saved: string;
   readonly #disk: Disk;
   readonly #folder: string;
@@ -44,6 +43,11 @@ export class LeaderEpochCache {
   /** All of them, rising. */
   get entries(): readonly EpochEntry[] {
     return this.#entries;
+  }
+
+  /** What the file holds, as far as it can be used. */
+  get saved(): string {
+    return this.#saved;
   }
 
   /** The newest epoch; undefined before the first. */

@@ -14,10 +14,16 @@ import { invariant } from "../invariant.ts";
 import { batchesOf, BatchView } from "../record/batch.ts";
 import { markerOf } from "../record/control.ts";
 import { Anchor } from "./anchor.ts";
+import { digestOfLog, type LogDigest } from "./clean_stop.ts";
 import { Deletions } from "./deletions.ts";
 import { Flusher } from "./flusher.ts";
 import type { LeaderEpochCache } from "./leader_epoch_cache.ts";
-import type { LogEnv, LogOptions } from "./log_options.ts";
+import type {
+  Appended,
+  AppendOptions,
+  LogEnv,
+  LogOptions,
+} from "./log_options.ts";
 import { swapIn, type SwapOptions } from "./cleaner/swap.ts";
 import {
   findTimestamp,
@@ -27,7 +33,6 @@ import {
 } from "./log_reader.ts";
 import type {
   ActiveProducer,
-  CheckOptions,
   LastDataBatch,
   ProducerStates,
   SequencedBatch,
@@ -38,8 +43,8 @@ import {
   openLog,
   openSteps,
   rebuildProducers,
-  takeIn,
 } from "./recovery.ts";
+import { takeIn } from "./remake.ts";
 import {
   deletableSegments,
   firstSegmentToKeep,
@@ -74,20 +79,6 @@ export interface LogConfig {
     readonly compact: boolean;
     readonly delete: boolean;
   };
-}
-
-/** How a batch is appended where the partition is led. */
-export interface AppendOptions extends CheckOptions {
-  readonly leaderEpoch: number;
-  readonly nowMs: number;
-}
-
-/** Offsets of an append. */
-export interface Appended {
-  readonly baseOffset: number;
-  readonly lastOffset: number;
-  /** It was appended before; nothing was written. */
-  readonly isDuplicate: boolean;
 }
 
 const EMPTY = new Uint8Array(0);
@@ -125,6 +116,7 @@ export class Log {
   readonly #snapshots: SnapshotWriter;
   #cleanedOffset: number | undefined;
   #failure: KafkaError | undefined;
+  #digest: LogDigest | undefined;
   readonly #deletions: Deletions;
   /** Ends when the handles of deleted segments are closed. */
   #closing = Promise.resolve();
@@ -329,9 +321,8 @@ export class Log {
 
   /** The first record with the largest timestamp. */
   maxTimestamp(): TimedOffset | undefined {
-    const largest = Math.max(
-      ...this.#segments.map((segment) => segment.maxTimestamp),
-    );
+    const times = this.#segments.map((segment) => segment.sureMaxTimestamp());
+    const largest = Math.max(...times);
     return largest < 0 ? undefined : this.offsetForTimestamp(largest);
   }
 
@@ -514,6 +505,9 @@ export class Log {
         // The snapshot syncs the folder, for a new index, too.
         if (this.#active.isStored) await this.#active.freezeLater();
         await this.#snapshots.writeLater(this.#logEndOffset);
+        const [topicId, epochs] = [this.topicId, this.#epochs];
+        const rest = { topicId, epochs, snapshots: this.#snapshots };
+        this.#digest = digestOfLog(this.#segments, rest);
       }
     } finally {
       this.#isClosed = true;
@@ -523,6 +517,11 @@ export class Log {
       this.#staging.release();
       for (const segment of this.#segments) segment.close();
     }
+  }
+
+  /** Of the files that a clean close left; undefined before. */
+  get digest(): LogDigest | undefined {
+    return this.#digest;
   }
 
   /** Gives back what an idle log need not hold. */

@@ -10,16 +10,24 @@ import { type Disk, DiskError, type Env } from "../env/env.ts";
 import { partitionName } from "../ids.ts";
 import {
   type CheckpointEntry,
+  offsetsOf,
   offsetsText,
   parseOffset,
-  readOffsets,
   readText,
   readTopicId,
   replaceFile,
   replaceFileLater,
 } from "./checkpoint.ts";
+import {
+  type CleanDigests,
+  type CleanStop,
+  cleanStopText,
+  digestOfText,
+  type LogDigest,
+  parseCleanStop,
+} from "./clean_stop.ts";
 import { DoomedFolders } from "./doomed_folders.ts";
-import { parseCleanStop, parseMeta } from "./folder_files.ts";
+import { parseMeta } from "./folder_files.ts";
 import { Log, type LogConfig } from "./log.ts";
 import type { LogOptions } from "./log_options.ts";
 import { type RecoveredLog, traceRecovery } from "./recovery_report.ts";
@@ -101,6 +109,10 @@ export class LogFolder {
   readonly #highWatermarks: Map<string, number>;
   readonly #cleanedOffsets: Map<string, number>;
   readonly #written = new Map<string, string>();
+  /** What the last stop noted of logs that are as it left them. */
+  readonly #digests: Map<string, LogDigest>;
+  /** Whether nothing tells where logs start. */
+  #isStartLost = false;
   readonly #deletedTopics = new Set<Uuid>();
   /** Partitions that a checkpoint on the disk may name. */
   readonly #named: Set<string>;
@@ -159,14 +171,16 @@ export class LogFolder {
     const { clusterId, directoryId } = meta ?? writeMeta(options);
     this.clusterId = clusterId;
     this.directoryId = directoryId;
-    const clean = readText(disk, `${path}/${CLEAN}`);
+    const clean = this.#readMark();
     this.wasClean = clean !== undefined;
-    this.previousBrokerEpoch = parseCleanStop(clean ?? "") ?? -1;
-    this.#recoveryPoints = readOffsets(disk, `${path}/${RECOVERY}`);
-    this.#startOffsets = readOffsets(disk, `${path}/${START}`);
-    this.#highWatermarks = readOffsets(disk, `${path}/${REPLICATION}`);
-    this.#cleanedOffsets = readOffsets(disk, `${path}/${CLEANER}`);
-    if (this.#cleanedOffsets.size === 0) {
+    this.previousBrokerEpoch = clean?.brokerEpoch ?? -1;
+    const digests = clean?.digests;
+    this.#digests = new Map(digests?.logs);
+    this.#recoveryPoints = this.#readOffsets(RECOVERY, digests);
+    this.#startOffsets = this.#readOffsets(START, digests);
+    this.#highWatermarks = this.#readOffsets(REPLICATION, digests);
+    this.#cleanedOffsets = this.#readOffsets(CLEANER, digests);
+    if (disk.stat(`${path}/${CLEANER}`) === undefined) {
       this.#written.set(CLEANER, offsetsText([]));
     }
     this.#named = new Set([
@@ -180,6 +194,34 @@ export class LogFolder {
         this.#doomed.remove(`${path}/${name}`);
       }
     }
+  }
+
+  /** What a clean stop left; undefined when there was none, or nothing tells. */
+  #readMark(): CleanStop | undefined {
+    const text = readText(this.#env.disk, `${this.path}/${CLEAN}`);
+    if (text === undefined) return undefined;
+    const mark = parseCleanStop(text);
+    if (mark !== undefined) return mark;
+    const what = `${CLEAN} is damaged: logs are scanned as after a kill`;
+    this.#env.trace("warn", what, { folder: this.path });
+    return undefined;
+  }
+
+  /** Offsets by `topic-partition`; none of a file that isn't as it was left. */
+  #readOffsets(
+    name: string,
+    digests: CleanDigests | undefined,
+  ): Map<string, number> {
+    const text = readText(this.#env.disk, `${this.path}/${name}`);
+    const digest = digests?.files.get(name);
+    // One that is missing says as much as one without entries.
+    const isSame = digest === undefined ||
+      digestOfText(text ?? offsetsText([])) === digest;
+    if (isSame) return offsetsOf(text ?? "");
+    if (name === START) this.#isStartLost = true;
+    const what = `${name} is damaged: nothing in it is believed`;
+    this.#env.trace("warn", what, { folder: this.path });
+    return new Map();
   }
 
   /** Whether partitions are here besides the metadata's own. */
@@ -241,12 +283,15 @@ export class LogFolder {
     const isOther = found === undefined
       ? isThere && this.#isOfAnybody(name)
       : found !== topicId;
+    // A clean stop knows whose log it left, where the id is gone.
+    const isLeft = isThere && !isOther &&
+      this.#digests.get(name)?.topicId === digestOfText(topicId);
     if (isOther) this.#clear(name, found);
     const isNew = !isThere || isOther;
-    const isKnown = found === topicId;
-    if (!isKnown) {
-      this.#strikeOut(name);
-      this.#begin(folder, topicId);
+    const isKnown = found === topicId || isLeft;
+    if (!isKnown) this.#strikeOut(name);
+    if (isOther || found !== topicId) {
+      this.#begin(folder, { topicId, syncs: isLeft });
     }
     const begun = isKnown ? 0 : ++this.#begun;
     // A quorum keeps promises in files beside the log, too.
@@ -259,16 +304,21 @@ export class LogFolder {
       topicId,
       config,
       recoveryPoint: isKnown ? this.#recoveryPoints.get(name) ?? 0 : 0,
-      logStartOffset: isKnown ? this.#startOffsets.get(name) ?? 0 : 0,
+      logStartOffset: isKnown ? this.#startOf(name) : 0,
       cleanedOffset: isKnown ? this.#cleanedOffsets.get(name) : undefined,
       // Without its id nothing tells what was made of the folder: it is scanned.
       wasClean: isNew || this.wasClean && isKnown,
+      digest: isLeft ? this.#digests.get(name) : undefined,
       keptElsewhere,
       keepFolder: () => this.#keep(folder, begun),
       onSynced: this.#onSynced,
       onRecovered: (recovered) => this.#recovered.push(recovered),
       onCut: () => this.#checkpointCut(),
     };
+  }
+
+  #startOf(name: string): number | undefined {
+    return this.#isStartLost ? undefined : this.#startOffsets.get(name) ?? 0;
   }
 
   /** Closes the partition's log and deletes its folder. */
@@ -437,13 +487,25 @@ export class LogFolder {
       replaceFile(this.#env.disk, {
         folder: this.path,
         name: CLEAN,
-        content: JSON.stringify({ version: 0, brokerEpoch }),
+        content: cleanStopText(brokerEpoch, this.#digestsOf(logs)),
       });
     } finally {
       await this.#doomed.stop();
       this.#logs.clear();
       this.#lock.release();
     }
+  }
+
+  /** Of checkpoints that were just written, and logs that were just closed. */
+  #digestsOf(closed: readonly Log[]): CleanDigests {
+    for (const { name, digest } of closed) {
+      if (digest !== undefined) this.#digests.set(name, digest);
+    }
+    const files = new Map<string, number>();
+    for (const [name, content] of this.#written) {
+      files.set(name, digestOfText(content));
+    }
+    return { files, logs: this.#digests };
   }
 
   #partitionFolders(): string[] {
@@ -508,10 +570,14 @@ export class LogFolder {
     this.#startOffsets.delete(name);
     this.#highWatermarks.delete(name);
     this.#cleanedOffsets.delete(name);
+    this.#digests.delete(name);
   }
 
-  /** A partition's folder with its topic id, before any record; not durably. */
-  #begin(folder: string, topicId: Uuid): void {
+  /** A partition's folder with its topic id: before any record not durably. */
+  #begin(
+    folder: string,
+    { topicId, syncs }: { readonly topicId: Uuid; readonly syncs: boolean },
+  ): void {
     const { disk } = this.#env;
     disk.mkdir(folder);
     const file = disk.open(`${folder}/${PARTITION_METADATA}`, "create");
@@ -521,9 +587,11 @@ export class LogFolder {
         new TextEncoder().encode(`version: 0\ntopic_id: ${topicId}`),
         0,
       );
+      if (syncs) file.syncDataSync();
     } finally {
       file.close();
     }
+    if (syncs) disk.syncDirectory(folder);
   }
 
   /** Makes durable that the folder is there, and which topic it is of. */

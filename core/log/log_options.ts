@@ -1,12 +1,15 @@
 /**
  * What a log is opened with: its seams, its place, what the checkpoints of its
- * folder say of it, and who is told of what. Types only.
+ * folder say of it, and who is told of what; and how it is appended to. Types
+ * only.
  *
  * @module
  */
 import type { Uuid } from "../bytes/uuid.ts";
 import type { Clock, Disk, Trace } from "../env/env.ts";
+import type { LogDigest } from "./clean_stop.ts";
 import type { LogConfig } from "./log.ts";
+import type { CheckOptions } from "./producer_state.ts";
 import type { RecoveredLog } from "./recovery_report.ts";
 
 /** The seams that a log uses. */
@@ -27,11 +30,14 @@ export interface LogOptions {
   readonly config: LogConfig;
   /** Everything below is known to be durable. */
   readonly recoveryPoint: number;
-  readonly logStartOffset: number;
+  /** Undefined: what told it was damaged. */
+  readonly logStartOffset: number | undefined;
   /** Everything below was compacted; undefined when nothing is known. */
   readonly cleanedOffset?: number | undefined;
   /** Whether the last stop was clean: then nothing is scanned. */
   readonly wasClean: boolean;
+  /** What a clean stop noted of the files; undefined when it noted nothing. */
+  readonly digest?: LogDigest | undefined;
   /**
    * Refuses a log that ends below its recovery point, unless all before the
    * offset that this tells is kept elsewhere, too.
@@ -45,4 +51,18 @@ export interface LogOptions {
   readonly onRecovered?: ((recovered: RecoveredLog) => void) | undefined;
   /** Told that less is durable than was: before anything comes in its place. */
   readonly onCut?: (() => void) | undefined;
+}
+
+/** How a batch is appended where the partition is led. */
+export interface AppendOptions extends CheckOptions {
+  readonly leaderEpoch: number;
+  readonly nowMs: number;
+}
+
+/** Offsets of an append. */
+export interface Appended {
+  readonly baseOffset: number;
+  readonly lastOffset: number;
+  /** It was appended before; nothing was written. */
+  readonly isDuplicate: boolean;
 }

@@ -45,7 +45,9 @@ export function findTimestamp(
   },
 ): TimedOffset | undefined {
   for (const [i, segment] of segments.entries()) {
-    if (segment.maxTimestamp < timestamp) continue;
+    const isBefore = segment.maxTimestamp < timestamp &&
+      segment.sureMaxTimestamp() < timestamp;
+    if (isBefore) continue;
     const endOffset = segments[i + 1]?.baseOffset ?? end;
     for (const batch of segment.batchesForTimestamp(timestamp, start)) {
       if (batch.lastOffset >= endOffset) throw beyond(segment, batch);

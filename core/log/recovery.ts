@@ -10,13 +10,19 @@ import type { Disk } from "../env/env.ts";
 import { KafkaError } from "../errors.ts";
 import { partitionName } from "../ids.ts";
 import type { BatchView } from "../record/batch.ts";
-import { type EndTransactionMarker, markerOf } from "../record/control.ts";
+import { markerOf } from "../record/control.ts";
+import {
+  digestOfAborted,
+  digestOfEpochs,
+  digestOfProducers,
+} from "./clean_stop.ts";
 import { finishSwaps } from "./cleaner/swap.ts";
 import { epochsFit, type EpochSources, rebuildEpochs } from "./epoch_check.ts";
 import { LeaderEpochCache } from "./leader_epoch_cache.ts";
 import type { LogOptions } from "./log_options.ts";
 import { ProducerStates } from "./producer_state.ts";
 import type { Cut } from "./recovery_report.ts";
+import { remakeAborted, takeIn } from "./remake.ts";
 import { walkBatches } from "./scan.ts";
 import { Segment, SEGMENT_SUFFIXES } from "./segment.ts";
 import {
@@ -74,17 +80,21 @@ function* openInto(
   disk.mkdir(folder);
   const { baseOffsets, snapshots, aborting } = tidyFiles(disk, folder);
   const epochs = new LeaderEpochCache(disk, folder);
-  const start = options.logStartOffset;
+  const start = startOf(options, epochs);
   for (const baseOffset of baseOffsets.length === 0 ? [start] : baseOffsets) {
     segments.push(new Segment(disk, { folder, baseOffset }));
   }
+  const isAborting = ({ baseOffset }: Segment) => aborting.has(baseOffset);
   const damaged = segments.find((segment, i) =>
     !hasIndexes(segment, {
       next: segments[i + 1]?.baseOffset,
       wasClean: options.wasClean,
-      hasAborted: aborting.has(segment.baseOffset),
+      hasAborted: isAborting(segment),
     })
   );
+  const { digest } = options;
+  const isOther = digest !== undefined &&
+    digestOfAborted(segments.filter(isAborting)) !== digest.aborted;
   const isClean = options.wasClean && damaged === undefined &&
     endsWhole(segments.at(-1)!);
   const recoveryPoint = Math.min(
@@ -94,19 +104,20 @@ function* openInto(
   const producers = new ProducerStates();
   const sources = { disk, folder, segments, snapshots };
   const { logEndOffset, snapshotOffset } = isClean
-    ? openClean(producers, sources)
+    ? openClean(producers, { ...sources, digest })
     : yield* recover(options, {
       ...sources,
       epochs,
       producers,
       recoveryPoint,
+      logStartOffset: start,
       hasAborted: aborting.size > 0,
     });
   checkKept(options, logEndOffset);
   epochs.truncateFromEnd(logEndOffset + 1);
-  const all = { epochs, segments, logStartOffset: start };
-  if (isClean) checkEpochs(options, { ...all, end: logEndOffset });
-  else epochs.settle();
+  if (!isClean) epochs.settle();
+  const all = { epochs, segments, logStartOffset: start, end: logEndOffset };
+  mend(options, all, { isOther, isClean });
   for (const segment of segments) segment.release();
   const logStartOffset = Math.min(
     Math.max(start, segments[0]!.baseOffset),
@@ -141,7 +152,8 @@ function hasIndexes(
   const isSaved = next !== undefined || wasClean;
   if (isSaved && isTrue(() => segment.lacksTimes(), true)) return false;
   return segment.hasSaneIndexes(next ?? Infinity) &&
-    (!hasAborted || segment.txnIndex.isSane(segment.baseOffset));
+    (!hasAborted ||
+      segment.txnIndex.isSane(segment.baseOffset, next ?? Infinity));
 }
 
 /** A cut at `end` must not take along what was durable, where that is asked. */
@@ -155,13 +167,44 @@ function checkKept(options: LogOptions, end: number): void {
   );
 }
 
-/** After a clean stop batches are looked at for epochs only where these don't fit. */
-function checkEpochs(options: LogOptions, sources: EpochSources): void {
-  if (epochsFit(sources, { isQuick: true })) return;
-  const { clock } = options.env;
+/**
+ * Where the log starts. Its epochs begin there or before, as the file of them is
+ * written first; without a digest a higher start would hide records.
+ */
+function startOf(
+  { logStartOffset: told, digest }: LogOptions,
+  epochs: LeaderEpochCache,
+): number {
+  const begin = epochs.entries[0]?.startOffset;
+  if (begin === undefined) return told ?? 0;
+  const isSure = digest !== undefined &&
+    digest.epochs === digestOfEpochs(epochs);
+  if (told === undefined) return isSure ? begin : 0;
+  return digest === undefined ? Math.min(told, begin) : told;
+}
+
+/** After a clean stop batches are looked at only where files don't fit. */
+function mend(
+  options: LogOptions,
+  sources: EpochSources,
+  { isOther, isClean }: {
+    readonly isOther: boolean;
+    readonly isClean: boolean;
+  },
+): void {
+  const { env: { clock, disk }, folder, digest } = options;
+  const { epochs } = sources;
   const began = clock.monoMs();
-  rebuildEpochs(sources);
-  sources.epochs.save();
+  if (isOther) remakeAborted(disk, { ...sources, folder });
+  const isRight = !isClean ||
+    (digest === undefined
+      ? epochsFit(sources, { isQuick: true })
+      : digestOfEpochs(epochs) === digest.epochs);
+  if (!isClean || isRight && !isOther) return;
+  if (!isRight) {
+    rebuildEpochs(sources);
+    epochs.save();
+  }
   options.onRecovered?.({
     name: partitionName(options.topic, options.partition),
     scannedBytes: sources.segments.reduce((sum, { size }) => sum + size, 0),
@@ -199,9 +242,22 @@ interface ProducerSources {
   readonly snapshots: readonly number[];
 }
 
-function openClean(producers: ProducerStates, sources: ProducerSources) {
+function openClean(
+  producers: ProducerStates,
+  { digest, ...sources }: ProducerSources & Pick<LogOptions, "digest">,
+) {
   const end = sources.segments.at(-1)!.readNextOffset();
-  const snapshotOffset = rebuildProducers(producers, { ...sources, end });
+  let snapshotOffset = rebuildProducers(producers, { ...sources, end });
+  const isOther = digest !== undefined && snapshotOffset === end &&
+    digestOfProducers(producers) !== digest.producers;
+  if (isOther) {
+    const snapshots = sources.snapshots.filter((offset) => offset < end);
+    snapshotOffset = rebuildProducers(producers, {
+      ...sources,
+      snapshots,
+      end,
+    });
+  }
   removeSnapshotsAfter(end, sources);
   return { logEndOffset: end, snapshotOffset };
 }
@@ -267,6 +323,7 @@ interface Recovering extends ProducerSources {
   readonly epochs: LeaderEpochCache;
   readonly producers: ProducerStates;
   readonly recoveryPoint: number;
+  readonly logStartOffset: number;
   /** Whether there were aborted transactions in indexes, to be made anew. */
   readonly hasAborted: boolean;
 }
@@ -277,7 +334,7 @@ interface Recovering extends ProducerSources {
  */
 function takeBelow(
   end: number,
-  recovering: Recovering & { readonly logStartOffset: number },
+  recovering: Recovering,
 ): number {
   const { epochs, producers } = recovering;
   const below = { ...recovering, end };
@@ -293,11 +350,11 @@ function* recover(
 ): Generator<number, { logEndOffset: number; snapshotOffset: number }> {
   const { segments, epochs, producers, recoveryPoint, hasAborted } = recovering;
   const { length: count } = segments;
-  const { env: { clock, disk }, logStartOffset } = options;
+  const { clock, disk } = options.env;
   const began = clock.monoMs();
   const first = firstToScan(segments, recoveryPoint);
   let next = segments[first]!.baseOffset;
-  const snapshotOffset = takeBelow(next, { ...recovering, logStartOffset });
+  const snapshotOffset = takeBelow(next, recovering);
   let scannedBytes = 0;
   let cut: Cut | undefined;
   let gapOffset = Infinity;
@@ -457,30 +514,6 @@ function* scanSegment(
     yield goodBytes - toldBytes;
     toldBytes = goodBytes;
   }
-}
-
-/**
- * What an appended batch does to producers and their transactions: an aborted
- * one is noted in the segment that its marker lies in.
- */
-export function takeIn(
-  batch: BatchView,
-  { producers, segment, marker }: {
-    readonly producers: ProducerStates;
-    readonly segment: Segment;
-    readonly marker: EndTransactionMarker | undefined;
-  },
-): void {
-  const completed = producers.update(batch, marker);
-  if (completed === undefined || !completed.isAborted) return;
-  const { producerId, firstOffset, lastOffset } = completed;
-  const lastStableOffset = producers.firstOpenOffset ?? lastOffset + 1;
-  segment.txnIndex.append({
-    producerId,
-    firstOffset,
-    lastOffset,
-    lastStableOffset,
-  });
 }
 
 /** Why a batch can't be the next one of a log that ends at `expected`. */

@@ -17,6 +17,7 @@ import {
   readText,
   replaceFile,
 } from "./checkpoint.ts";
+import { cleanStopText, parseCleanStop } from "./clean_stop.ts";
 import type { DumpChecks } from "./dump.ts";
 import { Log } from "./log.ts";
 import {
@@ -29,6 +30,7 @@ import { SEGMENT_SUFFIXES } from "./segment.ts";
 const PARTITION = /^(.+)-(\d+)$/;
 const CHECKPOINT = /^[a-z-]+-offset-checkpoint$/;
 const START = "log-start-offset-checkpoint";
+const CLEAN = ".kafka_cleanshutdown";
 const COPY_BYTES = 1024 * 1024;
 
 /** A partition's folder, and what is wrong in it. */
@@ -99,6 +101,10 @@ export class Repair implements Disposable {
 
   /** Does what the findings say. */
   async apply(): Promise<void> {
+    const isNeeded = this.findings.some(({ action }) => action !== "none");
+    if (isNeeded && this.#data !== undefined) {
+      forgetDigests(this.#env.disk, this.#data);
+    }
     const ends = new Map<string, number>();
     for (const patient of this.#patients) {
       if (patient.findings.every(({ action }) => action === "none")) continue;
@@ -209,6 +215,15 @@ function rewriteCheckpoints(
     if (content === text || text === "") continue;
     replaceFile(disk, { folder: data, name, content });
   }
+}
+
+/** Files will be other than a clean stop left them, and rightly so. */
+function forgetDigests(disk: Disk, data: string): void {
+  const text = readText(disk, `${data}/${CLEAN}`);
+  const mark = parseCleanStop(text ?? "");
+  if (mark?.digests === undefined) return;
+  const content = cleanStopText(mark.brokerEpoch ?? -1, undefined);
+  replaceFile(disk, { folder: data, name: CLEAN, content });
 }
 
 function lockOf(

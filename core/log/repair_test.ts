@@ -287,6 +287,21 @@ Deno.test("a damaged checkpoint keeps its good lines, and is kept itself", () =>
     assertEquals(await endOffsetOf(path), BATCHES * RECORDS);
   }));
 
+Deno.test("what a repair wrote is believed by the next start", () =>
+  withFolder(async ({ path }) => {
+    const folder = LogFolder.open({ env, path, nodeId: 1 });
+    const highWatermarks = new Map([["t-0", 3]]);
+    await folder.close({ clean: true, brokerEpoch: 1, highWatermarks });
+    const file = `${path}/replication-offset-checkpoint`;
+    Deno.writeTextFileSync(file, "0\n7\nt 0 5\n");
+    await repaired(path);
+    const again = LogFolder.open({ env, path, nodeId: 1 });
+    assert(again.wasClean);
+    assertEquals(again.highWatermark("t", 0), 5);
+    const none = new Map<string, number>();
+    await again.close({ clean: false, brokerEpoch: 1, highWatermarks: none });
+  }));
+
 Deno.test("what can't be known is left to a person, the rest is repaired", () =>
   withFolder(async ({ path, logs }) => {
     Deno.writeTextFileSync(`${path}/t-0/partition.metadata`, "?");

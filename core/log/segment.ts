@@ -7,7 +7,7 @@
 import type { Disk, DiskFile } from "../env/env.ts";
 import { KafkaError } from "../errors.ts";
 import { BATCH_OVERHEAD, BatchView } from "../record/batch.ts";
-import { OffsetIndex, TimeIndex } from "./index_file.ts";
+import { OffsetIndex, type TimeEntry, TimeIndex } from "./index_file.ts";
 import { TxnIndex } from "./txn_index.ts";
 
 const SCAN_BYTES = 64 * 1024;
@@ -50,6 +50,8 @@ export class Segment {
   /** Largest timestamp of the first batch, from which `segment.ms` counts. */
   #firstTimestamp: number | undefined;
   #bytesSinceIndex = 0;
+  /** Whether `maxTimestamp` is known to be what batches say. */
+  #isTimeSure: boolean;
   readonly #disk: Disk;
   readonly #suffix: string;
   #writer: DiskFile | undefined;
@@ -69,6 +71,7 @@ export class Segment {
     this.baseOffset = baseOffset;
     this.path = `${folder}/${segmentName(baseOffset)}`;
     this.size = disk.stat(this.#logPath)?.size ?? 0;
+    this.#isTimeSure = this.size === 0;
     this.offsetIndex = new OffsetIndex(disk, `${this.path}.index${suffix}`);
     this.timeIndex = new TimeIndex(disk, `${this.path}.timeindex${suffix}`);
     this.txnIndex = new TxnIndex(disk, `${this.path}.txnindex${suffix}`);
@@ -242,8 +245,8 @@ export class Segment {
     timestamp: number,
     startOffset: number,
   ): Generator<BatchView> {
-    const after = this.baseOffset + this.timeIndex.lookup(timestamp);
-    const from = this.#leadTo(after);
+    const entry = this.timeIndex.lookup(timestamp);
+    const from = entry && this.#placeOf(entry) || 0;
     let found: BatchView | undefined;
     for (const located of this.batchesFrom(from)) {
       if (found !== undefined) yield found;
@@ -254,6 +257,35 @@ export class Segment {
       found = this.wholeBatch(located);
     }
     if (found !== undefined) yield found;
+  }
+
+  /**
+   * The largest timestamp, as batches say from the last entry of the time index
+   * on: what is gone of that must hide no records.
+   */
+  sureMaxTimestamp(): number {
+    if (this.#isTimeSure) return this.maxTimestamp;
+    const last = this.timeIndex.last();
+    const from = this.#placeOf(last);
+    if (from === undefined) this.maxTimestamp = -1;
+    for (const { batch } of this.batchesFrom(from ?? 0)) {
+      this.#noteTimestamp(batch);
+    }
+    this.#isTimeSure = true;
+    return this.maxTimestamp;
+  }
+
+  /** Position of the batch that brought the entry; undefined: there is none. */
+  #placeOf({ timestamp, relativeOffset }: TimeEntry): number | undefined {
+    const offset = this.baseOffset + relativeOffset;
+    const from = this.#leadTo(offset);
+    for (const { position, batch } of this.batchesFrom(from)) {
+      if (batch.lastOffset < offset) continue;
+      const isIt = batch.baseOffset <= offset &&
+        batch.maxTimestamp === timestamp;
+      return isIt ? position : undefined;
+    }
+    return undefined;
   }
 
   /** The whole batch that was found at a position. */
@@ -327,6 +359,7 @@ export class Segment {
     this.txnIndex.reset();
     this.maxTimestamp = -1;
     this.#maxTimestampOffset = -1;
+    this.#isTimeSure = true;
     this.#firstTimestamp = undefined;
     this.#bytesSinceIndex = 0;
   }

@@ -6,6 +6,7 @@
  */
 import type { Disk } from "../env/env.ts";
 import { replaceFile, replaceFileLater } from "./checkpoint.ts";
+import { digestOfProducers } from "./clean_stop.ts";
 import type { ProducerStates } from "./producer_state.ts";
 import { segmentName } from "./segment.ts";
 
@@ -37,8 +38,8 @@ export class SnapshotWriter {
   readonly #disk: Disk;
   readonly #folder: string;
   readonly #producers: ProducerStates;
-  /** Up to which a snapshot in the folder knows all producers. */
-  offset: number;
+  #offset: number;
+  #digest: number;
 
   constructor(
     disk: Disk,
@@ -51,7 +52,24 @@ export class SnapshotWriter {
     this.#disk = disk;
     this.#folder = folder;
     this.#producers = producers;
-    this.offset = offset;
+    this.#offset = offset;
+    this.#digest = digestOfProducers(producers);
+  }
+
+  /** Up to which a snapshot in the folder knows all producers. */
+  get offset(): number {
+    return this.#offset;
+  }
+
+  /** At the log's end it is what producers are now. */
+  set offset(offset: number) {
+    this.#offset = offset;
+    this.#digest = digestOfProducers(this.#producers);
+  }
+
+  /** Digest of the snapshot at the log's end, where that is `offset`. */
+  get digest(): number {
+    return this.#digest;
   }
 
   /** Writes one at `offset`, unless that is there. */
@@ -66,8 +84,9 @@ export class SnapshotWriter {
   async writeLater(offset: number): Promise<void> {
     if (offset === this.offset) return;
     const file = this.#fileAt(offset);
+    this.#digest = digestOfProducers(this.#producers);
     await replaceFileLater(this.#disk, { ...file, syncsFolder: true });
-    this.offset = offset;
+    this.#offset = offset;
   }
 
   #fileAt(offset: number) {

@@ -6,6 +6,7 @@
  *
  * @module
  */
+import { crc32c } from "../bytes/crc32c.ts";
 import type { Disk, DiskFile } from "../env/env.ts";
 
 /** Bytes of one entry. */
@@ -140,15 +141,24 @@ export class TxnIndex {
     if (!this.#isChanged) this.#entries = undefined;
   }
 
-  /** Whether the file holds whole entries of markers that rise from `baseOffset`. */
-  isSane(baseOffset: number): boolean {
+  /** Digest of the entries; 0: there are none. */
+  digest(): number {
+    const entries = this.#load();
+    return entries.length === 0 ? 0 : crc32c(encodeEntries(entries), 0);
+  }
+
+  /**
+   * Whether the file holds whole entries of markers that rise from `baseOffset`
+   * and lie before `end`.
+   */
+  isSane(baseOffset: number, end: number): boolean {
     const size = this.#disk.stat(this.#path)?.size ?? 0;
     let last = baseOffset - 1;
     for (const { firstOffset, lastOffset } of this.#load()) {
       if (firstOffset > lastOffset || lastOffset <= last) return false;
       last = lastOffset;
     }
-    return size === this.#load().length * TXN_ENTRY_BYTES;
+    return last < end && size === this.#load().length * TXN_ENTRY_BYTES;
   }
 
   /** Gives the new file, which is to be closed, if there is to be one. */

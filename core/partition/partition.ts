@@ -18,7 +18,8 @@ import type { Uuid } from "../bytes/uuid.ts";
 import type { TopicConfig } from "../config/resolve.ts";
 import { type ErrorName, KafkaError } from "../errors.ts";
 import { partitionName } from "../ids.ts";
-import type { AppendOptions, Log } from "../log/log.ts";
+import type { Log } from "../log/log.ts";
+import type { AppendOptions } from "../log/log_options.ts";
 import type {
   SequencedBatch,
   VerificationGuard,

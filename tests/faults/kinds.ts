@@ -111,11 +111,7 @@ const damaged: FaultKind = {
       const isClean = chance.oneIn(2);
       await host.end(isClean ? "SIGTERM" : "SIGKILL");
       const files = [...filesBelow(host.data)].sort();
-      // Of a clean stop's .txnindex nothing tells that an entry is gone or another:
-      // Kafka's format has no checksum. A kill has it made anew.
-      const remade = files.filter((path) =>
-        REMADE.test(path) && !(isClean && path.endsWith(".txnindex"))
-      );
+      const remade = files.filter((path) => REMADE.test(path));
       for (let left = 1 + chance.below(5); left > 0; left--) {
         const path = remade.splice(chance.below(remade.length), 1)[0];
         if (path !== undefined) damage(path, chance);
