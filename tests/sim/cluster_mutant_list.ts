@@ -115,7 +115,10 @@ export const CLUSTER_MUTANTS: readonly Mutant[] = [
   {
     name: "a follower is cut at its high watermark",
     file: "core/partition/partition.ts",
-    edits: [["const isCut = log.latestEpoch === -1 &&", "const isCut ="]],
+    edits: [[
+      "const isCut = leader !== -1 && log.latestEpoch === -1 &&",
+      "const isCut =",
+    ]],
   },
   {
     name: "the high watermark falls to what a new leader tells",

@@ -16,6 +16,7 @@ import { encodeMetadataRecord } from "../../core/metadata/records.ts";
 import { snapshotRecords } from "../../core/metadata/snapshot.ts";
 import type { Partition } from "../../core/partition/partition.ts";
 import type { Inside } from "../../net/server/broker.ts";
+import { whyStrange } from "./partition_rules.ts";
 import type { SimProcess } from "./process.ts";
 
 /** Of so many events one is followed by a look. */
@@ -37,8 +38,8 @@ interface Known {
   readonly epochs: Map<number, number>;
   /** Who led each epoch. */
   readonly leaders: Map<number, number>;
-  leaderEpoch: number;
-  partitionEpoch: number;
+  /** As the newest metadata had it. */
+  image: PartitionImage | undefined;
   /** In which epoch somebody last led who wasn't in sync; −1: nobody ever did. */
   uncleanEpoch: number;
 }
@@ -49,6 +50,8 @@ interface LastSeen {
   leaderEpoch: number;
   /** Epochs below were looked at. */
   lookedTo: number;
+  /** Where it ended when it was seen first. */
+  readonly openedEnd: number;
 }
 
 /** What a watcher is told. */
@@ -116,7 +119,9 @@ export class Watcher {
     this.#ends = ends;
     const newest = this.#newest();
     if (newest === undefined) return;
-    this.#lookAtElectable(newest.metadata.image);
+    const { appliedOffset, image } = newest.metadata;
+    // Who knew of a smaller ISR may be down now.
+    if (appliedOffset >= this.#newestOffset) this.#lookAtElectable(image);
     if (this.#options.nowMs() - this.#comparedMs < COMPARE_MS) return;
     this.#comparedMs = this.#options.nowMs();
     this.#compareImages();
@@ -279,7 +284,12 @@ export class Watcher {
     if (!this.#options.isAllKept || log.isOffline) return;
     let last = this.#seen.get(partition);
     if (last === undefined) {
-      last = { highWatermark, leaderEpoch, lookedTo: log.logStartOffset };
+      last = {
+        highWatermark,
+        leaderEpoch,
+        lookedTo: log.logStartOffset,
+        openedEnd: log.logEndOffset,
+      };
       this.#seen.set(partition, last);
     }
     if (highWatermark < last.highWatermark) {
@@ -338,48 +348,56 @@ export class Watcher {
   #lookAtElectable(image: MetadataImage): void {
     if (!this.#options.isAllKept) return;
     for (const { name, id, partitions } of image.topics.values()) {
-      for (const [index, { isr }] of partitions.entries()) {
-        const { committed } = this.#of(id, index);
-        for (const member of isr) {
+      for (const [index, partition] of partitions.entries()) {
+        const { isr, eligibleLeaderReplicas: elr } = partition;
+        for (const member of [...isr, ...elr]) {
           const broker = this.#brokers.get(member);
           if (broker?.process.isAlive !== true) continue;
           const hosted = broker.hosting.partitions.getById(id, index);
-          const log = hosted?.partition.log;
-          if (log === undefined || log.isOffline) continue;
-          if (log.logEndOffset >= committed) continue;
-          this.#say(
-            `${name}-${index}: ${member} is in sync, and ends at ${log.logEndOffset}; ` +
-              `committed is all below ${committed}`,
-          );
+          const why = hosted && this.#whyLacking(hosted.partition);
+          if (why === undefined) continue;
+          const rank = isr.includes(member) ? "in sync" : "eligible";
+          this.#say(`${name}-${index}: ${member} is ${rank}, and ${why}`);
         }
       }
     }
   }
 
-  #lookAtImage(image: MetadataImage): void {
-    for (const { name, id, partitions } of image.topics.values()) {
+  /** Why a replica hasn't all that was committed, as durable as is asked for. */
+  #whyLacking(partition: Partition): string | undefined {
+    const { topicId, index, config: { flushMessages }, log } = partition;
+    if (log.isOffline) return undefined;
+    const { committed } = this.#of(topicId, index);
+    const { logEndOffset: end, flushedOffset } = log;
+    if (end < committed) {
+      return `ends at ${end}; committed is all below ${committed}`;
+    }
+    // Where it ended when it was opened may have been synced, and nobody knows.
+    const openedEnd = this.#seen.get(partition)?.openedEnd ?? end;
+    return flushMessages === 1 && flushedOffset < committed &&
+        committed > openedEnd
+      ? `flushed is all below ${flushedOffset}; committed all below ${committed}`
+      : undefined;
+  }
+
+  #lookAtImage({ topics, brokers }: MetadataImage): void {
+    for (const { name, id, partitions } of topics.values()) {
       for (const [index, partition] of partitions.entries()) {
-        const { replicas, isr, leader, leaderEpoch, partitionEpoch } =
-          partition;
         const known = this.#of(id, index);
+        const { leaderEpoch } = partition;
         if (
           this.#options.uncleanTopics.has(name) && isUnclean(partition) &&
-          leaderEpoch > known.leaderEpoch
+          leaderEpoch > (known.image?.leaderEpoch ?? -1)
         ) {
           known.uncleanEpoch = leaderEpoch;
           known.committed = 0;
           known.epochs.clear();
           this.uncleanMs.set(`${name}-${index}`, this.#options.nowMs());
         }
-        const isStrange = isr.some((id) => !replicas.includes(id)) ||
-          leader !== -1 && !isr.includes(leader) ||
-          leaderEpoch < known.leaderEpoch ||
-          partitionEpoch < known.partitionEpoch;
-        if (isStrange) {
-          this.#say(`${name}-${index} is ${JSON.stringify(partition)}`);
-        }
-        known.leaderEpoch = leaderEpoch;
-        known.partitionEpoch = partitionEpoch;
+        const why = whyStrange(partition, { before: known.image, brokers });
+        known.image = partition;
+        if (why === undefined) continue;
+        this.#say(`${name}-${index}: ${why}: ${JSON.stringify(partition)}`);
       }
     }
   }
@@ -408,8 +426,7 @@ export class Watcher {
         committed: 0,
         epochs: new Map(),
         leaders: new Map(),
-        leaderEpoch: -1,
-        partitionEpoch: -1,
+        image: undefined,
         uncleanEpoch: -1,
       };
       this.#known.set(name, known);
