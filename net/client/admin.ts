@@ -140,11 +140,16 @@ export class Admin {
     this.#beneath = new AdminCluster(this.#cluster, { retrying, change });
   }
 
-  /** Creates topics; `validateOnly` only checks whether it would work. */
+  /**
+   * Creates topics; `validateOnly` only checks whether it would work. Where an
+   * answer is lost it is tried again, and one that was created then exists:
+   * whoever did that can't be told, so the error says both.
+   */
   async createTopics(
     topics: readonly NewTopic[],
     options: { readonly validateOnly?: boolean } = {},
   ): Promise<CreatedTopic[]> {
+    let isAnswerLost = false;
     const answer = await this.#change(() =>
       this.#cluster.ask("controller", CREATE_TOPICS, {
         topics: topics.map((topic) => ({
@@ -163,6 +168,10 @@ export class Admin {
         })),
         timeoutMs: this.#values["request.timeout.ms"],
         validateOnly: options.validateOnly ?? false,
+      }).catch((error) => {
+        isAnswerLost ||= error instanceof LinkError &&
+          (error.step === "closed" || error.step === "timeout");
+        throw error;
       })
     );
     const made = answer.topics.map((topic) => ({
@@ -173,7 +182,9 @@ export class Admin {
       ...failure(
         topic.errorCode,
         `Cannot create topic "${topic.name}"`,
-        topic.errorMessage,
+        topic.errorCode === ERRORS.TOPIC_ALREADY_EXISTS && isAnswerLost
+          ? "it exists, maybe by this very request, whose first answer was lost"
+          : topic.errorMessage,
       ),
     }));
     return inOrder(made, topics);

@@ -16,6 +16,7 @@ import { LIST_OFFSETS } from "../wire/02_list_offsets.ts";
 import { METADATA } from "../wire/03_metadata.ts";
 import { API_VERSIONS } from "../wire/18_api_versions.ts";
 import { DELETE_RECORDS } from "../wire/21_delete_records.ts";
+import { CREATE_TOPICS } from "../wire/19_create_topics.ts";
 import { DELETE_TOPICS } from "../wire/20_delete_topics.ts";
 import type { Api } from "../wire/api.ts";
 import { decodeRequestHeader, encodeResponse } from "../wire/headers.ts";
@@ -25,6 +26,7 @@ const APIS: readonly Api[] = [
   LIST_OFFSETS,
   METADATA,
   API_VERSIONS,
+  CREATE_TOPICS,
   DELETE_TOPICS,
   DELETE_RECORDS,
 ];
@@ -35,6 +37,21 @@ interface Script {
   readonly judge: (partition: number) => ErrorName;
   /** Who leads and is the controller; nothing listens where node 2 was. */
   readonly leader: () => 1 | 2;
+  /** Names that exist. */
+  readonly created: Set<string>;
+}
+
+/** Creates a topic once; the answer that says so is lost. */
+function create(
+  { topics }: Decoded<typeof CREATE_TOPICS.request>,
+  created: Set<string>,
+): Input<typeof CREATE_TOPICS.response> | undefined {
+  const [topic] = topics;
+  const isThere = created.has(topic!.name);
+  created.add(topic!.name);
+  if (!isThere) return undefined;
+  const errorCode = ERRORS.TOPIC_ALREADY_EXISTS;
+  return { topics: [{ name: topic!.name, errorCode, errorMessage: "exists" }] };
 }
 
 function deleted(
@@ -53,12 +70,12 @@ function deleted(
   };
 }
 
-/** Answers a frame. */
+/** Answers a frame; undefined: the connection ends instead. */
 function answer(
   frame: Uint8Array,
   port: number,
-  { judge, leader }: Script,
-): Uint8Array {
+  { judge, leader, created }: Script,
+): Uint8Array | undefined {
   const { apiKey, apiVersion: version, correlationId, bodyAt } =
     decodeRequestHeader(frame);
   const reply = <Res extends Message>(
@@ -99,6 +116,12 @@ function answer(
       const request = decode(DELETE_RECORDS.request, version, body);
       return reply(DELETE_RECORDS, deleted(request, judge));
     }
+    case CREATE_TOPICS.key: {
+      const body = frame.subarray(bodyAt);
+      const request = decode(CREATE_TOPICS.request, version, body);
+      const made = create(request, created);
+      return made && reply(CREATE_TOPICS, made);
+    }
     case DELETE_TOPICS.key: {
       const { topics } = decode(
         DELETE_TOPICS.request,
@@ -130,6 +153,7 @@ function scripted(
   const transport = memoryTransport();
   const listener = transport.listen({ host: "localhost", port: 0 });
   const { port } = listener.address;
+  const created = new Set(["old"]);
   const serving = (async () => {
     for (;;) {
       const connection = await listener.accept();
@@ -139,7 +163,9 @@ function scripted(
         for (;;) {
           const frame = await frames.next();
           if (!frame) break;
-          await connection.writeAll(answer(frame, port, { judge, leader }));
+          const bytes = answer(frame, port, { judge, leader, created });
+          if (bytes === undefined) break;
+          await connection.writeAll(bytes);
         }
       })().catch(() => {}).finally(() => connection.close());
     }
@@ -222,6 +248,22 @@ Deno.test("deleteRecords() looks its leaders up anew, and deletes nothing twice"
     [[1, 5, undefined], [0, 5, undefined]],
   );
   assertEquals(asked, [1, 0, 1, 1]);
+});
+
+Deno.test("createTopics() says when a topic may exist by a request whose answer was lost", async () => {
+  await using bench = scripted(() => "NONE");
+  const problemOf = async (name: string) => {
+    const [outcome] = await bench.admin.createTopics([{ name }]);
+    return [outcome?.error?.error, outcome?.error?.message];
+  };
+  assertEquals(await problemOf("old"), [
+    "TOPIC_ALREADY_EXISTS",
+    'Cannot create topic "old": exists',
+  ]);
+  assertEquals(await problemOf("new"), [
+    "TOPIC_ALREADY_EXISTS",
+    'Cannot create topic "new": it exists, maybe by this very request, whose first answer was lost',
+  ]);
 });
 
 Deno.test("deleteTopics() answers in the order asked", async () => {
