@@ -13,6 +13,7 @@ import { Chance } from "./chance.ts";
 import { drawClusterPlan } from "./cluster_plan.ts";
 import { type Anomaly, check, lastingRecords, wasUnclean } from "./checker.ts";
 import { drawHarshPlan } from "./harsh_plan.ts";
+import { differences } from "./copies.ts";
 import type { FinalLog, History, Seen } from "./history.ts";
 import { MoverActor } from "./mover.ts";
 import { Nemesis } from "./nemesis.ts";
@@ -265,7 +266,20 @@ class Run {
     const areOver = () => this.#consumers.every(({ isOver }) => isOver);
     if (!await this.#settles("consumers have ended", areOver)) return;
     const offsets = new OffsetsReader(this.#stage);
-    await this.#settles("commits are read", () => offsets.isDone);
+    if (!await this.#settles("commits are read", () => offsets.isDone)) return;
+    if (this.#stage.history.isCluster) this.#compareCopies();
+  }
+
+  /** In the end all replicas hold the same bytes. */
+  #compareCopies(): void {
+    const { world, plan: { topics } } = this.#stage;
+    const { image } = world.watcher;
+    if (image === undefined) return;
+    const disks = world.machines
+      .map(({ nodeId, disk: { root } }) => ({ nodeId, root }));
+    for (const what of differences(disks, { image, topics }).slice(0, 3)) {
+      world.defect(what);
+    }
   }
 
   async #areInSync(): Promise<boolean> {

@@ -224,6 +224,11 @@ export class Watcher {
     }
   }
 
+  /** The newest metadata that a broker has applied. */
+  get image(): MetadataImage | undefined {
+    return this.#newest()?.metadata.image;
+  }
+
   #newest(): Watched | undefined {
     let newest: Watched | undefined;
     for (const broker of this.#alive()) {
