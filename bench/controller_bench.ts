@@ -53,6 +53,7 @@ function cluster(brokers: number, topics: number) {
       wantFence: false,
       wantShutDown: false,
       offlineLogDirs: [],
+      cordonedLogDirs: null,
     });
   }
   for (let i = 0; i < topics; i++) {

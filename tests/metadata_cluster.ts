@@ -142,6 +142,7 @@ export class MetadataCluster {
       wantFence: false,
       wantShutDown: false,
       offlineLogDirs: [],
+      cordonedLogDirs: null,
       ...heartbeat,
     });
   }

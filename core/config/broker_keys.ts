@@ -37,6 +37,11 @@ const SERVER_KEYS = {
     min: 1,
     doc: "Connections silent for this long are closed.",
   }),
+  "cordoned.log.dirs": list([], {
+    update: "per-broker",
+    doc: "Data folders that take no new replicas, or * for all; from " +
+      "metadata.version 30 on.",
+  }),
   "default.replication.factor": int(1, {
     min: 1,
     doc: "Replicas of topics created without a replication factor.",

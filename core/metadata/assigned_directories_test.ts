@@ -209,3 +209,40 @@ Deno.test("whoever begins anew in another directory isn't eligible, and may lead
   for (const id of [1, 2]) cluster.heartbeat(id, { wantFence: true });
   assertEquals(cluster.partition().leader, 3);
 });
+
+Deno.test("a broker whose directories are all cordoned gets no new replicas, and keeps what it has", () => {
+  const cluster = withTwo();
+  const cordon = (...cordonedLogDirs: string[]) =>
+    cluster.heartbeat(3, { cordonedLogDirs });
+  const create = (name: string, brokerIds: readonly number[]) =>
+    cluster.create([{
+      name,
+      numPartitions: -1,
+      replicationFactor: -1,
+      assignments: [{ partitionIndex: 0, brokerIds }],
+    }]).join();
+  cordon(FIRST, SECOND);
+  assertEquals(cluster.records, [], "metadata.version is too low");
+  cluster.controller.apply(metadataRecord("FeatureLevel", {
+    name: "metadata.version",
+    featureLevel: 30,
+  }));
+  cordon(FIRST);
+  assertEquals(cluster.image.broker(3)!.cordonedLogDirs, [FIRST]);
+  assertEquals(create("half", [3]), "NONE");
+  cordon(SECOND, FIRST);
+  assertSnapshotEqual(cluster.image);
+  cordon(FIRST, SECOND);
+  assertEquals(cluster.records, []);
+  assertEquals(create("none", [3]), "INVALID_REPLICA_ASSIGNMENT");
+  const tooMany = [{ name: "wide", replicationFactor: 3 }];
+  assertEquals(cluster.create(tooMany), ["INVALID_REPLICATION_FACTOR"]);
+  assertEquals(cluster.move([1, 3]), "INVALID_REPLICA_ASSIGNMENT");
+  assertEquals(cluster.partition().isr, [1, 2, 3]);
+  cluster.heartbeat(3);
+  assertEquals(cluster.image.broker(3)!.cordonedLogDirs.length, 2);
+  // It says of its own that none is, once it has restarted or was told to.
+  cordon();
+  assertEquals(cluster.image.broker(3)!.cordonedLogDirs, []);
+  assertEquals(create("again", [3]), "NONE");
+});

@@ -23,7 +23,7 @@ import type {
   ControllerDecision,
   ControllerState,
 } from "./controller.ts";
-import { directoryOf, usesDirectories } from "./directories.ts";
+import { directoryOf, usesCordoned, usesDirectories } from "./directories.ts";
 import { isSupported } from "./features.ts";
 import type { BrokerImage, MetadataImage } from "./image.ts";
 import { partitionChange, without } from "./partition_change.ts";
@@ -60,6 +60,10 @@ export function registerBroker(
     fenced: isSame ? before.isFenced : true,
     inControlledShutdown: isSame && before.isInControlledShutdown,
     logDirs: registration.logDirs,
+    // The same incarnation has cordoned what it had; it says so anew, or not.
+    cordonedLogDirs: isSame && before.cordonedLogDirs.length > 0
+      ? before.cordonedLogDirs
+      : null,
   }));
   return {
     records,
@@ -148,6 +152,7 @@ export function brokerHeartbeat(
   const next = nextState(broker, { heartbeat, contact, state, failed });
   const records = [
     ...directoriesFailed(broker, { failed, state }),
+    ...directoriesCordoned(broker, { heartbeat, image }),
     ...transition(broker, next, state),
   ];
   const isLeaving = next === "controlled" &&
@@ -329,6 +334,24 @@ function directoriesFailed(
     logDirs: left,
   }));
   return records;
+}
+
+/** Another choice of directories that take no new replicas (KIP-1066). */
+function directoriesCordoned(
+  { id, epoch, cordonedLogDirs: before }: BrokerImage,
+  { heartbeat: { cordonedLogDirs }, image }: {
+    readonly heartbeat: BrokerHeartbeat;
+    readonly image: MetadataImage;
+  },
+): MetadataRecord[] {
+  if (cordonedLogDirs === null || !usesCordoned(image)) return [];
+  const isSame =
+    new Set(before).symmetricDifference(new Set(cordonedLogDirs)).size === 0;
+  return isSame ? [] : [metadataRecord("BrokerRegistrationChange", {
+    brokerId: id,
+    brokerEpoch: epoch,
+    cordonedLogDirs,
+  })];
 }
 
 /** Fences the broker that is silent for longest, if that is too long. */

@@ -39,7 +39,7 @@ import {
   electUncleanLeaders,
   type TopicElections,
 } from "./elections.ts";
-import { registerController } from "./controllers.ts";
+import { registerController, unregisterController } from "./controllers.ts";
 import { bootstrap, updateFeatures } from "./features.ts";
 import {
   type BrokerEndpoint,
@@ -190,6 +190,8 @@ export interface BrokerHeartbeat {
   readonly wantShutDown: boolean;
   /** Its log directories that failed. */
   readonly offlineLogDirs: readonly Uuid[];
+  /** Its log directories that take no new replicas; null: it doesn't say. */
+  readonly cordonedLogDirs: readonly Uuid[] | null;
 }
 
 /** What the controller is asked. Decoded requests satisfy the inputs. */
@@ -200,6 +202,7 @@ export type ControllerInput =
   | { readonly type: "fenceStale" }
   | ({ readonly type: "registerController" } & ControllerRegistration)
   | { readonly type: "unregisterBroker"; readonly brokerId: number }
+  | { readonly type: "unregisterController"; readonly controllerId: number }
   | ({ readonly type: "alterPartition" } & IsrProposal)
   | ({ readonly type: "assignReplicasToDirs" } & DirectoryAssignment)
   | {
@@ -326,6 +329,7 @@ export type ControllerReply =
     readonly brokerId: number;
   }
   | { readonly type: "unregisterBroker" }
+  | { readonly type: "unregisterController" }
   | { readonly type: "registerController" }
   | {
     readonly type: "alterPartition";
@@ -460,6 +464,8 @@ export class Controller
         return registerController(input, state);
       case "unregisterBroker":
         return unregisterBroker(input, state);
+      case "unregisterController":
+        return unregisterController(input, state);
       case "alterPartition":
         return alterPartition(input, state);
       case "assignReplicasToDirs":

@@ -243,6 +243,28 @@ Deno.test("controllers that have registered stay in the image until they are rem
   assertEquals(cluster.image.controllers.size, 0);
 });
 
+Deno.test("a controller is forgotten where metadata.version knows it, and not the active one", () => {
+  const cluster = new Cluster();
+  cluster.controller.apply(
+    metadataRecord("RegisterController", { controllerId: 7 }),
+  );
+  const forget = (controllerId: number) =>
+    cluster.run({ type: "unregisterController", controllerId });
+  const refused = (controllerId: number) =>
+    assertThrows(() => forget(controllerId), KafkaError).error;
+  assertEquals(refused(7), "UNSUPPORTED_VERSION");
+  cluster.controller.apply(
+    metadataRecord("FeatureLevel", {
+      name: "metadata.version",
+      featureLevel: 33,
+    }),
+  );
+  assertEquals(refused(1), "INVALID_REQUEST");
+  assertEquals(refused(8), "CONTROLLER_ID_NOT_REGISTERED");
+  forget(7);
+  assertEquals(cluster.image.controllers.size, 0);
+});
+
 Deno.test("access control entries and delegation tokens are kept until they are removed", () => {
   const { image } = new Cluster();
   const id = incarnation(1, 2);

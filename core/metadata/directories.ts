@@ -5,10 +5,12 @@
  * @module
  */
 import { type Uuid, ZERO_UUID } from "../bytes/uuid.ts";
-import type { MetadataImage, PartitionImage } from "./image.ts";
+import type { BrokerImage, MetadataImage, PartitionImage } from "./image.ts";
 
 /** `metadata.version` 3.7-IV2: brokers name their log directories. */
 const DIRECTORIES_VERSION = 17;
+/** `metadata.version` 4.3-IV0: some of them may take no new replicas. */
+const CORDONED_VERSION = 30;
 
 /** Ids up to 99 are no directory's; three of them have a meaning. */
 const DIRECTORY = {
@@ -23,6 +25,17 @@ const DIRECTORY = {
 /** Whether the cluster's metadata tell directories apart. */
 export function usesDirectories({ features }: MetadataImage): boolean {
   return (features.get("metadata.version") ?? 0) >= DIRECTORIES_VERSION;
+}
+
+/** Whether the cluster's metadata say which directories are cordoned. */
+export function usesCordoned({ features }: MetadataImage): boolean {
+  return (features.get("metadata.version") ?? 0) >= CORDONED_VERSION;
+}
+
+/** Whether every directory of a broker is cordoned: it takes no new replicas. */
+export function isCordoned({ logDirs, cordonedLogDirs }: BrokerImage): boolean {
+  return logDirs.length > 0 &&
+    logDirs.every((directory) => cordonedLogDirs.includes(directory));
 }
 
 /** The folder of a new replica: known where a broker has just one. */

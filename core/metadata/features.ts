@@ -27,7 +27,7 @@ export const KRAFT_VERSION = "kraft.version";
 
 /** Every feature that exists here, with the levels that are supported. */
 export const FEATURES: Readonly<Record<string, Levels>> = {
-  "metadata.version": { min: 7, max: 29 },
+  "metadata.version": { min: 7, max: 33 },
   [ELR_FEATURE]: { min: 0, max: 1 },
   "group.version": { min: 0, max: 1 },
   "transaction.version": { min: 0, max: 2 },
@@ -43,7 +43,7 @@ const INITIAL_LEVELS: Readonly<Record<string, number>> = {
 };
 
 /** Levels of `metadata.version` that brought records or fields of records. */
-const METADATA_CHANGES = [8, 11, 13, 14, 15, 17, 23] as const;
+const METADATA_CHANGES = [8, 11, 13, 14, 15, 17, 23, 30, 32, 33] as const;
 
 const UPGRADE_TYPE = { UPGRADE: 1, SAFE_DOWNGRADE: 2, UNSAFE_DOWNGRADE: 3 };
 

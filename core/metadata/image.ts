@@ -37,6 +37,8 @@ export interface BrokerImage {
   readonly isFenced: boolean;
   readonly isInControlledShutdown: boolean;
   readonly logDirs: readonly Uuid[];
+  /** Those that take no new replicas. */
+  readonly cordonedLogDirs: readonly Uuid[];
 }
 
 /** One registered controller. */
@@ -477,6 +479,7 @@ export class MetadataImage {
       isFenced: value.fenced,
       isInControlledShutdown: value.inControlledShutdown,
       logDirs: value.logDirs,
+      cordonedLogDirs: value.cordonedLogDirs ?? [],
     });
   }
 
@@ -497,6 +500,7 @@ export class MetadataImage {
         before.isInControlledShutdown,
       ),
       logDirs: change.logDirs.length > 0 ? change.logDirs : before.logDirs,
+      cordonedLogDirs: change.cordonedLogDirs ?? before.cordonedLogDirs,
     });
   }
 

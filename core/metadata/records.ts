@@ -506,16 +506,24 @@ export function metadataRecord<T extends MetadataRecordType>(
 
 /** The value of a log record that holds `record`. */
 export function encodeMetadataRecord(
-  { type, value }: MetadataRecord,
+  record: MetadataRecord,
 ): Uint8Array<ArrayBuffer> {
-  const { apiKey, version, schema }: MetadataRecordKind =
-    METADATA_RECORDS[type];
+  const { apiKey, schema }: MetadataRecordKind = METADATA_RECORDS[record.type];
+  const version = versionOf(record);
   const writer = new Writer();
   writer.uvarint(FRAME_VERSION);
   writer.uvarint(apiKey);
   writer.uvarint(version);
-  encodeInto(writer, schema, version, value);
+  encodeInto(writer, schema, version, record.value);
   return writer.view();
+}
+
+/** Cordoned directories are of a later version, which older nodes can't read. */
+function versionOf({ type, value }: MetadataRecord): number {
+  const { version } = METADATA_RECORDS[type];
+  const isOfBroker = type === "RegisterBroker" ||
+    type === "BrokerRegistrationChange";
+  return isOfBroker && value.cordonedLogDirs !== null ? version + 1 : version;
 }
 
 /** Reads the value of a log record. */

@@ -7,7 +7,7 @@
 import type { Uuid } from "../bytes/uuid.ts";
 import { KafkaError } from "../errors.ts";
 import type { ControllerState } from "./controller.ts";
-import { defaultDirectory } from "./directories.ts";
+import { defaultDirectory, isCordoned } from "./directories.ts";
 import type { MetadataImage } from "./image.ts";
 import { placeReplicas } from "./placement.ts";
 import { type MetadataRecord, metadataRecord } from "./records.ts";
@@ -19,8 +19,8 @@ export function chooseReplicas(
 ): number[][] {
   const brokers = [...image.brokers.values()];
   // One that has left is as any other that is away: it may come back.
-  const usable = brokers.filter(({ isFenced, isInControlledShutdown }) =>
-    isFenced || !isInControlledShutdown
+  const usable = brokers.filter((broker) =>
+    (broker.isFenced || !broker.isInControlledShutdown) && !isCordoned(broker)
   );
   if (wanted.replicationFactor > usable.length) {
     throw new KafkaError(
@@ -51,7 +51,7 @@ export function checkAssignments(
       ? "names a broker twice"
       : brokerIds.length !== replicationFactor
       ? `has ${brokerIds.length} replica(s), not ${replicationFactor}`
-      : unknownBroker(brokerIds, (id) => image.broker(id) !== undefined);
+      : unusableBroker(brokerIds, image);
     if (problem !== undefined) {
       throw new KafkaError(
         "INVALID_REPLICA_ASSIGNMENT",
@@ -61,12 +61,18 @@ export function checkAssignments(
   }
 }
 
-function unknownBroker(
+function unusableBroker(
   brokerIds: readonly number[],
-  isKnown: (id: number) => boolean,
+  image: MetadataImage,
 ): string | undefined {
-  const id = brokerIds.find((brokerId) => !isKnown(brokerId));
-  return id === undefined ? undefined : `names unknown broker ${id}`;
+  for (const id of brokerIds) {
+    const broker = image.broker(id);
+    if (broker === undefined) return `names unknown broker ${id}`;
+    if (isCordoned(broker)) {
+      return `names broker ${id}, whose log directories are all cordoned`;
+    }
+  }
+  return undefined;
 }
 
 /** The record of a new partition: all active replicas are in sync. */

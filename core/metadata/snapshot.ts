@@ -72,6 +72,9 @@ function registration(broker: BrokerImage): MetadataRecord {
     fenced: broker.isFenced,
     inControlledShutdown: broker.isInControlledShutdown,
     logDirs: broker.logDirs,
+    cordonedLogDirs: broker.cordonedLogDirs.length > 0
+      ? broker.cordonedLogDirs
+      : null,
   });
 }
 

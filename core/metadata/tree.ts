@@ -81,6 +81,7 @@ function brokerTree(broker: BrokerImage): MetadataTree {
     fenced: broker.isFenced,
     inControlledShutdown: broker.isInControlledShutdown,
     logDirs: broker.logDirs,
+    cordonedLogDirs: broker.cordonedLogDirs,
   };
 }
 

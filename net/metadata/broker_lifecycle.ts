@@ -13,6 +13,7 @@
  *
  * @module
  */
+import type { Uuid } from "../../core/bytes/uuid.ts";
 import type { Cancel, Env } from "../../core/env/env.ts";
 import {
   type ErrorName,
@@ -39,6 +40,8 @@ export interface BrokerLifecycleOptions {
   readonly heartbeatMs: () => number;
   /** The last offset that the broker's image holds. */
   readonly metadataOffset: () => number;
+  /** Directories that take no new replicas; null where nobody asks. */
+  readonly cordonedLogDirs: () => readonly Uuid[] | null;
   /** Whether the broker's own image says that it serves. */
   readonly isServing: () => boolean;
 }
@@ -225,7 +228,8 @@ export class BrokerLifecycle {
   }
 
   async #beat(): Promise<void> {
-    const { channel, brokerId, metadataOffset, heartbeatMs } = this.#options;
+    const { channel, brokerId, metadataOffset, heartbeatMs, cordonedLogDirs } =
+      this.#options;
     this.#isBeating = true;
     const everyMs = heartbeatMs();
     try {
@@ -235,6 +239,7 @@ export class BrokerLifecycle {
         currentMetadataOffset: metadataOffset(),
         wantFence: this.#wantFence,
         wantShutDown: this.#wantShutDown,
+        cordonedLogDirs: cordonedLogDirs(),
       }, { timeoutMs: everyMs });
       this.#take(heartbeat);
     } catch (error) {

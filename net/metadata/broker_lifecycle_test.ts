@@ -54,6 +54,7 @@ function second(
     },
     heartbeatMs: () => 50,
     metadataOffset: () => state.seen,
+    cordonedLogDirs: () => null,
     isServing: () => true,
   });
   return {

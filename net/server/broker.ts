@@ -19,6 +19,7 @@ import { replaceFile } from "../../core/log/checkpoint.ts";
 import type { LogFolder } from "../../core/log/log_folder.ts";
 import { withOpenFilesMax } from "../../core/log/open_files.ts";
 import type { MetadataDelta } from "../../core/metadata/delta.ts";
+import { usesCordoned } from "../../core/metadata/directories.ts";
 import { supportedFeatures } from "../../core/metadata/features.ts";
 import {
   type MetadataImage,
@@ -67,7 +68,12 @@ import { Listeners } from "./listeners.ts";
 import { membershipOf } from "./membership.ts";
 import type { MetadataLog } from "./metadata_log.ts";
 import { metricsOf, type Serving } from "./metrics.ts";
-import { checkOneCluster, openFolder, openMetadata } from "./node_folder.ts";
+import {
+  checkOneCluster,
+  isFolderCordoned,
+  openFolder,
+  openMetadata,
+} from "./node_folder.ts";
 import { ProducerIds } from "./producer_ids.ts";
 import { Replication } from "./replication.ts";
 import { type Roles, rolesOf } from "./roles.ts";
@@ -596,6 +602,12 @@ export class Broker {
       },
       heartbeatMs: () => this.#config["broker.heartbeat.interval.ms"],
       metadataOffset: () => metadata.appliedOffset - 1,
+      cordonedLogDirs: () =>
+        !usesCordoned(metadata.image)
+          ? null
+          : isFolderCordoned(this.#config)
+          ? [folder.directoryId]
+          : [],
       // Clients are told of what they reach.
       isServing: () => metadata.image.broker(this.nodeId)?.isFenced === false,
     });

@@ -62,6 +62,7 @@ import { describeTopicPartitionsHandler } from "./handlers/75_describe_topic_par
 import { addRaftVoterHandler } from "./handlers/80_add_raft_voter.ts";
 import { removeRaftVoterHandler } from "./handlers/81_remove_raft_voter.ts";
 import { updateRaftVoterHandler } from "./handlers/82_update_raft_voter.ts";
+import { unregisterControllerHandler } from "./handlers/94_unregister_controller.ts";
 import { groupHandlers } from "./group_handlers.ts";
 import type { Services } from "./services.ts";
 import { Verification } from "./verification.ts";
@@ -152,6 +153,7 @@ function adminHandlers(services: Services): HandlerEntry[] {
     describeQuorumHandler(services),
     updateFeaturesHandler(services),
     unregisterBrokerHandler(services),
+    unregisterControllerHandler(services),
   ];
 }
 

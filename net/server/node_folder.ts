@@ -30,6 +30,12 @@ export function dataPath(config: BrokerConfig): string {
   return config["log.dirs"][0] ?? config["log.dir"];
 }
 
+/** Whether the folder takes no new replicas (KIP-1066). */
+export function isFolderCordoned(config: BrokerConfig): boolean {
+  const cordoned = config["cordoned.log.dirs"];
+  return cordoned.includes("*") || cordoned.includes(dataPath(config));
+}
+
 /** Takes the data folder, and with it the cluster's identity. */
 export function openFolder({ env, config, directoryId, onSynced }: {
   readonly env: Env;

@@ -68,6 +68,7 @@ import { DESCRIBE_TOPIC_PARTITIONS } from "./75_describe_topic_partitions.ts";
 import { ADD_RAFT_VOTER } from "./80_add_raft_voter.ts";
 import { REMOVE_RAFT_VOTER } from "./81_remove_raft_voter.ts";
 import { UPDATE_RAFT_VOTER } from "./82_update_raft_voter.ts";
+import { UNREGISTER_CONTROLLER } from "./94_unregister_controller.ts";
 
 export type { Api };
 
@@ -137,5 +138,6 @@ export const APIS: ReadonlyMap<number, Api> = new Map(
     ADD_RAFT_VOTER,
     REMOVE_RAFT_VOTER,
     UPDATE_RAFT_VOTER,
+    UNREGISTER_CONTROLLER,
   ].map((api: Api) => [api.key, api]),
 );

@@ -394,7 +394,7 @@ Deno.test("cluster features go up and down, or say why they can't", async () => 
   assertEquals(await level("--downgrade metadata.version=26"), 26);
   for (
     const [flags, code, said] of [
-      ["--upgrade metadata.version=99", 1, /Cannot .*99.*7 to 29/],
+      ["--upgrade metadata.version=99", 1, /Cannot .*99.*7 to 33/],
       ["--downgrade metadata.version=8", 1, /Cannot .*lost/],
       ["--upgrade no.such.feature=1", 1, /no such feature/],
       ["--upgrade metadata.version", 2, /NAME=LEVEL/],

@@ -1,10 +1,12 @@
 /**
  * `kf cluster remove` against a cluster of real nodes: who runs or still has
- * something stays, who was emptied and stopped is forgotten.
+ * something stays, who was emptied and stopped is forgotten. And brokers that
+ * are to get nothing more.
  *
  * @module
  */
 import { assertEquals, assertMatch } from "@std/assert";
+import { createAdmin } from "../../net/client.ts";
 import { until } from "../fixtures.ts";
 import { Cluster } from "./cluster.ts";
 import { answer, ask, assertKept, fillTopic, places } from "./operator.ts";
@@ -42,5 +44,40 @@ Deno.test("a broker is removed once it is emptied and stopped, and not before", 
   });
   for (const place of await places(cluster, "t")) {
     assertMatch(place, /^[12]:(1,2|2,1)$/);
+  }
+});
+
+Deno.test("a broker whose folder is cordoned gets no new replicas, and keeps and serves what it has", async () => {
+  await using cluster = await Cluster.start({ nodes: 3 });
+  await fillTopic(cluster, "t", [[3, 1], [2, 3]]);
+  await answer(cluster, "cluster features --upgrade metadata.version=33");
+  const admin = createAdmin({ "bootstrap.servers": cluster.addresses });
+  try {
+    const cordon = async (operation: "set" | "delete") => {
+      const value = operation === "set" ? { value: "*" } : {};
+      const [outcome] = await admin.incrementalAlterConfigs([{
+        type: "broker",
+        name: "3",
+        changes: [{ name: "cordoned.log.dirs", operation, ...value }],
+      }]);
+      assertEquals(outcome!.error, undefined);
+    };
+    await cordon("set");
+    const create = "topic create wide -r 3 -p 1";
+    await until("it is passed by", async () => {
+      const { code, stderr } = await ask(cluster, `${create} --dry-run`);
+      return code === 1 && stderr.includes("larger than the 2 available");
+    });
+    await answer(cluster, "topic create narrow -r 2 -p 4");
+    const narrow = await places(cluster, "narrow");
+    assertEquals(narrow.filter((place) => place.includes("3")), []);
+    await assertKept(cluster, "t");
+    await cordon("delete");
+    await until("it isn't any more", async () => {
+      const { code } = await ask(cluster, create);
+      return code === 0;
+    });
+  } finally {
+    await admin.close();
   }
 });

@@ -5,13 +5,14 @@
  *
  * @module
  */
-import { assertEquals } from "@std/assert";
+import { assertEquals, assertMatch } from "@std/assert";
 import { parseProperties, startBroker } from "../../net/broker.ts";
 import { done } from "../cli/moved_topics.ts";
-import { freePort, kf, temporaryFolder, until } from "../fixtures.ts";
+import { freePort, kf, run, temporaryFolder, until } from "../fixtures.ts";
 import {
   apacheKafkaJars,
   CLUSTER_ID,
+  kafkaTool,
   startApacheKafka,
 } from "./apache_kafka.ts";
 import { clusterTool } from "./cluster_tools_suite.ts";
@@ -176,6 +177,40 @@ async function moveBetween(both: Both, folder: string): Promise<void> {
   assertEquals([leader, isr], [2, [2, 1]]);
 }
 
+/** At the newest metadata.version a folder may be cordoned, or all of them. */
+async function cordons({ at, tools, first, second }: Both): Promise<void> {
+  const line = "upgrade --feature metadata.version=33";
+  await clusterTool(tools, "FeatureCommand", line);
+  const cordon = async (
+    ...folders: readonly { path: string; id: string }[]
+  ) => {
+    const paths = folders.map(({ path }) => path).join();
+    await clusterTool(
+      tools,
+      "ConfigCommand",
+      `--alter --entity-type brokers --entity-name 2 --add-config cordoned.log.dirs=[${paths}]`,
+    );
+    await until("it is told", async () => {
+      const { cordonedLogDirs } = await metadata(at, "/brokers/2");
+      const ids = new Set(folders.map(({ id }) => id));
+      return ids.symmetricDifference(new Set(cordonedLogDirs)).size === 0;
+    });
+  };
+  const wide = ["topic", "create", "wide", "-r", "2", "-b", at];
+  await cordon(first, second);
+  const refused = await kf(wide);
+  assertMatch(refused.stderr, /larger than the 1 available broker/);
+  await cordon(first);
+  await done(kf(wide));
+  await until("it is in the other", async () => {
+    const [{ directories, replicas }] = await partitions(at, "wide") as [
+      Partition,
+    ];
+    return directories[replicas.indexOf(2)] === second.id;
+  });
+  await cordon();
+}
+
 /** The second folder fails: what was there others lead, the rest stays. */
 async function fails(both: Both): Promise<void> {
   const { at, first, second } = both;
@@ -220,6 +255,20 @@ Deno.test({
       "a replica moves from one to the other",
       () => moveBetween(both, folder.path),
     );
+    await t.step(
+      "one is cordoned, or both",
+      () => cordons(both),
+    );
+    await t.step("Kafka's tool finds no controller to forget", async () => {
+      const forget = ["unregister-controller", "--id", "9"];
+      const at = ["--bootstrap-server", tools.bootstrap];
+      const asked = kafkaTool(libs, "ClusterTool", [...forget, ...at]);
+      const { stdout, stderr } = await run(asked);
+      assertMatch(
+        stdout + stderr,
+        /Cannot unregister controller 9: it is not registered/,
+      );
+    });
     await t.step("one of them fails", () => fails(both));
   },
 });

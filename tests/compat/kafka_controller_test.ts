@@ -231,6 +231,22 @@ Deno.test({
 
 Deno.test({
   name:
+    "a kf broker joins Apache Kafka at its newest metadata.version, without its share and streams groups",
+  ignore: isMissing,
+  async fn() {
+    const { folder: libs } = jars as { folder: string };
+    const port = freePort();
+    const off = ["--feature", "share.version=0"];
+    await using _ = await startController(libs, port, [
+      ...["--release-version", "4.4", ...off],
+      ...["--feature", "streams.version=0"],
+    ]);
+    await joinsBy(port);
+  },
+});
+
+Deno.test({
+  name:
     "a kf broker says which level of Apache Kafka's controller it can't take",
   ignore: isMissing,
   async fn() {

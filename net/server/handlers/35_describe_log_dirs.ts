@@ -11,6 +11,7 @@ import {
 } from "../../wire/35_describe_log_dirs.ts";
 import { type HandlerEntry, handles } from "../handler.ts";
 import type { HostedPartition } from "../hosted_partition.ts";
+import { dataPath, isFolderCordoned } from "../node_folder.ts";
 import type { Services } from "../services.ts";
 
 /** The handler of DescribeLogDirs. */
@@ -37,7 +38,8 @@ export function describeLogDirsHandler(services: Services): HandlerEntry {
       errorCode: 0,
       results: [{
         errorCode: 0,
-        logDir: config["log.dirs"][0] ?? config["log.dir"],
+        logDir: dataPath(config),
+        isCordoned: isFolderCordoned(config),
         topics: [...byTopic].map(([name, hosted]) => ({
           name,
           partitions: hosted.map(({ index, partition }) => ({
