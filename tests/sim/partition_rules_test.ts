@@ -32,6 +32,7 @@ function broker(id: number, isFenced: boolean): [number, BrokerImage] {
     isFenced,
     isInControlledShutdown: false,
     logDirs: [],
+    cordonedLogDirs: [],
   }];
 }
 
