@@ -20,7 +20,7 @@ import {
 import { joinWithProgram, propertiesOf } from "./group.ts";
 
 /** What a probe must know, as variables of its environment. */
-const ENV = Object.fromEntries(
+export const PROBE_ENV = Object.fromEntries(
   Object.entries({
     COUNT,
     SOUGHT_MS,
@@ -45,7 +45,7 @@ export function programClient(
         [...command, "member", bootstrap, topic, clientId].concat(
           propertiesOf(assignor),
         ),
-        { env: ENV },
+        { env: PROBE_ENV },
       ),
   };
 }
@@ -53,7 +53,7 @@ export function programClient(
 function start([program, ...args]: string[]): Session {
   const child = new Deno.Command(program!, {
     args,
-    env: ENV,
+    env: PROBE_ENV,
     stdin: "piped",
     stdout: "piped",
     stderr: "piped",

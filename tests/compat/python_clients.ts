@@ -7,12 +7,18 @@
 import { run } from "../fixtures.ts";
 import { makeOnce } from "./made_once.ts";
 import type { Client } from "./capabilities.ts";
-import { programClient } from "./program.ts";
+import { PROBE_ENV, programClient } from "./program.ts";
+import { programWriter, type Writer } from "./writers.ts";
 
 const FOLDER = "/tmp/kf-test-python-clients";
 const PYTHON = `${FOLDER}/bin/python`;
 const HOME = new URL("./python/", import.meta.url).pathname;
 const REQUIREMENTS = `${HOME}requirements.txt`;
+
+/** A client that can also write for as long as it is let. */
+interface PythonClient extends Client {
+  write(where: { readonly bootstrap: string; readonly topic: string }): Writer;
+}
 
 /** Makes the environment if need be; gives the reason why there is none. */
 async function install(): Promise<{ missing?: string }> {
@@ -43,16 +49,23 @@ async function makeEnvironment(): Promise<void> {
 function pythonClient(
   name: string,
   told: Pick<Client, "missing" | "lacks">,
-): Client {
+): PythonClient {
   const requirements = Deno.readTextFileSync(REQUIREMENTS);
   const [, version] = requirements.match(`${name}==(.*)`)!;
   const probe = `${HOME}${name.replaceAll("-", "_")}_probe.py`;
   const command = [PYTHON, "-B", probe];
-  return programClient({ name, version: version!, command, ...told });
+  return {
+    ...programClient({ name, version: version!, command, ...told }),
+    write: ({ bootstrap, topic }) =>
+      programWriter(name, {
+        command: [...command, "write", bootstrap, topic],
+        env: PROBE_ENV,
+      }),
+  };
 }
 
 /** All of them. */
-export async function pythonClients(): Promise<Client[]> {
+export async function pythonClients(): Promise<PythonClient[]> {
   const missing = await install();
   const lacks = { uniform: "has classic groups only" };
   return [

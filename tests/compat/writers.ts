@@ -1,6 +1,6 @@
 /**
- * Clients that write numbers to one topic until they are told to end: kf's,
- * librdkafka's (kcat) and Java's. Each asks for all in-sync replicas, and knows
+ * Clients that write to one topic until they are told to end: kf's, librdkafka's
+ * (kcat), Java's, and programs that tell of each record. Each asks for all in-sync replicas, and knows
  * what was acknowledged. Asserts nothing.
  *
  * @module
@@ -146,6 +146,53 @@ export function javaWriter({ bootstrap, topic, jars }: WriterOptions): Writer {
       await child.status;
       await reading;
       Deno.removeSync(config);
+    },
+  };
+}
+
+/**
+ * A program that prints `acked PARTITION OFFSET` or `failed WHY` of each record
+ * until SIGTERM; what it has acknowledged is told by these places.
+ */
+export function programWriter(
+  name: string,
+  { command: [program, ...args], env }: {
+    readonly command: readonly string[];
+    readonly env: Readonly<Record<string, string>>;
+  },
+): Writer {
+  const child = new Deno.Command(program!, {
+    args,
+    env,
+    stdin: "null",
+    stdout: "piped",
+    stderr: "piped",
+  }).spawn();
+  const complaints = new Response(child.stderr).text();
+  const acked: string[] = [];
+  const failed: string[] = [];
+  const reading = (async () => {
+    let rest = "";
+    const text = child.stdout.pipeThrough(new TextDecoderStream());
+    for await (const part of text) {
+      const lines = (rest + part).split("\n");
+      rest = lines.pop()!;
+      for (const line of lines) {
+        if (line.startsWith("acked ")) acked.push(line.slice(6));
+        else failed.push(line);
+      }
+    }
+  })();
+  return {
+    name,
+    acked,
+    failed,
+    async end() {
+      child.kill("SIGTERM");
+      const { code } = await child.status;
+      await reading;
+      const said = await complaints;
+      if (code !== 0) failed.push(`it ended with ${code}: ${said}`);
     },
   };
 }

@@ -2,6 +2,7 @@
 it must never work around what kf does differently from Kafka.
 """
 
+import time
 from collections.abc import Callable, Iterator
 
 from confluent_kafka import (
@@ -26,6 +27,7 @@ from probing import (
     BEYOND_OFFSET,
     COMMITTED_OFFSET,
     COUNT,
+    PAUSE_S,
     POLLS,
     RECORDS,
     SOUGHT_MS,
@@ -33,6 +35,7 @@ from probing import (
     TOO_LARGE,
     expect,
     main,
+    taken,
 )
 
 
@@ -283,6 +286,25 @@ def member(
     consumer.close()
 
 
+def write(
+    is_asked: Callable[[], bool], bootstrap: str, topic: str
+) -> Iterator[str]:
+    told: list[str] = []
+
+    def on_delivery(error: KafkaError | None, message: Message) -> None:
+        place = f"{message.partition()} {message.offset()}"
+        told.append(f"acked {place}" if error is None else f"failed {error}")
+
+    producer = Producer({"bootstrap.servers": bootstrap, "acks": "all"})
+    while not is_asked():
+        producer.produce(topic, b"confluent-kafka", on_delivery=on_delivery)
+        producer.poll(0)
+        yield from taken(told)
+        time.sleep(PAUSE_S)
+    producer.flush()
+    yield from taken(told)
+
+
 main(
     {
         "connect": connect,
@@ -305,4 +327,5 @@ main(
         "start over when the offset is out of range": start_over,
     },
     member,
+    write,
 )

@@ -2,6 +2,7 @@
 must never work around what kf does differently from Kafka.
 """
 
+import time
 from collections.abc import Callable, Iterator
 
 from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer, TopicPartition
@@ -18,6 +19,7 @@ from probing import (
     BEYOND_OFFSET,
     COMMITTED_OFFSET,
     COUNT,
+    PAUSE_S,
     POLLS,
     RECORDS,
     SOUGHT_MS,
@@ -25,6 +27,7 @@ from probing import (
     TOO_LARGE,
     expect,
     main,
+    taken,
 )
 
 
@@ -283,6 +286,22 @@ def member(
     consumer.close()
 
 
+def write(
+    is_asked: Callable[[], bool], bootstrap: str, topic: str
+) -> Iterator[str]:
+    told: list[str] = []
+    producer = KafkaProducer(bootstrap_servers=bootstrap, acks="all")
+    while not is_asked():
+        sent = producer.send(topic, b"kafka-python")
+        sent.add_callback(lambda at: told.append(f"acked {at.partition} {at.offset}"))
+        sent.add_errback(lambda error: told.append(f"failed {error!r}"))
+        yield from taken(told)
+        time.sleep(PAUSE_S)
+    producer.flush()
+    producer.close()
+    yield from taken(told)
+
+
 main(
     {
         "connect": connect,
@@ -305,4 +324,5 @@ main(
         "start over when the offset is out of range": start_over,
     },
     member,
+    write,
 )
