@@ -85,6 +85,9 @@ function* openInto(
     segments.push(new Segment(disk, { folder, baseOffset }));
   }
   const isAborting = ({ baseOffset }: Segment) => aborting.has(baseOffset);
+  for (const segment of segments) {
+    segment.txnIndex.noteFile(isAborting(segment));
+  }
   const damaged = segments.find((segment, i) =>
     !hasIndexes(segment, {
       next: segments[i + 1]?.baseOffset,

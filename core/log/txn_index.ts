@@ -53,6 +53,8 @@ export class TxnIndex {
   readonly #path: string;
   /** Undefined until they are needed. */
   #entries: AbortedTransaction[] | undefined;
+  /** Whether there is a file; undefined until somebody looked. */
+  #isThere: boolean | undefined;
   /** Whether the file says something else. */
   #isChanged = false;
   /** Whether what the file says may go with the machine. */
@@ -61,6 +63,11 @@ export class TxnIndex {
   constructor(disk: Disk, path: string) {
     this.#disk = disk;
     this.#path = path;
+  }
+
+  /** Whether there is a file was seen where many are listed at once. */
+  noteFile(isThere: boolean): void {
+    this.#isThere = isThere;
   }
 
   /** Brings what lies in the file into memory, so that `append()` can't fail. */
@@ -180,6 +187,7 @@ export class TxnIndex {
   #noteSaved(file: DiskFile | undefined): void {
     if (file === undefined) this.#disk.unlink(this.#path);
     else this.#disk.rename(file.path, this.#path);
+    this.#isThere = file !== undefined;
     this.#isChanged = false;
   }
 
@@ -187,7 +195,8 @@ export class TxnIndex {
   #load(): AbortedTransaction[] {
     if (this.#entries !== undefined) return this.#entries;
     const entries: AbortedTransaction[] = [];
-    if (this.#disk.stat(this.#path) !== undefined) {
+    this.#isThere ??= this.#disk.stat(this.#path) !== undefined;
+    if (this.#isThere) {
       const { buffer, byteOffset, length } = this.#disk.readFile(this.#path);
       for (let at = 0; at + TXN_ENTRY_BYTES <= length; at += TXN_ENTRY_BYTES) {
         const view = new DataView(buffer, byteOffset + at, TXN_ENTRY_BYTES);
