@@ -35,11 +35,12 @@ export function epochsFit(
   const isRight = (offset: number): boolean => {
     const batch = batchNear(segments, offset);
     if (batch === undefined || batch.baseOffset >= end) return true;
-    const { partitionLeaderEpoch, lastOffset } = batch;
-    // It may begin before the log does.
-    const at = Math.min(Math.max(batch.baseOffset, begin), lastOffset);
-    return partitionLeaderEpoch < 0 ||
-      partitionLeaderEpoch === epochs.epochAt(at);
+    const { partitionLeaderEpoch, baseOffset } = batch;
+    // The first epoch begins where the log did: its checkpoint may be older.
+    const epoch = baseOffset < begin
+      ? known[0]?.epoch
+      : epochs.epochAt(baseOffset);
+    return partitionLeaderEpoch < 0 || partitionLeaderEpoch === epoch;
   };
   if (!isRight(end - 1) || begin > first && !isRight(first)) return false;
   if (isQuick) return true;
@@ -49,10 +50,11 @@ export function epochsFit(
 }
 
 /** Makes the epochs of all batches below `end` anew. */
-export function rebuildEpochs({ epochs, segments, end }: EpochSources): void {
+export function rebuildEpochs(sources: EpochSources): void {
+  const { epochs, segments, end, logStartOffset } = sources;
   epochs.keepBefore(0);
   for (const segment of segments) {
-    if (segment.baseOffset >= end) return;
+    if (segment.baseOffset >= end) break;
     ifReadable(() => {
       for (const { batch } of segment.batchesFrom(0)) {
         if (batch.baseOffset >= end) return;
@@ -61,6 +63,7 @@ export function rebuildEpochs({ epochs, segments, end }: EpochSources): void {
       }
     });
   }
+  epochs.keepFrom(logStartOffset);
 }
 
 /** The batch that holds `offset`, or the next one; undefined when none can be read. */

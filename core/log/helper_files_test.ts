@@ -218,6 +218,8 @@ function isAllThere(found: Found, right: Told): boolean {
   assertEquals(kept, right.batches);
   assertEquals(found.told.aborted.slice(-right.aborted.length), right.aborted);
   assertEquals(found.told.producers, right.producers);
+  assertEquals(found.told.epochs.slice(-right.epochs.length), right.epochs);
+  assert(found.told.epochs.every((epoch) => epoch >= 0), "epochs are known");
   return true;
 }
 
@@ -306,3 +308,18 @@ for (const clean of [true, false]) {
     }
   });
 }
+
+Deno.test("records that were deleted stay so, kill after kill", async () => {
+  const disk = new CrashDisk();
+  const first = open(disk);
+  write(first.log, 0, 1);
+  first.log.deleteRecordsBefore(START);
+  await stop(first, true);
+  for (const epoch of [1, 2, 3]) {
+    const opened = open(disk);
+    assertEquals(opened.log.logStartOffset, START);
+    write(opened.log, epoch, 1);
+    await opened.log.flush();
+    await stop(opened, false);
+  }
+});

@@ -77,6 +77,14 @@ export class LeaderEpochCache {
     this.#isSaved = textOf(this.#entries) === this.#saved;
   }
 
+  /** The first epoch began at `offset` at the latest. */
+  beginBy(offset: number): void {
+    const [first, ...rest] = this.#entries;
+    if (first === undefined || first.startOffset <= offset) return;
+    this.#entries = [{ epoch: first.epoch, startOffset: offset }, ...rest];
+    this.#isSaved = false;
+  }
+
   /** Whether the file lacks epochs of records before `end`, or tells others. */
   lacks(end: number): boolean {
     if (this.#isSaved) return false;
@@ -143,6 +151,13 @@ export class LeaderEpochCache {
 
   /** Forgets epochs that end before `offset`; the one in force begins there. */
   truncateFromStart(offset: number): void {
+    const before = this.#entries;
+    this.keepFrom(offset);
+    if (this.#entries !== before) this.#write();
+  }
+
+  /** The same in memory, of what batches have told anew. */
+  keepFrom(offset: number): void {
     const first = this.#entries.findLastIndex((entry) =>
       entry.startOffset <= offset
     );
@@ -152,7 +167,7 @@ export class LeaderEpochCache {
     const kept = this.#entries.slice(first);
     kept[0] = { epoch: kept[0]!.epoch, startOffset: offset };
     this.#entries = kept;
-    this.#write();
+    this.#isSaved = false;
   }
 
   /** Forgets everything. */

@@ -118,14 +118,18 @@ function* openInto(
     });
   checkKept(options, logEndOffset);
   epochs.truncateFromEnd(logEndOffset + 1);
-  if (!isClean) epochs.settle();
-  const all = { epochs, segments, logStartOffset: start, end: logEndOffset };
-  mend(options, all, { isOther, isClean });
-  for (const segment of segments) segment.release();
   const logStartOffset = Math.min(
     Math.max(start, segments[0]!.baseOffset),
     logEndOffset,
   );
+  if (!isClean) {
+    // Batches before it told of theirs, too.
+    epochs.keepFrom(logStartOffset);
+    epochs.settle();
+  }
+  const all = { epochs, segments, logStartOffset, end: logEndOffset };
+  mend(options, all, { isOther, isClean });
+  for (const segment of segments) segment.release();
   return {
     segments,
     epochs,
@@ -343,6 +347,7 @@ function takeBelow(
   const below = { ...recovering, end };
   epochs.keepBefore(end);
   if (!epochsFit(below, { isQuick: false })) rebuildEpochs(below);
+  else epochs.beginBy(below.logStartOffset);
   return rebuildProducers(producers, below);
 }
 
