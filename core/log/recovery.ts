@@ -82,12 +82,11 @@ function* openInto(
   const epochs = new LeaderEpochCache(disk, folder);
   const start = startOf(options, epochs);
   for (const baseOffset of baseOffsets.length === 0 ? [start] : baseOffsets) {
-    segments.push(new Segment(disk, { folder, baseOffset }));
+    const segment = new Segment(disk, { folder, baseOffset });
+    segment.txnIndex.noteFile(aborting.has(baseOffset));
+    segments.push(segment);
   }
   const isAborting = ({ baseOffset }: Segment) => aborting.has(baseOffset);
-  for (const segment of segments) {
-    segment.txnIndex.noteFile(isAborting(segment));
-  }
   const damaged = segments.find((segment, i) =>
     !hasIndexes(segment, {
       next: segments[i + 1]?.baseOffset,
@@ -122,11 +121,6 @@ function* openInto(
     Math.max(start, segments[0]!.baseOffset),
     logEndOffset,
   );
-  if (!isClean) {
-    // Batches before it told of theirs, too.
-    epochs.keepFrom(logStartOffset);
-    epochs.settle();
-  }
   const all = { epochs, segments, logStartOffset, end: logEndOffset };
   mend(options, all, { isOther, isClean });
   for (const segment of segments) segment.release();
@@ -190,7 +184,10 @@ function startOf(
   return digest === undefined ? Math.min(told, begin) : told;
 }
 
-/** After a clean stop batches are looked at only where files don't fit. */
+/**
+ * What else may be damaged. After a clean stop batches are looked at only where
+ * files don't fit; a scan has told epochs anew, also of batches before the start.
+ */
 function mend(
   options: LogOptions,
   sources: EpochSources,
@@ -203,6 +200,10 @@ function mend(
   const { epochs } = sources;
   const began = clock.monoMs();
   if (isOther) remakeAborted(disk, { ...sources, folder });
+  if (!isClean) {
+    epochs.keepFrom(sources.logStartOffset);
+    epochs.settle();
+  }
   const isRight = !isClean ||
     (digest === undefined
       ? epochsFit(sources, { isQuick: true })
