@@ -160,6 +160,12 @@ export class ReplicaFetcher {
     tasks.spawn(`fetch from broker ${leaderId}`, () => this.#run());
   }
 
+  /** The leader is another process by now: the one before answers no more. */
+  hangUp(): void {
+    this.#link?.close();
+    this.#link = undefined;
+  }
+
   /** Ends the link and the loop. */
   close(): void {
     this.#closed.abort();

@@ -6,6 +6,7 @@
 import { assertEquals } from "@std/assert";
 import { until } from "../../tests/fixtures.ts";
 import { type Uuid, uuidFromRandom } from "../../core/bytes/uuid.ts";
+import type { Env } from "../../core/env/env.ts";
 import { denoEnv } from "../../core/env/deno_env.ts";
 import { type ErrorName, ERRORS } from "../../core/errors.ts";
 import type { FetchTarget } from "../../core/partition/follower.ts";
@@ -83,12 +84,8 @@ class SlowLeader {
   }
 }
 
-Deno.test("a follower names what changed, all of it again once the leader forgot, and what it doesn't want any more", async () => {
-  const env = denoEnv();
-  const leader = new SlowLeader();
-  const topicId = uuidFromRandom(env.random);
-  const [a, b] = [new Still(topicId, 0), new Still(topicId, 1)];
-  const fetcher = new ReplicaFetcher({
+function fetcherFrom(leader: () => SlowLeader, env: Env): ReplicaFetcher {
+  return new ReplicaFetcher({
     env,
     leaderId: 1,
     nodeId: 2,
@@ -101,9 +98,32 @@ Deno.test("a follower names what changed, all of it again once the leader forgot
       backoffMs: 1000,
       requestTimeoutMs: 1000,
     }),
-    connect: () => Promise.resolve(leader as unknown as Link),
+    connect: () => Promise.resolve(leader() as unknown as Link),
     fetchVersionMax: () => 18,
   });
+}
+
+Deno.test("a leader that is another process is asked anew, whatever the one before still owes", async () => {
+  const env = denoEnv();
+  const leaders = [new SlowLeader(), new SlowLeader()];
+  const left = leaders.values();
+  const fetcher = fetcherFrom(() => left.next().value!, env);
+  fetcher.follow(new Still(uuidFromRandom(env.random), 0));
+  const areAsked = (id: number) => () => leaders[id]!.asked.length === 1;
+  await until("the first is asked", areAsked(0));
+  fetcher.hangUp();
+  await until("the second is asked", areAsked(1));
+  assertEquals(leaders[1]!.asked, ["0 0: 0@0 -"]);
+  fetcher.close();
+  await env.tasks.settled();
+});
+
+Deno.test("a follower names what changed, all of it again once the leader forgot, and what it doesn't want any more", async () => {
+  const env = denoEnv();
+  const leader = new SlowLeader();
+  const topicId = uuidFromRandom(env.random);
+  const [a, b] = [new Still(topicId, 0), new Still(topicId, 1)];
+  const fetcher = fetcherFrom(() => leader, env);
   const asked = async (count: number) => {
     await until(`${count} are asked`, () => leader.asked.length === count);
     return leader.asked.at(-1);

@@ -169,6 +169,7 @@ export class Broker {
   readonly #incarnationId: Uuid;
   /** On a controller that others reach. */
   #registrar: ControllerRegistrar | undefined;
+  #replication: Replication | undefined;
   /** Ends what waits for the controller. */
   #abort: (() => void) | undefined;
   /** What the folder is closed with; a broken start is never a clean stop. */
@@ -627,6 +628,7 @@ export class Broker {
   #onChange(delta: MetadataDelta, { metadata, hosting }: Parts): void {
     this.#onDelta(delta, metadata);
     hosting.apply(delta);
+    this.#replication?.brokersChanged(delta.brokers);
   }
 
   #onDelta(delta: MetadataDelta, metadata: MetadataLog): void {
@@ -650,6 +652,7 @@ export class Broker {
       alterPartition: (request) => channel.request(ALTER_PARTITION, request),
       connect: (id) => this.#connect(id, image),
     });
+    this.#replication = replication;
     this.#undo.push(() => replication.close());
     hosting.onRolesChanged((changed) => {
       replication.rolesChanged(changed);

@@ -45,6 +45,8 @@ export class Replication {
   readonly #options: ReplicationOptions;
   readonly #proposer: IsrProposer;
   readonly #fetchers = new Map<number, ReplicaFetcher>();
+  /** The incarnation of each broker that is fetched from; −1: not registered. */
+  readonly #epochs = new Map<number, number>();
   /** The leader from whom each partition is fetched. */
   readonly #leaders = new Map<HostedPartition, number>();
   #cancelCheck: Cancel | undefined;
@@ -98,6 +100,20 @@ export class Replication {
     }
   }
 
+  /**
+   * These changed. Who lost its power hangs up on nobody: without this a request
+   * would wait for its time-out, though the broker is back.
+   */
+  brokersChanged(ids: Iterable<number>): void {
+    for (const id of ids) {
+      const fetcher = this.#fetchers.get(id);
+      const epoch = this.#epochOf(id);
+      if (fetcher === undefined || this.#epochs.get(id) === epoch) continue;
+      this.#epochs.set(id, epoch);
+      fetcher.hangUp();
+    }
+  }
+
   #fetcherOf(leaderId: number): ReplicaFetcher {
     const known = this.#fetchers.get(leaderId);
     if (known !== undefined) return known;
@@ -115,11 +131,16 @@ export class Replication {
           : 17,
     });
     this.#fetchers.set(leaderId, fetcher);
+    this.#epochs.set(leaderId, this.#epochOf(leaderId));
     return fetcher;
   }
 
   #brokerEpoch(): number {
-    return this.#options.image.broker(this.#options.nodeId)?.epoch ?? -1;
+    return this.#epochOf(this.#options.nodeId);
+  }
+
+  #epochOf(id: number): number {
+    return this.#options.image.broker(id)?.epoch ?? -1;
   }
 
   #limits() {
