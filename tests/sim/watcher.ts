@@ -80,6 +80,8 @@ export class Watcher {
   /** What all logs of clients' topics held, and since when. */
   #ends = "";
   #endsMs = 0;
+  /** Whether a leader of them has what isn't committed. */
+  #lags = false;
   #comparedMs = 0;
 
   constructor(options: WatcherOptions) {
@@ -106,13 +108,17 @@ export class Watcher {
   /** Looks at everything. */
   look(): void {
     let ends = "";
+    this.#lags = false;
     for (const broker of this.#alive()) {
       this.#lookAtQuorum(broker);
       this.#lookAtMetadataLog(broker);
       for (const partition of broker.hosting.openPartitions()) {
         this.#lookAt(partition, broker);
         const { topic, highWatermark, log: { logEndOffset } } = partition;
-        if (!isInternal(topic)) ends += `${highWatermark} ${logEndOffset} `;
+        if (isInternal(topic)) continue;
+        ends += `${highWatermark} ${logEndOffset} `;
+        this.#lags ||= partition.isLeader && !partition.log.isOffline &&
+          highWatermark < logEndOffset;
       }
     }
     if (ends !== this.#ends) this.#endsMs = this.#options.nowMs();
@@ -136,9 +142,12 @@ export class Watcher {
     }
   }
 
-  /** How long no client's topic has got anything new, or committed. */
+  /**
+   * How long no client's topic has got anything new, or committed; 0 while one has
+   * what isn't committed yet, for that will be.
+   */
   get quietMs(): number {
-    return this.#options.nowMs() - this.#endsMs;
+    return this.#lags ? 0 : this.#options.nowMs() - this.#endsMs;
   }
 
   /**
