@@ -76,6 +76,48 @@ export const CLUSTER_MUTANTS: readonly Mutant[] = [
     ]],
   },
   {
+    name: "voters count from their commit on",
+    file: "net/raft/quorum.ts",
+    plan: 3,
+    edits: [[
+      "        return history.latest;\n",
+      "        return history.at(highWatermark());\n",
+    ], [
+      "    const history = this.#history;\n    return {",
+      "    const history = this.#history;\n    const highWatermark = () => this.#raft?.highWatermark ?? Infinity;\n    return {",
+    ]],
+  },
+  {
+    name: "who is removed can't be elected while that isn't committed",
+    file: "core/raft/raft.ts",
+    isOfQuorum: true,
+    edits: [[
+      "offset >= this.#highWatermark && hasVoter(previous, this.#own);",
+      "offset < -1 && hasVoter(previous, this.#own);",
+    ]],
+  },
+  {
+    name: "a leader counts on the voters with which it began",
+    file: "core/raft/raft.ts",
+    plan: 3,
+    edits: [["      this.#replicas.setVoters(voters, this.#nowMs);\n", ""]],
+  },
+  {
+    name: "who isn't in sync is elected where that is forbidden, too",
+    file: "core/metadata/partition_change.ts",
+    plan: 3,
+    edits: [[
+      'options.election === "unclean"\n',
+      'options.election !== "preferred"\n',
+    ]],
+  },
+  {
+    name: "a follower takes in what fails its CRC",
+    file: "core/log/truncation.ts",
+    plan: 3,
+    edits: [["&& view.isCrcValid()", "&& view.lastOffsetDelta >= 0"]],
+  },
+  {
     name: "a fetched snapshot is taken for the image without what it lacks",
     file: "net/server/metadata_log.ts",
     edits: [["    this.image.replaceWith(committed);\n", ""]],

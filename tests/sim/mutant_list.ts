@@ -6,12 +6,16 @@
  * @module
  */
 
+import type { ClusterPlan } from "./simulation.ts";
+
 /** One way to break the code: texts of a file and what takes their place. */
 export interface Mutant {
   readonly name: string;
   readonly file: string;
   /** The quorum alone finds it sooner. */
   readonly isOfQuorum?: boolean;
+  /** The plan of clusters that finds it, if it isn't the newest one. */
+  readonly plan?: ClusterPlan;
   readonly edits: readonly (readonly [string, string])[];
 }
 

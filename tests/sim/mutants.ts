@@ -62,6 +62,7 @@ function hunt(mutant: Mutant, seeds: number): string | undefined {
         String(seeds),
         "--first",
         ...mutant.isOfQuorum ? ["--quorum"] : isCluster ? ["--cluster"] : [],
+        ...mutant.plan === undefined ? [] : ["--plan", String(mutant.plan)],
       ],
       cwd: folder,
       stderr: "null",
