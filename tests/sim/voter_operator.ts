@@ -14,7 +14,8 @@ import type { SimProcess } from "./process.ts";
 import { Actor } from "./workload.ts";
 import { CONTROLLER_LISTENER, CONTROLLER_PORT } from "./world.ts";
 
-const TIMEOUT_MS = 3_000;
+/** Shorter than it takes a leader to find out that nobody hears it. */
+const TIMEOUT_MS = 800;
 
 /** Changes voters. */
 export class VoterActor extends Actor {
@@ -51,6 +52,7 @@ export class VoterActor extends Actor {
       return world.scheduler.note(`${name}: kraft.version is 1`);
     }
     const known = await admin.describeMetadataQuorum();
+    if (chance.odds(0.2)) return await this.#leaveAlone(admin, known);
     const added = this.#addable(known);
     const isAdding = added.length > 0 && chance.odds(0.5);
     const replica = chance.pick(isAdding ? added : known.voters);
@@ -66,6 +68,21 @@ export class VoterActor extends Actor {
       });
     } else await admin.removeRaftVoter({ nodeId, directoryId });
     world.scheduler.note(`${name}: that of ${nodeId} is changed`);
+  }
+
+  /** Nobody is to vote but the leader: one after the other is asked to go. */
+  async #leaveAlone(
+    admin: Admin,
+    { leaderId, voters }: QuorumDescription,
+  ): Promise<void> {
+    for (const { nodeId, directoryId } of voters) {
+      if (nodeId === leaderId || directoryId === null) continue;
+      try {
+        await admin.removeRaftVoter({ nodeId, directoryId });
+      } catch (error) {
+        if (!(error instanceof KafkaError)) throw error;
+      }
+    }
   }
 
   /** Observers that may vote. */

@@ -29,7 +29,14 @@ export function drawWidePlan(
   const voters = size.odds(0.5) ? nodes : size.int(3, nodes);
   const quorum = drawQuorum(own.fork(), voters);
   const uncleanPlan = withUnclean({ ...plan, nodes, quorum }, own.fork());
-  return withRot(uncleanPlan, own.fork());
+  const rottingPlan = withRot(uncleanPlan, own.fork());
+  return {
+    ...rottingPlan,
+    brokerConfig: {
+      ...plan.brokerConfig,
+      "controller.quorum.request.timeout.ms": own.fork().pick(["300", "2000"]),
+    },
+  };
 }
 
 /** Some topics rather go on than keep what was acknowledged. */
