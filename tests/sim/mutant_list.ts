@@ -114,9 +114,10 @@ export const MUTANTS: readonly Mutant[] = [
     file: "core/log/recovery.ts",
     edits: [
       [
-        "segments.slice(from).every(({ size }) => size === 0)",
-        "segments.slice(from).every(({ size }) => size < 0)",
+        "i < segments.length && cut === undefined; i++",
+        "i < segments.length; i++",
       ],
+      ["size - position + drop(disk, segments, i + 1)", "size - position"],
     ],
   },
   {
@@ -236,7 +237,10 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: "metadata are committed before they are synced",
     file: "net/raft/quorum.ts",
-    edits: [["await log.flush();", "await Promise.resolve();"]],
+    edits: [[
+      "break;\n        await this.#options.log.flush();",
+      "break;\n        await Promise.resolve();",
+    ]],
   },
   {
     name:
