@@ -219,6 +219,17 @@ const KEPT: [Step[]][] = [
     { type: "clean" },
     { type: "checkpoint" },
   ]],
+  // A scan told of an epoch from before the log's start, which then was believed.
+  [[
+    { type: "append", producer: 0, count: 2, bytes: 12 },
+    { type: "delete", part: 0.5 },
+    { type: "kill" },
+    { type: "append", producer: 0, count: 1, bytes: 12 },
+    { type: "append", producer: 0, count: 1, bytes: 12 },
+    { type: "clean" },
+    { type: "checkpoint" },
+    { type: "kill" },
+  ]],
 ];
 
 Deno.test("a log holds what was written through any history of stops and kills", async () => {
