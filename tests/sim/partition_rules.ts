@@ -48,8 +48,10 @@ function whyStrangeAfter(
   // Of more than one change it can't be told what came first.
   if (changes > 1) return undefined;
   const { addingReplicas: adding, removingReplicas: removing } = before;
+  // Another move that takes its place may have nobody left to add.
+  const isReplaced = after.removingReplicas.length > 0;
   const isDone = adding.length > 0 && after.addingReplicas.length === 0 &&
-    isAmong(adding, after.replicas) &&
+    !isReplaced && isAmong(adding, after.replicas) &&
     !removing.some((id) => after.replicas.includes(id));
   if (isDone && !isAmong(adding, isr)) {
     return "a move ended before who came was in sync";

@@ -86,4 +86,9 @@ Deno.test("the rules of a partition's changes see what they forbid", () => {
     "a move ended before who came was in sync",
   );
   assertEquals(judged({ ...next, isr: [1] }, moving), undefined);
+  const replaced = { ...moving, addingReplicas: [], isr: [1] };
+  assertEquals(
+    judged({ ...next, ...replaced }, { ...moving, removingReplicas: [] }),
+    undefined,
+  );
 });
