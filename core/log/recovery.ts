@@ -98,7 +98,7 @@ function* openInto(
   const isOther = digest !== undefined &&
     digestOfAborted(segments.filter(isAborting)) !== digest.aborted;
   const isClean = options.wasClean && damaged === undefined &&
-    endsWhole(segments.at(-1)!);
+    endsWhole(segments.at(-1)!, isAborting(segments.at(-1)!));
   const recoveryPoint = Math.min(
     options.recoveryPoint,
     damaged?.baseOffset ?? Infinity,
@@ -224,10 +224,11 @@ function mend(
 }
 
 /** Whether batches fill the segment; what a clean stop left may be damaged. */
-function endsWhole(segment: Segment): boolean {
+function endsWhole(segment: Segment, hasAborted: boolean): boolean {
   return isTrue(() => {
     const next = segment.readNextOffset();
-    return segment.holds(next - 1) && segment.hasSaneIndexes(next);
+    return segment.holds(next - 1) && segment.hasSaneIndexes(next) &&
+      (!hasAborted || segment.txnIndex.isSane(segment.baseOffset, next));
   }, false);
 }
 
