@@ -50,7 +50,7 @@ function misfits(): string[] {
 function hunt(mutant: Mutant, seeds: number): string | undefined {
   const folder = mutated(mutant);
   try {
-    const { stdout } = new Deno.Command(Deno.execPath(), {
+    const { stdout, success } = new Deno.Command(Deno.execPath(), {
       args: [
         "run",
         "-A",
@@ -69,7 +69,12 @@ function hunt(mutant: Mutant, seeds: number): string | undefined {
     }).outputSync();
     const lines = new TextDecoder().decode(stdout).split("\n");
     const at = lines.findIndex((line) => line.startsWith("seed "));
-    if (at < 0) return undefined;
+    if (at < 0) {
+      if (success) return undefined;
+      throw new Error(
+        `Cannot run the mutant "${mutant.name}": it ends at once`,
+      );
+    }
     const [, seed] = /^seed (\d+)/.exec(lines[at]!)!;
     return `${seed!.padStart(4)}  ${lines[at + 1]!.trim().slice(0, 100)}`;
   } finally {
