@@ -38,6 +38,19 @@ export async function until<T>(
   }
 }
 
+/** A line of a stream at a time; what follows the last end of line isn't one. */
+export async function* linesOf(
+  stream: ReadableStream<Uint8Array>,
+): AsyncGenerator<string> {
+  const decoder = new TextDecoder();
+  let rest = "";
+  for await (const chunk of stream) {
+    const lines = (rest + decoder.decode(chunk, { stream: true })).split("\n");
+    rest = lines.pop()!;
+    yield* lines;
+  }
+}
+
 /** What a finished command left. */
 export interface Finished {
   readonly code: number;

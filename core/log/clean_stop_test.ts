@@ -9,22 +9,11 @@ import { CrashDisk } from "../../tests/faults/crash_disk.ts";
 import { denoEnv } from "../env/deno_env.ts";
 import type { Disk } from "../env/env.ts";
 import { buildBatch } from "../record/builder.ts";
-import type { Log, LogConfig } from "./log.ts";
+import type { Log } from "./log.ts";
+import { LOG_CONFIG } from "./log_config_fixture.ts";
 import { LogFolder } from "./log_folder.ts";
 
-const CONFIG: LogConfig = {
-  segmentBytes: 2000,
-  segmentMs: 1e12,
-  segmentJitterMs: 0,
-  segmentIndexBytes: 10_000,
-  indexIntervalBytes: 100,
-  retentionBytes: -1,
-  retentionMs: -1,
-  flushMessages: Infinity,
-  flushMs: Infinity,
-  fileDeleteDelayMs: 60_000,
-  cleanupPolicy: { compact: false, delete: true },
-};
+const CONFIG = LOG_CONFIG;
 const PARTITIONS = [0, 1, 2];
 /** Enough for two segments and entries in both indexes of each. */
 const RECORDS = 30;

@@ -12,19 +12,11 @@ import { AT, batchesOf, type BatchView } from "../record/batch.ts";
 import { buildBatch } from "../record/builder.ts";
 import { decodeRecords } from "../record/record.ts";
 import { Log, type LogConfig } from "./log.ts";
+import { LOG_CONFIG } from "./log_config_fixture.ts";
 
 const CONFIG: LogConfig = {
+  ...LOG_CONFIG,
   segmentBytes: 500,
-  segmentMs: 1e12,
-  segmentJitterMs: 0,
-  segmentIndexBytes: 10_000,
-  indexIntervalBytes: 100,
-  retentionBytes: -1,
-  retentionMs: -1,
-  flushMessages: Infinity,
-  flushMs: Infinity,
-  fileDeleteDelayMs: 60_000,
-  cleanupPolicy: { compact: false, delete: true },
 };
 const ENV = denoEnv({ traceLevel: "error" });
 const DECODER = new TextDecoder();

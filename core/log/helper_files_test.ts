@@ -12,22 +12,15 @@ import { denoEnv } from "../env/deno_env.ts";
 import { KafkaError } from "../errors.ts";
 import { batchesOf } from "../record/batch.ts";
 import type { Log, LogConfig } from "./log.ts";
+import { LOG_CONFIG } from "./log_config_fixture.ts";
 import { LogFolder, LogFolderError } from "./log_folder.ts";
 import { UNVERIFIED } from "./producer_state.ts";
 import { dataBatch, markerBatch } from "./transactions_fixture.ts";
 
 const CONFIG: LogConfig = {
+  ...LOG_CONFIG,
   segmentBytes: 1500,
-  segmentMs: 1e12,
-  segmentJitterMs: 0,
-  segmentIndexBytes: 10_000,
-  indexIntervalBytes: 100,
-  retentionBytes: -1,
-  retentionMs: -1,
-  flushMessages: Infinity,
-  flushMs: Infinity,
   fileDeleteDelayMs: 0,
-  cleanupPolicy: { compact: false, delete: true },
 };
 const FOLDER = "/data";
 const START = 3;

@@ -11,20 +11,13 @@ import { KafkaError } from "../errors.ts";
 import { BatchView } from "../record/batch.ts";
 import { buildBatch } from "../record/builder.ts";
 import { Log, type LogConfig } from "./log.ts";
+import { LOG_CONFIG } from "./log_config_fixture.ts";
 import type { LogEnv } from "./log_options.ts";
 
 const CONFIG: LogConfig = {
+  ...LOG_CONFIG,
   segmentBytes: 1_000_000,
-  segmentMs: 1e12,
-  segmentJitterMs: 0,
-  segmentIndexBytes: 10_000,
   indexIntervalBytes: 4096,
-  retentionBytes: -1,
-  retentionMs: -1,
-  flushMessages: Infinity,
-  flushMs: Infinity,
-  fileDeleteDelayMs: 60_000,
-  cleanupPolicy: { compact: false, delete: true },
 };
 const PLACE = {
   topic: "t",

@@ -8,21 +8,15 @@ import { assert, assertEquals } from "@std/assert";
 import { denoEnv } from "../env/deno_env.ts";
 import { buildBatch } from "../record/builder.ts";
 import type { LogConfig } from "./log.ts";
+import { LOG_CONFIG } from "./log_config_fixture.ts";
 import { LogFolder } from "./log_folder.ts";
 import { traceRecovery } from "./recovery_report.ts";
 
 const CONFIG: LogConfig = {
+  ...LOG_CONFIG,
   segmentBytes: 64 * 1024 * 1024,
-  segmentMs: 1e12,
-  segmentJitterMs: 0,
   segmentIndexBytes: 10_000_000,
   indexIntervalBytes: 4096,
-  retentionBytes: -1,
-  retentionMs: -1,
-  flushMessages: Infinity,
-  flushMs: Infinity,
-  fileDeleteDelayMs: 60_000,
-  cleanupPolicy: { compact: false, delete: true },
 };
 const PLACE = { partition: 0, topicId: "Gmd94rMBRdCEC5P7ytJnvA" };
 

@@ -12,20 +12,12 @@ import { batchesOf } from "../record/batch.ts";
 import { buildBatch } from "../record/builder.ts";
 import { decodeRecords } from "../record/record.ts";
 import type { Log, LogConfig } from "./log.ts";
+import { LOG_CONFIG } from "./log_config_fixture.ts";
 import { LogFolder } from "./log_folder.ts";
 
 const CONFIG: LogConfig = {
+  ...LOG_CONFIG,
   segmentBytes: 4000,
-  segmentMs: 1e12,
-  segmentJitterMs: 0,
-  segmentIndexBytes: 10_000,
-  indexIntervalBytes: 100,
-  retentionBytes: -1,
-  retentionMs: -1,
-  flushMessages: Infinity,
-  flushMs: Infinity,
-  fileDeleteDelayMs: 60_000,
-  cleanupPolicy: { compact: false, delete: true },
 };
 const RECORDS = 100;
 const env = denoEnv({ traceLevel: "error" });

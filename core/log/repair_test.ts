@@ -11,22 +11,11 @@ import { openRepair } from "../repair.ts";
 import { denoEnv } from "../env/deno_env.ts";
 import { batchesOf } from "../record/batch.ts";
 import { buildBatch } from "../record/builder.ts";
-import type { Log, LogConfig } from "./log.ts";
+import type { Log } from "./log.ts";
+import { LOG_CONFIG } from "./log_config_fixture.ts";
 import { LogFolder } from "./log_folder.ts";
 
-const CONFIG: LogConfig = {
-  segmentBytes: 2000,
-  segmentMs: 1e12,
-  segmentJitterMs: 0,
-  segmentIndexBytes: 10_000,
-  indexIntervalBytes: 100,
-  retentionBytes: -1,
-  retentionMs: -1,
-  flushMessages: Infinity,
-  flushMs: Infinity,
-  fileDeleteDelayMs: 60_000,
-  cleanupPolicy: { compact: false, delete: true },
-};
+const CONFIG = LOG_CONFIG;
 const BATCHES = 60;
 /** Records of each batch. */
 const RECORDS = 3;

@@ -12,6 +12,7 @@ import type { Disk, DiskFile } from "../env/env.ts";
 import { type ErrorName, KafkaError } from "../errors.ts";
 import { batchesOf, BatchView } from "../record/batch.ts";
 import type { Log, LogConfig } from "./log.ts";
+import { LOG_CONFIG } from "./log_config_fixture.ts";
 import type { AppendOptions } from "./log_options.ts";
 import { LogFolder } from "./log_folder.ts";
 import { UNVERIFIED, type VerificationGuard } from "./producer_state.ts";
@@ -23,17 +24,9 @@ import {
 } from "./transactions_fixture.ts";
 
 const CONFIG: LogConfig = {
+  ...LOG_CONFIG,
   segmentBytes: 3000,
-  segmentMs: 1e12,
-  segmentJitterMs: 0,
-  segmentIndexBytes: 10_000,
   indexIntervalBytes: 500,
-  retentionBytes: -1,
-  retentionMs: -1,
-  flushMessages: Infinity,
-  flushMs: Infinity,
-  fileDeleteDelayMs: 60_000,
-  cleanupPolicy: { compact: false, delete: true },
 };
 const PLACE = {
   topic: "t",

@@ -5,7 +5,7 @@
  * @module
  */
 import { assertEquals } from "@std/assert";
-import { until } from "../fixtures.ts";
+import { linesOf, until } from "../fixtures.ts";
 import {
   BEYOND_OFFSET,
   type Client,
@@ -62,13 +62,7 @@ function start([program, ...args]: string[]): Session {
   const lines: string[] = [];
   let hasEnded = false;
   const reading = (async () => {
-    let rest = "";
-    const text = child.stdout.pipeThrough(new TextDecoderStream());
-    for await (const part of text) {
-      const whole = (rest + part).split("\n");
-      rest = whole.pop()!;
-      lines.push(...whole);
-    }
+    for await (const line of linesOf(child.stdout)) lines.push(line);
     hasEnded = true;
   })();
   const writer = child.stdin.getWriter();

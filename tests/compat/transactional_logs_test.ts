@@ -9,6 +9,7 @@
 import { assert, assertEquals, assertMatch, assertNotMatch } from "@std/assert";
 import { denoEnv } from "../../core/env/deno_env.ts";
 import { Log } from "../../core/log/log.ts";
+import { LOG_CONFIG } from "../../core/log/log_config_fixture.ts";
 import { decodeSnapshot } from "../../core/log/producer_state.ts";
 import { buildBatch } from "../../core/record/builder.ts";
 import { createAdmin, createProducer } from "../../net/client.ts";
@@ -35,18 +36,11 @@ const isMissing = "reason" in jars;
 if (isMissing) console.warn(`skipped: transactional logs: ${jars.reason}`);
 
 const RECORDS = 400;
-const LOG_CONFIG = {
+const CONFIG = {
+  ...LOG_CONFIG,
   segmentBytes: 1048576,
-  segmentMs: 1e12,
-  segmentJitterMs: 0,
   segmentIndexBytes: 10_485_760,
   indexIntervalBytes: 4096,
-  retentionBytes: -1,
-  retentionMs: -1,
-  flushMessages: Infinity,
-  flushMs: Infinity,
-  fileDeleteDelayMs: 60_000,
-  cleanupPolicy: { compact: false, delete: true },
 };
 
 /** Runs one of Kafka's programs to its good end. */
@@ -183,7 +177,7 @@ Deno.test({
       topic: "t",
       partition: 0,
       topicId: "Gmd94rMBRdCEC5P7ytJnvA",
-      config: LOG_CONFIG,
+      config: CONFIG,
       recoveryPoint: 0,
       logStartOffset: 0,
       wasClean: false,

@@ -6,7 +6,7 @@
  * @module
  */
 import { createProducer } from "../../net/client.ts";
-import { until } from "../fixtures.ts";
+import { linesOf, until } from "../fixtures.ts";
 import { kafkaTool } from "./apache_kafka.ts";
 
 const PAUSE_MS = 10;
@@ -125,16 +125,10 @@ export function javaWriter({ bootstrap, topic, jars }: WriterOptions): Writer {
   const acked: string[] = [];
   const failed: string[] = [];
   const reading = (async () => {
-    let rest = "";
-    const text = child.stdout.pipeThrough(new TextDecoderStream());
-    for await (const part of text) {
-      const lines = (rest + part).split("\n");
-      rest = lines.pop()!;
-      for (const line of lines) {
-        const told = JSON.parse(line);
-        if (told.name === "producer_send_success") acked.push(told.value);
-        if (told.name === "producer_send_error") failed.push(line);
-      }
+    for await (const line of linesOf(child.stdout)) {
+      const told = JSON.parse(line);
+      if (told.name === "producer_send_success") acked.push(told.value);
+      if (told.name === "producer_send_error") failed.push(line);
     }
   })();
   return {
@@ -172,15 +166,9 @@ export function programWriter(
   const acked: string[] = [];
   const failed: string[] = [];
   const reading = (async () => {
-    let rest = "";
-    const text = child.stdout.pipeThrough(new TextDecoderStream());
-    for await (const part of text) {
-      const lines = (rest + part).split("\n");
-      rest = lines.pop()!;
-      for (const line of lines) {
-        if (line.startsWith("acked ")) acked.push(line.slice(6));
-        else failed.push(line);
-      }
+    for await (const line of linesOf(child.stdout)) {
+      if (line.startsWith("acked ")) acked.push(line.slice(6));
+      else failed.push(line);
     }
   })();
   return {

@@ -5,28 +5,15 @@
  *
  * @module
  */
-import { run } from "../fixtures.ts";
+import { linesOf, run } from "../fixtures.ts";
 import type { Anomaly } from "../sim/checker.ts";
 import type { History, Send } from "../sim/history.ts";
 import { pause } from "./host.ts";
 import type { OtherWriter } from "./load.ts";
 
-const DECODER = new TextDecoder();
 const EVERY_MS = 10;
 /** What Java may have under way when it ends: nobody hears of those. */
 const UNHEARD_MAX = 5_000;
-
-/** A line of a stream at a time. */
-async function* linesOf(
-  stream: ReadableStream<Uint8Array>,
-): AsyncGenerator<string> {
-  let rest = "";
-  for await (const chunk of stream) {
-    const lines = (rest + DECODER.decode(chunk, { stream: true })).split("\n");
-    rest = lines.pop()!;
-    yield* lines;
-  }
-}
 
 function sendOf(
   producer: string,

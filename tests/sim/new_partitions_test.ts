@@ -9,6 +9,7 @@
 import { assert } from "@std/assert";
 import { type Uuid, uuidFromRandom } from "../../core/bytes/uuid.ts";
 import type { Log } from "../../core/log/log.ts";
+import { LOG_CONFIG } from "../../core/log/log_config_fixture.ts";
 import { LogFolder } from "../../core/log/log_folder.ts";
 import { buildBatch } from "../../core/record/builder.ts";
 import { Chance } from "./chance.ts";
@@ -20,17 +21,8 @@ const SEEDS = 150;
 const LIVES = 6;
 const STEPS = 25;
 const CONFIG = {
+  ...LOG_CONFIG,
   segmentBytes: 600,
-  segmentMs: 1e12,
-  segmentJitterMs: 0,
-  segmentIndexBytes: 10_000,
-  indexIntervalBytes: 100,
-  retentionBytes: -1,
-  retentionMs: -1,
-  flushMessages: Infinity,
-  flushMs: Infinity,
-  fileDeleteDelayMs: 60_000,
-  cleanupPolicy: { compact: false, delete: true },
 };
 const BATCH = buildBatch([{
   timestamp: 1,

@@ -8,6 +8,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { KafkaError } from "../../core/errors.ts";
 import type { Log } from "../../core/log/log.ts";
+import { LOG_CONFIG } from "../../core/log/log_config_fixture.ts";
 import { LogFolder } from "../../core/log/log_folder.ts";
 import { UNVERIFIED } from "../../core/log/producer_state.ts";
 import {
@@ -34,17 +35,8 @@ const PLACE = {
   partition: 0,
   topicId: "Gmd94rMBRdCEC5P7ytJnvA",
   config: {
-    segmentBytes: 2000,
-    segmentMs: 1e12,
-    segmentJitterMs: 0,
-    segmentIndexBytes: 10_000,
+    ...LOG_CONFIG,
     indexIntervalBytes: 300,
-    retentionBytes: -1,
-    retentionMs: -1,
-    flushMessages: Infinity,
-    flushMs: Infinity,
-    fileDeleteDelayMs: 60_000,
-    cleanupPolicy: { compact: false, delete: true },
   },
 };
 

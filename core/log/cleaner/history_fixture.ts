@@ -18,6 +18,7 @@ import {
 } from "../../record/control.ts";
 import { decodeRecords } from "../../record/record.ts";
 import { Log, type LogConfig } from "../log.ts";
+import { LOG_CONFIG } from "../log_config_fixture.ts";
 import { type CleanConfig, dirtOf } from "./cleanable.ts";
 import { type Cleaned, Cleaner } from "./cleaner.ts";
 import { Pace } from "./pace.ts";
@@ -120,16 +121,9 @@ interface EndedTransaction {
 
 /** Small segments; only compaction. */
 export const CONFIG: LogConfig & CleanConfig = {
+  ...LOG_CONFIG,
   segmentBytes: 900,
-  segmentMs: 1e12,
-  segmentJitterMs: 0,
-  segmentIndexBytes: 10_000,
   indexIntervalBytes: 200,
-  retentionBytes: -1,
-  retentionMs: -1,
-  flushMessages: Infinity,
-  flushMs: Infinity,
-  fileDeleteDelayMs: 60_000,
   cleanupPolicy: { compact: true, delete: false },
   deleteRetentionMs: DELETE_RETENTION_MS,
   maxCompactionLagMs: Infinity,
