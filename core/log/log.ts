@@ -747,10 +747,8 @@ export class Log {
   }
 
   #deleteOld(bounds: RetentionBounds): void {
-    const count = deletableSegments(this.#segments, {
-      ...bounds,
-      config: this.#config,
-    });
+    const retained = { ...bounds, config: this.#config };
+    const count = deletableSegments(this.#segments, retained);
     if (count === 0) return;
     const start = this.#segments[count]!.baseOffset;
     this.#logStartOffset = Math.max(this.#logStartOffset, start);
@@ -783,12 +781,15 @@ export class Log {
   #deleteSegments(count: number): void {
     if (count === 0) return;
     this.#reader.forget();
-    const { disk } = this.#env;
-    const gone = this.#segments.splice(0, count);
-    const files = gone.flatMap((segment) => segment.markDeleted());
-    this.#closeWhenSynced(gone);
-    removeSnapshotsBefore(disk, this.folder, this.#segments[0]!.baseOffset);
-    this.#deletions.removeLater(files, this.#config.fileDeleteDelayMs);
+    for (let i = 0; i < count; i++) {
+      const files = this.#segments[0]!.markDeleted();
+      this.#closeWhenSynced(this.#segments.splice(0, 1));
+      this.#deletions.removeLater(files, this.#config.fileDeleteDelayMs);
+      // Each for good before the next: one that came back would leave a hole.
+      this.#env.disk.syncDirectory(this.folder);
+    }
+    const { baseOffset } = this.#segments[0]!;
+    removeSnapshotsBefore(this.#env.disk, this.folder, baseOffset);
   }
 }
 

@@ -1,6 +1,6 @@
 /**
- * Logs that are cut and go on otherwise: what indexes, producers and epochs say
- * afterwards, and what a crash at any step of it leaves.
+ * Logs that are cut, at their end or their start, and go on: what indexes,
+ * producers and epochs say afterwards, and what a crash at any step of it leaves.
  *
  * @module
  */
@@ -81,10 +81,10 @@ function sequenceOf(log: Log): number {
   return known?.producerEpoch === log.latestEpoch ? known.lastSequence + 1 : 0;
 }
 
-/** The epoch of each record. */
+/** The epoch of each record, by its offset. */
 function epochsIn(log: Log): number[] {
   const epochs: number[] = [];
-  for (let next = 0; next < log.logEndOffset;) {
+  for (let next = log.logStartOffset; next < log.logEndOffset;) {
     const bytes = log.read(next, {
       maxBytes: 1e6,
       upperOffset: Infinity,
@@ -279,6 +279,53 @@ Deno.test("a crash at any step of a cut leaves the old log, or a part of the new
     };
     let isOver = false;
     for (let step = 1; !isOver; step++) isOver = await crashAt(step, choose);
+  }
+});
+
+/** Deletes all but the newest segments while power fails at the `step`th step. */
+async function deleteAndCrash(step: number, choose: Choose): Promise<boolean> {
+  const disk = new CrashDisk();
+  const { folder, log } = await begin(disk);
+  log.assignEpoch(2);
+  for (let i = 0; i < 12; i++) append(log, 2);
+  await log.flush();
+  folder.checkpoint(new Map());
+  log.reconfigure({ ...CONFIG, retentionBytes: 600 });
+  const { length: before } = log.segments;
+  disk.crashAt = disk.steps + step;
+  let isOver = true;
+  try {
+    log.applyRetention({ nowMs: 0, highWatermark: 48 });
+    assert(before - log.segments.length > 3, "several go at once");
+  } catch (error) {
+    assert(error instanceof Crash, `${error}`);
+    isOver = false;
+  }
+  disk.crashAt = Infinity;
+  // The oldest may be there, without an index: all is scanned from it on.
+  const after = open(disk.crashed(choose, { keepsOrder: false })).log;
+  const what =
+    `step ${step} of ${before} segments, from ${after.logStartOffset}`;
+  assertEquals(after.logEndOffset, 48, what);
+  for (const [offset, epoch] of epochsIn(after).entries()) {
+    if (offset < after.logStartOffset) continue;
+    assertEquals(epoch, offset < 24 ? 1 : 2, what);
+    assertEquals(after.epochAt(offset), epoch, `${offset}, ${what}`);
+  }
+  return isOver;
+}
+
+Deno.test("power that fails at any step of a deletion brings nothing back with a hole behind it", async () => {
+  for (let seed = 1; seed < 8; seed++) {
+    let state = seed;
+    const choose: Choose = (below) => {
+      state = Math.imul(state, 1664525) + 1013904223 >>> 0;
+      return (state >>> 8) % below;
+    };
+    let isOver = false;
+    for (let step = 1; !isOver; step++) {
+      isOver = await deleteAndCrash(step, choose);
+    }
   }
 });
 
