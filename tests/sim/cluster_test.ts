@@ -54,6 +54,8 @@ const HARSH_KEPT = [
   814000006,
   // Its ISR was not yet known to be too large: the reader came too early.
   816000070,
+  // A marker waited for a broker without power: its group's offset was read too early.
+  830000105,
 ];
 
 /** By plan 3. */

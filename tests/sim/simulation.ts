@@ -524,23 +524,37 @@ class OffsetsReader {
     const { world, history } = this.#stage;
     const config = { ...FINAL, "bootstrap.servers": world.addresses };
     const admin = new Admin(config, seams);
-    const { writers } = this.#stage.plan;
-    const groups = [
-      ...history.groups.keys(),
-      ...writers.map(({ id }) => groupOf(id)),
-    ];
-    for (const group of groups) {
-      const offsets = await admin.listGroupOffsets(group);
-      history.committed.set(
-        group,
-        new Map(
-          offsets.map(({ topic, partition, offset }) => [
-            `${topic}-${partition}`,
-            offset,
-          ]),
-        ),
-      );
+    for (const group of history.groups.keys()) {
+      this.#note(group, await admin.listGroupOffsets(group));
+    }
+    for (const { id, topics } of this.#stage.plan.writers) {
+      const group = groupOf(id);
+      // A commit counts from its marker on, and a broker that is gone without a
+      // word may keep it waiting: only a reader of stable offsets sees it.
+      const reader = new Consumer({
+        ...config,
+        "group.id": group,
+        "default.api.timeout.ms": String(SETTLE_MS),
+      }, seams);
+      const first = { topic: topics[0]!.name, partition: 0 };
+      this.#note(group, await reader.committed([first]));
+      await reader.close();
     }
     await admin.close();
+  }
+
+  #note(
+    group: string,
+    offsets: readonly (TopicPartition & { readonly offset: number })[],
+  ): void {
+    this.#stage.history.committed.set(
+      group,
+      new Map(
+        offsets.map(({ topic, partition, offset }) => [
+          `${topic}-${partition}`,
+          offset,
+        ]),
+      ),
+    );
   }
 }
