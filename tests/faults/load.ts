@@ -31,6 +31,9 @@ export interface Verdict {
   readonly history: unknown;
 }
 
+/** What transactions write to. */
+const WHOLE = "whole";
+
 const NEVER = "9223372036854775807";
 
 /** What is promised of each topic; the broker syncs every append by default. */
@@ -42,7 +45,7 @@ const TOPICS = [
     partitions: 2,
     configs: { "flush.messages": NEVER },
   },
-  { name: "whole", isDurable: true, partitions: 3, configs: {} },
+  { name: WHOLE, isDurable: true, partitions: 3, configs: {} },
 ];
 
 /** Who writes where: beside transactions too, whose gaps nobody can judge. */
@@ -53,8 +56,8 @@ const WRITERS: readonly WriterPlan[] = [
   { topic: "plain", partitions: 2, acks: "all", idempotentInFlight: 5 },
   { topic: "plain", partitions: 2, acks: "all" },
   { topic: "plain", partitions: 2, acks: "0" },
-  { topic: "whole", partitions: 3, acks: "all", idempotentInFlight: 1 },
-  { topic: "whole", partitions: 3, acks: "1" },
+  { topic: WHOLE, partitions: 3, acks: "all", idempotentInFlight: 1 },
+  { topic: WHOLE, partitions: 3, acks: "1" },
 ];
 
 /** What is put on a broker, or on several. */
@@ -167,7 +170,7 @@ export class Load {
     }
     for (const name of TRANSACTIONAL_IDS) {
       this.#writers.push(
-        new Transactor("whole", {
+        new Transactor(WHOLE, {
           ...{ partitions: 3, name, address, history, chance },
         }),
       );
@@ -265,23 +268,37 @@ export class Load {
   async #readCommitted(): Promise<void> {
     const address = this.#host.address;
     const admin = createAdmin({ "bootstrap.servers": address });
-    const groups = [
-      ...GROUPS.map(({ name }) => name),
-      ...TRANSACTIONAL_IDS.map(groupOf),
-    ];
-    for (const group of groups) {
-      const offsets = await admin.listGroupOffsets(group);
-      this.#history.committed.set(
-        group,
-        new Map(
-          offsets.map(({ topic, partition, offset }) => [
-            `${topic}-${partition}`,
-            offset,
-          ]),
-        ),
-      );
+    for (const { name: group } of GROUPS) {
+      this.#note(group, await admin.listGroupOffsets(group));
+    }
+    for (const group of TRANSACTIONAL_IDS.map(groupOf)) {
+      // A commit is told of before its marker is there: stable offsets wait for it.
+      const consumer = createConsumer({
+        ...CLIENT,
+        "bootstrap.servers": address,
+        "group.id": group,
+        "default.api.timeout.ms": SETTLED_MS,
+      });
+      const first = { topic: WHOLE, partition: 0 };
+      this.#note(group, await consumer.committed([first]));
+      await consumer.close();
     }
     await admin.close();
+  }
+
+  #note(
+    group: string,
+    offsets: readonly (TopicPartition & { readonly offset: number })[],
+  ): void {
+    this.#history.committed.set(
+      group,
+      new Map(
+        offsets.map(({ topic, partition, offset }) => [
+          `${topic}-${partition}`,
+          offset,
+        ]),
+      ),
+    );
   }
 }
 
