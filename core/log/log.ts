@@ -781,15 +781,16 @@ export class Log {
   #deleteSegments(count: number): void {
     if (count === 0) return;
     this.#reader.forget();
+    const { disk } = this.#env;
     for (let i = 0; i < count; i++) {
+      // Each is gone for good before the next: if it came back there would be a
+      // hole. Writing the epochs' new begin has made sure of those before.
+      if (i > 0) disk.syncDirectory(this.folder);
       const files = this.#segments[0]!.markDeleted();
       this.#closeWhenSynced(this.#segments.splice(0, 1));
       this.#deletions.removeLater(files, this.#config.fileDeleteDelayMs);
-      // Each for good before the next: one that came back would leave a hole.
-      this.#env.disk.syncDirectory(this.folder);
     }
-    const { baseOffset } = this.#segments[0]!;
-    removeSnapshotsBefore(this.#env.disk, this.folder, baseOffset);
+    removeSnapshotsBefore(disk, this.folder, this.#segments[0]!.baseOffset);
   }
 }
 
