@@ -65,18 +65,19 @@ export function startOver(
   return next;
 }
 
-/** Deletes the files of `segments`, newest first, for good. */
+/**
+ * Deletes the files of `segments`, newest first, each for good before the next:
+ * one that came back would stand behind a hole, or beside what is appended.
+ */
 function removeSegments(
   disk: Disk,
   folder: string,
   segments: readonly Segment[],
 ): void {
-  if (segments.length === 0) return;
   for (const segment of [...segments].reverse()) {
     for (const file of segment.markDeleted()) disk.unlink(file);
+    disk.syncDirectory(folder);
   }
-  // A segment that came back would stand beside what is appended from now on.
-  disk.syncDirectory(folder);
 }
 
 /**

@@ -241,7 +241,10 @@ async function cutAndGoOn(log: Log): Promise<void> {
 /** Crashes at the `step`th step of it; whether it came that far. */
 async function crashAt(step: number, choose: Choose): Promise<boolean> {
   const disk = new CrashDisk();
-  const { log } = await begin(disk);
+  const { folder, log } = await begin(disk);
+  for (let i = 0; i < 12; i++) append(log, 1);
+  await log.flush();
+  folder.checkpoint(new Map());
   disk.crashAt = disk.steps + step;
   let isOver = true;
   try {
@@ -251,7 +254,7 @@ async function crashAt(step: number, choose: Choose): Promise<boolean> {
     isOver = false;
   }
   disk.crashAt = Infinity;
-  const recovered = open(disk.crashed(choose)).log;
+  const recovered = open(disk.crashed(choose, { keepsOrder: false })).log;
   const epochs = epochsIn(recovered);
   const cut = epochs.indexOf(2);
   const what = `step ${step}: ${epochs}`;
