@@ -447,6 +447,7 @@ export class Broker {
     const directories = this.#assignDirectories(parts, composed);
     metadata.follow((delta) => {
       this.#onChange(delta, parts);
+      services.txnPeers.brokersChanged(delta.brokers);
       directories.changed(delta);
     });
     this.#registrar?.start();
@@ -700,7 +701,13 @@ export class Broker {
       deadlines,
       stats: this.#stats,
       producerIds: new ProducerIds(() => lifecycle.allocateProducerIds()),
-      txnPeers: new TransactionPeers((id) => this.#connect(id, metadata.image)),
+      txnPeers: new TransactionPeers({
+        connect: (id) => this.#connect(id, metadata.image),
+        epochOf: (id) => {
+          const broker = metadata.image.broker(id);
+          return broker?.isFenced === false ? broker.epoch : undefined;
+        },
+      }),
       get groups() {
         return groups;
       },

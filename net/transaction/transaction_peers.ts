@@ -41,6 +41,21 @@ interface TopicPartitions {
   readonly indexes: number[];
 }
 
+/** What {@linkcode TransactionPeers} are made of. */
+export interface TransactionPeersOptions {
+  /** Dials a broker, wherever it is now. */
+  readonly connect: (brokerId: number) => Promise<Link>;
+  /** What tells its lives apart; undefined while it is fenced, or unknown. */
+  readonly epochOf: (brokerId: number) => number | undefined;
+}
+
+/** A link, and the life of its broker that it was dialled in. */
+interface Peer {
+  readonly opening: Promise<Link>;
+  readonly broker: number;
+  readonly epoch: number | undefined;
+}
+
 /**
  * The other brokers.
  *
@@ -48,13 +63,12 @@ interface TopicPartitions {
  * 1. There is one link at most for each purpose and broker.
  */
 export class TransactionPeers {
-  readonly #connect: (brokerId: number) => Promise<Link>;
-  readonly #links = new Map<string, Promise<Link>>();
+  readonly #options: TransactionPeersOptions;
+  readonly #peers = new Map<string, Peer>();
   #isClosed = false;
 
-  /** `connect` dials a broker, wherever it is now. */
-  constructor(connect: (brokerId: number) => Promise<Link>) {
-    this.#connect = connect;
+  constructor(options: TransactionPeersOptions) {
+    this.#options = options;
   }
 
   /** What a coordinator says of each partition; never rejects. */
@@ -111,13 +125,23 @@ export class TransactionPeers {
     }
   }
 
+  /**
+   * These changed. Who lost its power hangs up on nobody: what was asked of it
+   * would wait for its time-out, though others lead its partitions.
+   */
+  brokersChanged(ids: ReadonlySet<number>): void {
+    for (const [key, { opening, broker, epoch }] of this.#peers) {
+      if (!ids.has(broker) || this.#options.epochOf(broker) === epoch) continue;
+      this.#peers.delete(key);
+      hangUp(opening);
+    }
+  }
+
   /** Ends all links; who waits is refused. */
   close(): void {
     this.#isClosed = true;
-    for (const link of this.#links.values()) {
-      link.then((open) => open.close(), () => {});
-    }
-    this.#links.clear();
+    for (const { opening } of this.#peers.values()) hangUp(opening);
+    this.#peers.clear();
   }
 
   async #link(purpose: "verify" | "end", broker: number): Promise<Link> {
@@ -125,19 +149,26 @@ export class TransactionPeers {
       throw new KafkaError("BROKER_NOT_AVAILABLE", "This broker stops");
     }
     const key = `${purpose} ${broker}`;
-    let opening = this.#links.get(key);
-    if (opening === undefined) {
-      this.#links.set(key, opening = this.#connect(broker));
+    let peer = this.#peers.get(key);
+    if (peer === undefined) {
+      const { connect, epochOf } = this.#options;
+      const opening = connect(broker);
+      peer = { opening, broker, epoch: epochOf(broker) };
+      this.#peers.set(key, peer);
     }
     try {
-      const link = await opening;
+      const link = await peer.opening;
       if (link.error === undefined) return link;
       throw link.error;
     } catch (error) {
-      if (this.#links.get(key) === opening) this.#links.delete(key);
+      if (this.#peers.get(key) === peer) this.#peers.delete(key);
       throw error;
     }
   }
+}
+
+function hangUp(opening: Promise<Link>): void {
+  opening.then((link) => link.close(), () => {});
 }
 
 /** Only what the network does is passed off as something to try again. */
