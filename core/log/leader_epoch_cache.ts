@@ -149,11 +149,16 @@ export class LeaderEpochCache {
     this.#write();
   }
 
-  /** Forgets epochs that end before `offset`; the one in force begins there. */
-  truncateFromStart(offset: number): void {
+  /**
+   * Forgets epochs that end before `offset`; the one in force begins there.
+   * Whether that was written, and the folder synced.
+   */
+  truncateFromStart(offset: number): boolean {
     const before = this.#entries;
     this.keepFrom(offset);
-    if (this.#entries !== before) this.#write();
+    if (this.#entries === before) return false;
+    this.#write();
+    return true;
   }
 
   /** The same in memory, of what batches have told anew. */

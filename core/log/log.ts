@@ -376,8 +376,8 @@ export class Log {
     if (offset <= this.#logStartOffset) return;
     invariant(offset <= this.#logEndOffset, "log start lies within the log");
     this.#logStartOffset = offset;
-    this.#epochs.truncateFromStart(offset);
-    this.#deleteSegments(firstSegmentToKeep(this.#segments, offset));
+    const isSynced = this.#epochs.truncateFromStart(offset);
+    this.#deleteSegments(firstSegmentToKeep(this.#segments, offset), isSynced);
   }
 
   /**
@@ -752,8 +752,8 @@ export class Log {
     if (count === 0) return;
     const start = this.#segments[count]!.baseOffset;
     this.#logStartOffset = Math.max(this.#logStartOffset, start);
-    this.#epochs.truncateFromStart(this.#logStartOffset);
-    this.#deleteSegments(count);
+    const isSynced = this.#epochs.truncateFromStart(this.#logStartOffset);
+    this.#deleteSegments(count, isSynced);
   }
 
   /** Nothing more is appended, or told to be durable. */
@@ -778,14 +778,14 @@ export class Log {
     });
   }
 
-  #deleteSegments(count: number): void {
+  #deleteSegments(count: number, isSynced: boolean): void {
     if (count === 0) return;
     this.#reader.forget();
     const { disk } = this.#env;
     for (let i = 0; i < count; i++) {
       // Each is gone for good before the next: if it came back there would be a
-      // hole. Writing the epochs' new begin has made sure of those before.
-      if (i > 0) disk.syncDirectory(this.folder);
+      // hole. Writing the epochs' new begin makes sure of those before.
+      if (i > 0 || !isSynced) disk.syncDirectory(this.folder);
       const files = this.#segments[0]!.markDeleted();
       this.#closeWhenSynced(this.#segments.splice(0, 1));
       this.#deletions.removeLater(files, this.#config.fileDeleteDelayMs);

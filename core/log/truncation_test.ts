@@ -332,6 +332,31 @@ Deno.test("power that fails at any step of a deletion brings nothing back with a
   }
 });
 
+Deno.test("where the disk refused the epochs' new begin, what was deleted before is gone for good, too", async () => {
+  const disk = new CrashDisk();
+  const { log } = await begin(disk);
+  const { length: count } = log.segments;
+  const [, second, third] = log.segments.map(({ baseOffset }) => baseOffset);
+  log.deleteRecordsBefore(second!);
+  const error = new DiskError("NoSpace", "full");
+  disk.failure = { at: disk.steps + 1, error };
+  assertThrows(() => log.deleteRecordsBefore(third!), DiskError);
+  disk.failure = undefined;
+  const highWatermark = log.logEndOffset;
+  log.reconfigure({ ...CONFIG, retentionBytes: 1 });
+  log.applyRetention({ nowMs: 0, highWatermark });
+  assert(log.segments.length < count - 1, "the next one is deleted");
+  for (let pick = 0; pick < 64; pick++) {
+    let state = pick;
+    const choose: Choose = (below) => {
+      state = Math.imul(state, 1664525) + 1013904223 >>> 0;
+      return (state >>> 8) % below;
+    };
+    const after = open(disk.crashed(choose, { keepsOrder: false })).log;
+    assertEquals(epochsIn(after).length, highWatermark, `pick ${pick}`);
+  }
+});
+
 /** Power takes all that was not synced. */
 const NOTHING_MORE: Choose = () => 0;
 
