@@ -110,23 +110,25 @@ export const MUTANTS: readonly Mutant[] = [
     ],
   },
   {
-    name: "recovery goes on behind a hole",
+    name: "recovery leaves segments ahead of the log's end",
     file: "core/log/recovery.ts",
     edits: [
-      [
-        "i < segments.length && cut === undefined; i++",
-        "i < segments.length; i++",
-      ],
       ["size - position + drop(disk, segments, i + 1)", "size - position"],
+      ["if (ahead > 0) drop(disk, segments, ahead);", "void ahead;"],
     ],
   },
   {
-    name: "what was recovered is never flushed",
+    name: "what was recovered is flushed by the next append alone",
     file: "core/log/log.ts",
     edits: [
       [
         "without waiting for an append.\n    this.#scheduleFlush();",
         "without waiting for an append.",
+      ],
+      // Whoever becomes leader, or looks for old records, does it as well.
+      [
+        "writeStaged(): void {\n    if (this.#staging.pendingBytes > 0) {",
+        "writeStaged(): void {\n    if (this.#staging.pendingBytes === 0) return;\n    {",
       ],
     ],
   },
