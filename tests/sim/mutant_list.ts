@@ -163,7 +163,10 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: "a replaced file's folder isn't synced",
     file: "core/log/checkpoint.ts",
-    edits: [["  disk.syncDirectory(folder);\n", ""]],
+    edits: [
+      ["  disk.syncDirectory(folder);\n", ""],
+      ["  if (syncsFolder) await disk.syncDirectoryLater(folder);\n", ""],
+    ],
   },
   {
     name: "a file is renamed before it is synced",
