@@ -3,10 +3,16 @@
  *
  * @module
  */
+import type { Admin, ConfigResource } from "../../net/client.ts";
 import { withAdmin } from "../cluster.ts";
 import type { Call } from "../command.ts";
 import { printAnswer, say, throwFailed } from "../output.ts";
+import { monoMs, sleep } from "../terminal.ts";
 import { parsePair } from "../units.ts";
+
+/** A broker hears of a change a little later than the controller makes it. */
+const HEARD_MS_MAX = 2_000;
+const PAUSE_MS = 20;
 
 /** Runs `kf topic config`. */
 export async function run({ args, flags, settings }: Call): Promise<void> {
@@ -29,7 +35,14 @@ export async function run({ args, flags, settings }: Call): Promise<void> {
         [{ ...resource, changes }],
         { validateOnly: isDry },
       );
-    return [changed, await admin.describeConfigs([resource])] as const;
+    const isChanged = changes.length > 0 && !isDry &&
+      changed.every(({ error }) => error === undefined);
+    const shown = await shownBy(admin, {
+      resource,
+      sets: isChanged ? sets : [],
+      unsets: isChanged ? unsets : [],
+    });
+    return [changed, shown] as const;
   });
   throwFailed(changed, "change the configuration of topic");
   throwFailed(shown, "read the configuration of topic");
@@ -48,4 +61,30 @@ export async function run({ args, flags, settings }: Call): Promise<void> {
     columns: ["name", "value", "source"],
     rows: entries.map(({ name, value, source }) => [name, value, source]),
   }, settings);
+}
+
+/** The configuration, once the broker that is asked has heard of the change. */
+async function shownBy(
+  admin: Admin,
+  { resource, sets, unsets }: {
+    readonly resource: ConfigResource;
+    readonly sets: readonly { readonly name: string; readonly value: string }[];
+    readonly unsets: readonly { readonly name: string }[];
+  },
+) {
+  const beganMs = monoMs();
+  for (;;) {
+    const shown = await admin.describeConfigs([resource]);
+    const entries = new Map(
+      shown[0]?.entries?.map((entry) => [entry.name, entry]),
+    );
+    const isHeard = sets.every(({ name, value }) =>
+      entries.get(name)?.value === value
+    ) &&
+      unsets.every(({ name }) =>
+        entries.get(name)?.source !== "DYNAMIC_TOPIC_CONFIG"
+      );
+    if (isHeard || monoMs() - beganMs > HEARD_MS_MAX) return shown;
+    await sleep(PAUSE_MS);
+  }
 }
