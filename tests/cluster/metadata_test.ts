@@ -7,6 +7,7 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { type Admin, createAdmin, type NewTopic } from "../../net/client.ts";
 import { CREATE_TOPICS } from "../../net/wire/19_create_topics.ts";
+import { done } from "../cli/moved_topics.ts";
 import { latest } from "../raw_broker.ts";
 import { RawClient } from "../raw_client.ts";
 import { kf, until } from "../fixtures.ts";
@@ -64,6 +65,22 @@ Deno.test("three nodes elect a controller and register, and each does for client
       );
       assertEquals(new Set(leaders), new Set([1, 2, 3]));
     }
+  }
+});
+
+Deno.test("kf topic config shows what it has just changed, whichever broker it asks", async () => {
+  await using cluster = await Cluster.start({ nodes: 3 });
+  await using admin = adminOf(cluster.node(1));
+  await create(admin, { name: "t", partitions: 1, replicationFactor: 1 });
+  for (const [i, { port }] of cluster.nodes.entries()) {
+    const change = async (...flags: string[]) => {
+      const args = ["topic", "config", "t", ...flags, "--format=json"];
+      const told = await done(kf([...args, "-b", `127.0.0.1:${port}`]));
+      const [{ value, isDefault }] = JSON.parse(told);
+      return isDefault ? "default" : value;
+    };
+    assertEquals(await change("--set", `retention.ms=${i}000`), `${i}000`);
+    assertEquals(await change("--unset", "retention.ms"), "default");
   }
 });
 
