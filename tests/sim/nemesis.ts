@@ -123,7 +123,22 @@ export class Nemesis {
   /** Who ends uncleanly counts as one that lost its power: one at a time. */
   get #mayFail(): boolean {
     return this.#plan.powerLoss !== "spared" ||
-      this.#world.machines.every(({ isUp }) => isUp);
+      this.#world.machines.every(({ isUp, disk }) =>
+        isUp && disk.pendingDeath !== "power lost"
+      );
+  }
+
+  /**
+   * Whether all that others are to die of yet leaves room for this: while one has
+   * lost its power nobody else ends uncleanly, or who kept all may not lead.
+   */
+  #leavesRoom(machine: Machine, death: Death): boolean {
+    return this.#plan.powerLoss === "any" ||
+      this.#world.machines.every((each) => {
+        const { pendingDeath } = each.disk;
+        return each === machine || pendingDeath === undefined ||
+          pendingDeath === "killed" && death === "killed";
+      });
   }
 
   #every(meanMs: number, fault: (machine: Machine) => void): void {
@@ -171,7 +186,9 @@ export class Nemesis {
 
   /** Unless others are down already. */
   #die(machine: Machine, death: Death): void {
-    if (this.#areOthersUp(machine)) this.#fall(machine, death);
+    if (this.#areOthersUp(machine) && this.#leavesRoom(machine, death)) {
+      this.#fall(machine, death);
+    }
   }
 
   /** At once, or in the middle of one of its next calls of the disk. */
@@ -288,6 +305,7 @@ export class Nemesis {
     const isPower = powerLossMs > 0 && this.#mayLosePower(machine) &&
       this.#more.odds(0.5);
     const death = isPower ? "power lost" : "killed";
+    if (!this.#leavesRoom(machine, death)) return;
     machine.disk.crashIn(this.#more.int(1, 300), death);
   }
 

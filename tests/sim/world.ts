@@ -215,12 +215,17 @@ export class Machine {
     return this.#process?.isAlive === true;
   }
 
+  /** Whether a broker serves here, and nothing that has begun will end it. */
+  get isSound(): boolean {
+    const { pendingDeath, isFailing } = this.disk;
+    return this.isUp && pendingDeath === undefined && !isFailing;
+  }
+
   /** Whether all that it has is elsewhere, too, and there to be had. */
   get isSpare(): boolean {
     const { machines, watcher } = this.#world;
-    return machines.every((each) =>
-      each === this || each.isUp && each.disk.pendingDeath !== "power lost"
-    ) && watcher.areAllInSync(this.nodeId);
+    return machines.every((each) => each === this || each.isSound) &&
+      watcher.areAllInSync(this.nodeId);
   }
 
   /** Whether each of its partitions has somebody else in sync who runs. */
@@ -237,10 +242,9 @@ export class Machine {
    */
   get isBarelySpare(): boolean {
     const others = this.#world.machines.filter((each) => each !== this);
-    const sound = others.filter(({ isUp, disk, rotten }) =>
-      isUp && rotten.size === 0 && disk.pendingDeath === undefined &&
-      !disk.isFailing
-    ).map(({ nodeId }) => nodeId);
+    const sound = others
+      .filter(({ isSound, rotten }) => isSound && rotten.size === 0)
+      .map(({ nodeId }) => nodeId);
     return sound.length === others.length &&
       !others.some((each) => each.#owesRecords) &&
       this.#world.watcher.hasOtherInSync(this.nodeId, sound);
