@@ -105,7 +105,9 @@ export class PartitionQueue {
   ): number {
     const head = this.#waiting[0];
     if (!head || this.#inFlight.length >= inFlightMax) return Infinity;
-    const isFirst = this.#isUnknown && this.#ackedSequence < 0;
+    // A leader that has never heard of the producer takes any sequence: one that
+    // begins to lead between two requests refuses the first, and takes the second.
+    const isFirst = this.#identity !== undefined && this.#ackedSequence < 0;
     if ((this.hasGap || isFirst) && this.#inFlight.length > 0) return Infinity;
     if (head.ordinal >= 0) {
       const older = this.#inFlight[0];
@@ -116,15 +118,6 @@ export class PartitionQueue {
       head.sizeInBytes >= batchSizeBytes;
     if (isFull || isFlushing) return Math.max(head.retryAtMs, -Infinity);
     return head.createdMs + lingerMs;
-  }
-
-  /**
-   * Whether the leader may never have heard of the producer, and would take any
-   * sequence: one that begins to lead between two requests refuses the first, and
-   * takes the second. Of a transaction a loss ends all.
-   */
-  get #isUnknown(): boolean {
-    return this.#identity !== undefined && !this.#identity.isTransactional;
   }
 
   /** The first batch's bytes, if it were taken now (an upper bound). */

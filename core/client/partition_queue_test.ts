@@ -179,6 +179,22 @@ Deno.test("a callback that serves many records gets each one's tag back", () => 
   );
 });
 
+Deno.test("nothing goes behind a first sequence until it is acknowledged, in a transaction or not", () => {
+  for (const isTransactional of [true, false]) {
+    const queue = queueOf("a", "b", "c");
+    const identity = { ...ID, isTransactional };
+    const first = queue.take(identity);
+    assertEquals(queue.readyAtMs(READY), Infinity);
+    queue.acknowledge(first);
+    assertEquals(queue.readyAtMs(READY), 0);
+    queue.take(identity);
+    assertEquals(queue.readyAtMs({ ...READY, isFlushing: true }), 0);
+  }
+  const queue = queueOf("a", "b");
+  queue.take(undefined);
+  assertEquals(queue.readyAtMs({ ...READY, isFlushing: true }), 0);
+});
+
 function fail(error: unknown): void {
   throw error;
 }
