@@ -1,5 +1,5 @@
 /**
- * A follower whose disk refuses what its leader sent.
+ * A follower whose disk refuses what its leader sent, or whose log has no epochs.
  *
  * @module
  */
@@ -62,6 +62,54 @@ Deno.test("what a full disk refuses of a leader's records is not taken for commi
   isFull = false;
   assertEquals(take(), "appended");
   assertEquals([partition.log.logEndOffset, partition.highWatermark], [1, 1]);
+  await folder.close({
+    clean: true,
+    brokerEpoch: 1,
+    highWatermarks: new Map(),
+  });
+});
+
+Deno.test("a log without epochs is cut for a leader's sake, and stays as long as nobody leads", async () => {
+  using temporary = temporaryFolder();
+  const env = faultyEnv(() => undefined);
+  const folder = LogFolder.open({ env, path: temporary.path, nodeId: 2 });
+  const config = resolveTopicConfig(new Map(), resolveBrokerConfig());
+  const log = folder.openLog({
+    topic: "t",
+    partition: 0,
+    topicId: TOPIC_ID,
+    config,
+  });
+  // As a broker from before there were epochs wrote it.
+  const batch = buildBatch([{ key: null, value: null, timestamp: 0 }], {
+    partitionLeaderEpoch: -1,
+  });
+  log.appendAsFollower(batch);
+  log.writeStaged();
+  const state = { leader: -1, leaderEpoch: 3, partitionEpoch: 4 };
+  const both = { replicas: [1, 2], isr: [1, 2] };
+  const partition = new Partition({
+    log,
+    topicId: TOPIC_ID,
+    config,
+    host: {
+      nodeId: 2,
+      brokerEpoch: 1,
+      lagMaxMs: 1_000,
+      nowMs: () => 0,
+      isEligible: () => true,
+    },
+    state: { ...state, ...both },
+    highWatermark: 0,
+  });
+  assertEquals([log.latestEpoch, log.logEndOffset], [-1, 1]);
+  partition.update({
+    ...both,
+    leader: 1,
+    leaderEpoch: 4,
+    partitionEpoch: 5,
+  });
+  assertEquals(log.logEndOffset, 0);
   await folder.close({
     clean: true,
     brokerEpoch: 1,
