@@ -13,6 +13,14 @@ import { buildBatch } from "../record/builder.ts";
 import { Partition } from "./partition.ts";
 
 const TOPIC_ID = "Gmd94rMBRdCEC5P7ytJnvA";
+const PLACE = { topic: "t", partition: 0, topicId: TOPIC_ID };
+const HOST = {
+  nodeId: 2,
+  brokerEpoch: 1,
+  lagMaxMs: 1_000,
+  nowMs: () => 0,
+  isEligible: () => true,
+};
 
 Deno.test("what a full disk refuses of a leader's records is not taken for committed", async () => {
   using temporary = temporaryFolder();
@@ -22,18 +30,11 @@ Deno.test("what a full disk refuses of a leader's records is not taken for commi
   );
   const folder = LogFolder.open({ env, path: temporary.path, nodeId: 2 });
   const config = resolveTopicConfig(new Map(), resolveBrokerConfig());
-  const place = { topic: "t", partition: 0, topicId: TOPIC_ID };
   const partition = new Partition({
-    log: folder.openLog({ ...place, config }),
+    log: folder.openLog({ ...PLACE, config }),
     topicId: TOPIC_ID,
     config,
-    host: {
-      nodeId: 2,
-      brokerEpoch: 1,
-      lagMaxMs: 1_000,
-      nowMs: () => 0,
-      isEligible: () => true,
-    },
+    host: HOST,
     state: {
       leader: 1,
       leaderEpoch: 0,
@@ -74,12 +75,7 @@ Deno.test("a log without epochs is cut for a leader's sake, and stays as long as
   const env = faultyEnv(() => undefined);
   const folder = LogFolder.open({ env, path: temporary.path, nodeId: 2 });
   const config = resolveTopicConfig(new Map(), resolveBrokerConfig());
-  const log = folder.openLog({
-    topic: "t",
-    partition: 0,
-    topicId: TOPIC_ID,
-    config,
-  });
+  const log = folder.openLog({ ...PLACE, config });
   // As a broker from before there were epochs wrote it.
   const batch = buildBatch([{ key: null, value: null, timestamp: 0 }], {
     partitionLeaderEpoch: -1,
@@ -92,13 +88,7 @@ Deno.test("a log without epochs is cut for a leader's sake, and stays as long as
     log,
     topicId: TOPIC_ID,
     config,
-    host: {
-      nodeId: 2,
-      brokerEpoch: 1,
-      lagMaxMs: 1_000,
-      nowMs: () => 0,
-      isEligible: () => true,
-    },
+    host: HOST,
     state: { ...state, ...both },
     highWatermark: 0,
   });
