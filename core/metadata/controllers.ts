@@ -1,6 +1,7 @@
 /**
- * The decisions about controllers: one came up, or won't ever again. Which of them leads is not
- * decided here, nor does anything depend on whether they are there.
+ * The decisions about controllers: one came up, or won't ever again. Which of
+ * them leads is not decided here, nor does anything depend on whether they are
+ * there.
  *
  * @module
  */

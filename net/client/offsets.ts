@@ -1,7 +1,7 @@
 /**
  * Offsets asked of the cluster: by time from the leaders, which also delete
- * what lies before one, committed ones from the group's coordinator. Owns the requests and the errors' words; keeps no
- * state.
+ * what lies before one, committed ones from the group's coordinator. Owns the
+ * requests and the errors' words; keeps no state.
  *
  * @module
  */

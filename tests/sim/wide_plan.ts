@@ -1,9 +1,9 @@
 /**
  * What a run of many nodes does: the plan of `harsh_plan.ts`, on three to seven
- * machines, of which some are brokers that don't vote, while voters come and go, and topics that
- * may lose records by an unclean election, and one machine's closed segments rot. Each part is drawn from a
- * stream of its own: what is added later leaves the others as they are. Decides
- * only; it must never touch a world.
+ * machines, of which some are brokers that don't vote, while voters come and go,
+ * topics may lose records by an unclean election, and one machine's closed
+ * segments rot. Each part is drawn from a stream of its own: what is added later
+ * leaves the others as they are. Decides only; it must never touch a world.
  *
  * @module
  */
