@@ -11,7 +11,8 @@ import { KafkaError } from "../errors.ts";
 import { AT, batchesOf, type BatchView } from "../record/batch.ts";
 import { buildBatch } from "../record/builder.ts";
 import { decodeRecords } from "../record/record.ts";
-import { Log, type LogConfig } from "./log.ts";
+import { Log } from "./log.ts";
+import type { LogConfig } from "./log_options.ts";
 import { LOG_CONFIG } from "./log_config_fixture.ts";
 
 const CONFIG: LogConfig = {

@@ -11,7 +11,8 @@ import { denoEnv } from "../env/deno_env.ts";
 import { batchesOf } from "../record/batch.ts";
 import { buildBatch } from "../record/builder.ts";
 import { decodeRecords } from "../record/record.ts";
-import type { Log, LogConfig } from "./log.ts";
+import type { Log } from "./log.ts";
+import type { LogConfig } from "./log_options.ts";
 import { LOG_CONFIG } from "./log_config_fixture.ts";
 import { LogFolder } from "./log_folder.ts";
 

@@ -21,6 +21,7 @@ import type { LeaderEpochCache } from "./leader_epoch_cache.ts";
 import type {
   Appended,
   AppendOptions,
+  LogConfig,
   LogEnv,
   LogOptions,
 } from "./log_options.ts";
@@ -61,25 +62,6 @@ import {
 import { GATHER_BELOW_BYTES, Staging } from "./staging.ts";
 import { checkReplicated, cutSegments, startOver } from "./truncation.ts";
 import type { AbortedTransaction } from "./txn_index.ts";
-
-/** The part of a topic's config that its logs obey. */
-export interface LogConfig {
-  readonly segmentBytes: number;
-  readonly segmentMs: number;
-  /** Segments roll up to this much earlier, each by its own part of it. */
-  readonly segmentJitterMs: number;
-  readonly segmentIndexBytes: number;
-  readonly indexIntervalBytes: number;
-  readonly retentionBytes: number;
-  readonly retentionMs: number;
-  readonly flushMessages: number;
-  readonly flushMs: number;
-  readonly fileDeleteDelayMs: number;
-  readonly cleanupPolicy: {
-    readonly compact: boolean;
-    readonly delete: boolean;
-  };
-}
 
 const EMPTY = new Uint8Array(0);
 

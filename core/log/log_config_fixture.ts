@@ -4,7 +4,7 @@
  *
  * @module
  */
-import type { LogConfig } from "./log.ts";
+import type { LogConfig } from "./log_options.ts";
 
 /** Small segments that only their size ends. */
 export const LOG_CONFIG: LogConfig = {

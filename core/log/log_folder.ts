@@ -28,8 +28,8 @@ import {
 } from "./clean_stop.ts";
 import { DoomedFolders } from "./doomed_folders.ts";
 import { parseMeta } from "./folder_files.ts";
-import { Log, type LogConfig } from "./log.ts";
-import type { LogOptions } from "./log_options.ts";
+import { Log } from "./log.ts";
+import type { LogConfig, LogOptions } from "./log_options.ts";
 import { type RecoveredLog, traceRecovery } from "./recovery_report.ts";
 
 const META = "meta.properties";

@@ -8,7 +8,6 @@
 import type { Uuid } from "../bytes/uuid.ts";
 import type { Clock, Disk, Trace } from "../env/env.ts";
 import type { LogDigest } from "./clean_stop.ts";
-import type { LogConfig } from "./log.ts";
 import type { CheckOptions } from "./producer_state.ts";
 import type { RecoveredLog } from "./recovery_report.ts";
 
@@ -17,6 +16,25 @@ export interface LogEnv {
   readonly clock: Clock;
   readonly disk: Disk;
   readonly trace: Trace;
+}
+
+/** The part of a topic's config that its logs obey. */
+export interface LogConfig {
+  readonly segmentBytes: number;
+  readonly segmentMs: number;
+  /** Segments roll up to this much earlier, each by its own part of it. */
+  readonly segmentJitterMs: number;
+  readonly segmentIndexBytes: number;
+  readonly indexIntervalBytes: number;
+  readonly retentionBytes: number;
+  readonly retentionMs: number;
+  readonly flushMessages: number;
+  readonly flushMs: number;
+  readonly fileDeleteDelayMs: number;
+  readonly cleanupPolicy: {
+    readonly compact: boolean;
+    readonly delete: boolean;
+  };
 }
 
 /** What a log is opened with. */

@@ -10,9 +10,9 @@ import { DiskError } from "../env/env.ts";
 import { KafkaError } from "../errors.ts";
 import { BatchView } from "../record/batch.ts";
 import { buildBatch } from "../record/builder.ts";
-import { Log, type LogConfig } from "./log.ts";
+import { Log } from "./log.ts";
 import { LOG_CONFIG } from "./log_config_fixture.ts";
-import type { LogEnv } from "./log_options.ts";
+import type { LogConfig, LogEnv } from "./log_options.ts";
 
 const CONFIG: LogConfig = {
   ...LOG_CONFIG,

@@ -7,7 +7,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { denoEnv } from "../env/deno_env.ts";
 import { buildBatch } from "../record/builder.ts";
-import type { LogConfig } from "./log.ts";
+import type { LogConfig } from "./log_options.ts";
 import { LOG_CONFIG } from "./log_config_fixture.ts";
 import { LogFolder } from "./log_folder.ts";
 import { traceRecovery } from "./recovery_report.ts";

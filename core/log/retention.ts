@@ -5,7 +5,7 @@
  * @module
  */
 import { KafkaError } from "../errors.ts";
-import type { LogConfig } from "./log.ts";
+import type { LogConfig } from "./log_options.ts";
 import type { Segment } from "./segment.ts";
 
 /** What retention may know of the moment. */

@@ -7,7 +7,7 @@
 import type { Disk } from "../env/env.ts";
 import { javaHash } from "../ids.ts";
 import type { BatchView } from "../record/batch.ts";
-import type { LogConfig } from "./log.ts";
+import type { LogConfig } from "./log_options.ts";
 import { Segment } from "./segment.ts";
 
 /** Whether `batch` belongs into a new segment behind `active`. */

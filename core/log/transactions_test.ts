@@ -11,9 +11,9 @@ import { denoEnv } from "../env/deno_env.ts";
 import type { Disk, DiskFile } from "../env/env.ts";
 import { type ErrorName, KafkaError } from "../errors.ts";
 import { batchesOf, BatchView } from "../record/batch.ts";
-import type { Log, LogConfig } from "./log.ts";
+import type { Log } from "./log.ts";
 import { LOG_CONFIG } from "./log_config_fixture.ts";
-import type { AppendOptions } from "./log_options.ts";
+import type { AppendOptions, LogConfig } from "./log_options.ts";
 import { LogFolder } from "./log_folder.ts";
 import { UNVERIFIED, type VerificationGuard } from "./producer_state.ts";
 import {

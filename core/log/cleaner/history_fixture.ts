@@ -17,7 +17,8 @@ import {
   encodeEndTransactionValue,
 } from "../../record/control.ts";
 import { decodeRecords } from "../../record/record.ts";
-import { Log, type LogConfig } from "../log.ts";
+import { Log } from "../log.ts";
+import type { LogConfig } from "../log_options.ts";
 import { LOG_CONFIG } from "../log_config_fixture.ts";
 import { type CleanConfig, dirtOf } from "./cleanable.ts";
 import { type Cleaned, Cleaner } from "./cleaner.ts";
