@@ -243,3 +243,8 @@ export class KafkaError extends Error {
     this.code = ERRORS[error];
   }
 }
+
+/** What went wrong, in words, whatever was thrown. */
+export function messageOf(thrown: unknown): string {
+  return thrown instanceof Error ? thrown.message : String(thrown);
+}

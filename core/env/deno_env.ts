@@ -5,6 +5,7 @@
  *
  * @module
  */
+import { messageOf } from "../errors.ts";
 import {
   type Cancel,
   type Clock,
@@ -240,7 +241,7 @@ function attempt<T>(verb: string, path: string, call: () => T): T {
 
 function failed(verb: string, path: string, error: unknown): DiskError {
   if (error instanceof DiskError) return error;
-  const reason = error instanceof Error ? error.message : String(error);
+  const reason = messageOf(error);
   return new DiskError(
     diskErrorCode(error),
     `Cannot ${verb} "${path}": ${reason}`,

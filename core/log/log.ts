@@ -8,7 +8,7 @@
  */
 import type { Uuid } from "../bytes/uuid.ts";
 import { type Cancel, DiskError, type DiskFile } from "../env/env.ts";
-import { KafkaError } from "../errors.ts";
+import { KafkaError, messageOf } from "../errors.ts";
 import { partitionName } from "../ids.ts";
 import { invariant } from "../invariant.ts";
 import { batchesOf, BatchView } from "../record/batch.ts";
@@ -777,6 +777,6 @@ export class Log {
 }
 
 function storageError(what: string, cause: unknown): KafkaError {
-  const reason = cause instanceof Error ? cause.message : String(cause);
+  const reason = messageOf(cause);
   return new KafkaError("KAFKA_STORAGE_ERROR", `${what}: ${reason}`, { cause });
 }

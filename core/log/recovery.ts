@@ -7,7 +7,7 @@
  * @module
  */
 import type { Disk } from "../env/env.ts";
-import { KafkaError } from "../errors.ts";
+import { KafkaError, messageOf } from "../errors.ts";
 import { partitionName } from "../ids.ts";
 import type { BatchView } from "../record/batch.ts";
 import { markerOf } from "../record/control.ts";
@@ -546,6 +546,6 @@ export function whyBad(
     markerOf(view);
     return undefined;
   } catch (error) {
-    return error instanceof Error ? error.message : String(error);
+    return messageOf(error);
   }
 }

@@ -7,7 +7,7 @@
  * @module
  */
 import type { Disk } from "../env/env.ts";
-import { KafkaError } from "../errors.ts";
+import { KafkaError, messageOf } from "../errors.ts";
 import type { BatchView } from "../record/batch.ts";
 import { beginSegment } from "./rolling.ts";
 import { Segment } from "./segment.ts";
@@ -57,7 +57,7 @@ export function startOver(
     next = beginSegment(disk, { folder, baseOffset: offset, onStray });
   } catch (cause) {
     if (!isAhead || isStray) throw cause;
-    const why = cause instanceof Error ? cause.message : String(cause);
+    const why = messageOf(cause);
     const what = `Cannot begin "${folder}" anew at ${offset}: ${why}`;
     throw new KafkaError("KAFKA_STORAGE_ERROR", what, { cause });
   }

@@ -5,6 +5,7 @@
  *
  * @module
  */
+import { messageOf } from "../errors.ts";
 import { Reader } from "../bytes/reader.ts";
 import { DecodeError, decodeExact, encode } from "../schema/codec.ts";
 import { complete } from "../schema/complete.ts";
@@ -215,7 +216,7 @@ export function decodeQuorumState(text: string): QuorumState {
   try {
     encode(QUORUM_STATE_DATA, version, result);
   } catch (cause) {
-    const why = cause instanceof Error ? cause.message : String(cause);
+    const why = messageOf(cause);
     throw new DecodeError(`Cannot decode quorum-state: ${why}`, { cause });
   }
   return result as unknown as QuorumState;

@@ -7,7 +7,7 @@
  */
 import config from "../../deno.json" with { type: "json" };
 import type { Cancel, Env } from "../../core/env/env.ts";
-import { errorName, ERRORS, KafkaError } from "../../core/errors.ts";
+import { errorName, ERRORS, KafkaError, messageOf } from "../../core/errors.ts";
 import { LIMITS } from "../../core/limits.ts";
 import type {
   Decoded,
@@ -401,7 +401,7 @@ export class Link {
         ? `Cannot read ${what} from ${
           text(this.address)
         }: ${error.message}. Is it a Kafka broker without TLS?`
-        : `Connection to ${text(this.address)} broke: ${message(error)}`,
+        : `Connection to ${text(this.address)} broke: ${messageOf(error)}`,
       { cause: error },
     );
   }
@@ -471,7 +471,7 @@ async function dial(options: LinkOptions): Promise<Connection> {
     const step = error instanceof DialError ? error.step : "tcp";
     // The transport's text names the same address: said once is enough.
     const said = `Cannot connect to ${address.host}:${address.port}: `;
-    const reason = message(error);
+    const reason = messageOf(error);
     const why = `${STEP_TEXT[step]}: ${
       reason.startsWith(said) ? reason.slice(said.length) : reason
     }`;
@@ -493,8 +493,4 @@ const STEP_TEXT = { dns: "DNS", tcp: "TCP" } as const;
 
 function text({ host, port }: Address): string {
   return host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`;
-}
-
-function message(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

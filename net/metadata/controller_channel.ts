@@ -7,7 +7,7 @@
  * @module
  */
 import type { Env } from "../../core/env/env.ts";
-import { ERRORS, KafkaError } from "../../core/errors.ts";
+import { ERRORS, KafkaError, messageOf } from "../../core/errors.ts";
 import type { Decoded, Input, Message } from "../../core/schema/schema.ts";
 import type { Link } from "../link/link.ts";
 import { LinkError } from "../link/link_error.ts";
@@ -220,8 +220,4 @@ function unreached(api: Api, why: unknown): KafkaError {
     "REQUEST_TIMED_OUT",
     `Cannot send ${api.name} to the controller: ${messageOf(why)}`,
   );
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

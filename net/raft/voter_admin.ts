@@ -6,6 +6,7 @@
  *
  * @module
  */
+import { messageOf } from "../../core/errors.ts";
 import { type Uuid, ZERO_UUID } from "../../core/bytes/uuid.ts";
 import type { Cancel, Clock } from "../../core/env/env.ts";
 import type { ErrorName } from "../../core/errors.ts";
@@ -134,7 +135,7 @@ export class VoterAdmin {
     try {
       kraftVersions = await kraftVersionsAt(address);
     } catch (cause) {
-      const why = cause instanceof Error ? cause.message : String(cause);
+      const why = messageOf(cause);
       const message = `Node ${id} can't be asked what it supports: ${why}`;
       if (isCurrent()) this.#end({ error: "REQUEST_TIMED_OUT", message });
       return await promise;
@@ -242,7 +243,7 @@ export class VoterAdmin {
     try {
       offset = append(records);
     } catch (cause) {
-      const message = cause instanceof Error ? cause.message : String(cause);
+      const message = messageOf(cause);
       if (this.#pending !== pending) return;
       return this.#end({ error: "KAFKA_STORAGE_ERROR", message });
     }

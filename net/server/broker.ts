@@ -12,7 +12,7 @@ import {
   withDynamicConfig,
 } from "../../core/config/resolve.ts";
 import type { Env, ProcessUsage } from "../../core/env/env.ts";
-import { KafkaError } from "../../core/errors.ts";
+import { KafkaError, messageOf } from "../../core/errors.ts";
 import { LIMITS } from "../../core/limits.ts";
 import { LogCleaner } from "../../core/log/cleaner/log_cleaner.ts";
 import { replaceFile } from "../../core/log/checkpoint.ts";
@@ -771,7 +771,7 @@ export class Broker {
 
   #fail(cause: unknown): void {
     if (this.#failure !== undefined) return;
-    const why = cause instanceof Error ? cause.message : String(cause);
+    const why = messageOf(cause);
     this.#failure = new Error(
       `Cannot go on as node ${this.nodeId}: its metadata log failed: ${why}`,
       { cause },

@@ -6,6 +6,7 @@
  *
  * @module
  */
+import { messageOf } from "../../core/errors.ts";
 import type { Writer } from "../../core/bytes/writer.ts";
 import type { Clock, Trace } from "../../core/env/env.ts";
 import { LIMITS } from "../../core/limits.ts";
@@ -277,8 +278,4 @@ export class ClientConnection {
     if (isDone) this.close("the broker stops");
     else this.#wakeReader?.();
   }
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

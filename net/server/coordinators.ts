@@ -5,7 +5,7 @@
  *
  * @module
  */
-import { KafkaError } from "../../core/errors.ts";
+import { KafkaError, messageOf } from "../../core/errors.ts";
 import {
   type CoordinatorTopic,
   errorNameOf,
@@ -121,7 +121,7 @@ export class Coordinators<C extends Coordinator> {
       }
       throw new KafkaError(
         name,
-        error instanceof Error ? error.message : String(error),
+        messageOf(error),
         { cause: error },
       );
     }

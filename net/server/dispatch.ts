@@ -9,7 +9,7 @@
 import { DecodeError, Reader } from "../../core/bytes/reader.ts";
 import { Writer } from "../../core/bytes/writer.ts";
 import type { Clock, Trace } from "../../core/env/env.ts";
-import { ERRORS, KafkaError } from "../../core/errors.ts";
+import { ERRORS, KafkaError, messageOf } from "../../core/errors.ts";
 import { decode } from "../../core/schema/codec.ts";
 import { complete } from "../../core/schema/complete.ts";
 import {
@@ -296,7 +296,7 @@ export class Dispatch {
       if (!(error instanceof DecodeError)) {
         this.#trace("error", "A request could not be read", { error });
       }
-      const text = error instanceof Error ? error.message : String(error);
+      const text = messageOf(error);
       this.#refuse(source.peer, text);
       return;
     }

@@ -11,7 +11,7 @@ import {
   resolveBrokerConfig,
 } from "../../core/config/resolve.ts";
 import type { Env } from "../../core/env/env.ts";
-import { errorName, KafkaError } from "../../core/errors.ts";
+import { errorName, KafkaError, messageOf } from "../../core/errors.ts";
 import { readText } from "../../core/log/checkpoint.ts";
 import { parseMeta } from "../../core/log/folder_files.ts";
 import {
@@ -304,8 +304,4 @@ function refusalOf(error: unknown, at: Address): unknown {
   return error instanceof KafkaError
     ? new KafkaError(error.error, text, { cause: error })
     : new Error(text, { cause: error });
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

@@ -5,6 +5,7 @@
  *
  * @module
  */
+import { messageOf } from "../../core/errors.ts";
 import {
   type Address,
   type Connection,
@@ -185,7 +186,7 @@ function listenProblem(error: unknown): string {
   if (error instanceof Deno.errors.PermissionDenied) {
     return "not permitted (ports below 1024 need privileges)";
   }
-  return error instanceof Error ? error.message : String(error);
+  return messageOf(error);
 }
 
 function listen(address: Address): Listener {
@@ -243,7 +244,7 @@ function dialFailure(
   { isLate, isNamePending }: { isLate: boolean; isNamePending: boolean },
 ): DialError {
   const start = `Cannot connect to ${host}:${port}: `;
-  const reason = error instanceof Error ? error.message : String(error);
+  const reason = messageOf(error);
   const options = { cause: error };
   if (isLate || error instanceof Deno.errors.TimedOut) {
     const late = { ...options, isLate: true };
