@@ -97,6 +97,7 @@ export class Log {
   #writtenOffset: number;
   readonly #snapshots: SnapshotWriter;
   #cleanedOffset: number | undefined;
+  #gapOffset: number | undefined;
   #failure: KafkaError | undefined;
   #digest: LogDigest | undefined;
   readonly #deletions: Deletions;
@@ -141,6 +142,7 @@ export class Log {
     this.#logStartOffset = opened.logStartOffset;
     this.#logEndOffset = opened.logEndOffset;
     this.#writtenOffset = opened.logEndOffset;
+    this.#gapOffset = opened.gapOffset;
     this.#snapshots = new SnapshotWriter(options.env.disk, {
       folder: options.folder,
       producers: opened.producers,
@@ -176,9 +178,14 @@ export class Log {
     return this.#logEndOffset;
   }
 
-  /** Everything below is durable: the recovery point. */
+  /** Everything below that is in the log is durable. */
   get flushedOffset(): number {
     return this.#flusher.flushedOffset;
+  }
+
+  /** Everything below is durable, and was never lost. */
+  get recoveryPoint(): number {
+    return Math.min(this.flushedOffset, this.#gapOffset ?? Infinity);
   }
 
   /** The newest leader epoch; −1 before the first. */
@@ -375,23 +382,33 @@ export class Log {
     this.#epochs.truncateFromEnd(offset);
   }
 
+  /** Cuts where power may have taken records: another log has them. */
+  cutGap(): void {
+    if (this.#gapOffset !== undefined) this.truncateTo(this.#gapOffset);
+  }
+
+  /** What is behind a gap stays: no other log can fill it. */
+  keepGap(): void {
+    this.#gapOffset = undefined;
+  }
+
   /**
    * Drops every record; the next one gets `offset`. When the disk refuses it
    * before anything is gone, the log is as it was.
    */
   truncateFullyAndStartAt(offset: number): void {
     this.#checkUsable();
-    const { folder } = this;
     try {
-      const old = this.#segments;
-      const end = this.#logEndOffset;
-      const next = startOver(this.#env.disk, { folder, old, end, offset });
+      const [old, end] = [this.#segments, this.#logEndOffset];
+      const from = { folder: this.folder, old, end, offset };
+      const next = startOver(this.#env.disk, from);
       this.#closeWhenSynced(old.splice(0, old.length, next));
       this.#epochs.clear();
       this.#staging.clear();
       this.#reader.forget();
       this.#producers.clear();
       this.#logStartOffset = offset;
+      this.#gapOffset = undefined;
       this.#snapshots.offset = offset;
       this.#endAt(offset, () => this.#flusher.reset(offset));
     } catch (error) {
@@ -618,6 +635,7 @@ export class Log {
     this.#logEndOffset = offset;
     this.#writtenOffset = offset;
     flushed();
+    if (offset <= (this.#gapOffset ?? -1)) this.#gapOffset = undefined;
     if (wasCleaned !== undefined && wasCleaned > offset) {
       this.#cleanedOffset = undefined;
     }
@@ -777,6 +795,6 @@ export class Log {
 }
 
 function storageError(what: string, cause: unknown): KafkaError {
-  const reason = messageOf(cause);
-  return new KafkaError("KAFKA_STORAGE_ERROR", `${what}: ${reason}`, { cause });
+  const why = `${what}: ${messageOf(cause)}`;
+  return new KafkaError("KAFKA_STORAGE_ERROR", why, { cause });
 }

@@ -436,7 +436,7 @@ export class LogFolder {
       if (this.#written.get(name) !== content) contents.set(name, content);
     };
     if (which.includes("recovery")) {
-      add(RECOVERY, this.#recoveryPoints, (log) => log.flushedOffset);
+      add(RECOVERY, this.#recoveryPoints, (log) => log.recoveryPoint);
     }
     if (which.includes("start")) {
       add(

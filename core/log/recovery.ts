@@ -39,6 +39,8 @@ export interface OpenedLog {
   readonly logStartOffset: number;
   readonly logEndOffset: number;
   readonly recoveryPoint: number;
+  /** Where records may be missing before others; undefined where none are. */
+  readonly gapOffset: number | undefined;
   /** The offset up to which a snapshot knows all producers. */
   readonly snapshotOffset: number;
   /** Whether a clean stop left records here: all that leads to them is durable. */
@@ -105,8 +107,8 @@ function* openInto(
   );
   const producers = new ProducerStates();
   const sources = { disk, folder, segments, snapshots };
-  const { logEndOffset, snapshotOffset } = isClean
-    ? openClean(producers, { ...sources, digest })
+  const { logEndOffset, snapshotOffset, gapOffset } = isClean
+    ? openClean(producers, { ...sources, options })
     : yield* recover(options, {
       ...sources,
       epochs,
@@ -131,6 +133,7 @@ function* openInto(
     snapshotOffset,
     logStartOffset,
     logEndOffset,
+    gapOffset,
     isAnchored: isClean && logEndOffset > segments[0]!.baseOffset,
     recoveryPoint: isClean
       ? logEndOffset
@@ -220,6 +223,7 @@ function mend(
     logEndOffset: sources.end,
     ms: clock.monoMs() - began,
     cut: undefined,
+    gapOffset: undefined,
   });
 }
 
@@ -253,9 +257,11 @@ interface ProducerSources {
 
 function openClean(
   producers: ProducerStates,
-  { digest, ...sources }: ProducerSources & Pick<LogOptions, "digest">,
-) {
-  const end = sources.segments.at(-1)!.readNextOffset();
+  { options, ...sources }: ProducerSources & { readonly options: LogOptions },
+): Recovered {
+  const { digest } = options;
+  const { segments } = sources;
+  const end = segments.at(-1)!.readNextOffset();
   let snapshotOffset = rebuildProducers(producers, { ...sources, end });
   const isOther = digest !== undefined && snapshotOffset === end &&
     digestOfProducers(producers) !== digest.producers;
@@ -268,7 +274,27 @@ function openClean(
     });
   }
   removeSnapshotsAfter(end, sources);
-  return { logEndOffset: end, snapshotOffset };
+  // A start found one that nobody has settled since.
+  let gapOffset: number | undefined;
+  const first = firstToScan(segments, options.recoveryPoint);
+  for (let i = first; i < segments.length - 1; i++) {
+    const next = segments[i]!.readNextOffset();
+    const isGap = isGapAt(next, segments[i + 1]!, options);
+    if (isGap) gapOffset ??= next;
+  }
+  return { logEndOffset: end, snapshotOffset, gapOffset };
+}
+
+/**
+ * Whether power may have taken what was between a segment that ends at `end` and
+ * the next one: a roll leaves no gap, and compaction only where all was durable.
+ */
+function isGapAt(
+  end: number,
+  { baseOffset }: Segment,
+  { recoveryPoint, cleanedOffset = 0 }: LogOptions,
+): boolean {
+  return baseOffset > end && end >= Math.max(recoveryPoint, cleanedOffset);
 }
 
 /**
@@ -327,6 +353,11 @@ function tidyFiles(disk: Disk, folder: string) {
   return { baseOffsets, snapshots: snapshotOffsets(names), aborting };
 }
 
+type Recovered = Pick<
+  OpenedLog,
+  "logEndOffset" | "snapshotOffset" | "gapOffset"
+>;
+
 interface Recovering extends ProducerSources {
   readonly segments: Segment[];
   readonly epochs: LeaderEpochCache;
@@ -357,7 +388,7 @@ function takeBelow(
 function* recover(
   options: LogOptions,
   recovering: Recovering,
-): Generator<number, { logEndOffset: number; snapshotOffset: number }> {
+): Generator<number, Recovered> {
   const { segments, epochs, producers, recoveryPoint, hasAborted } = recovering;
   const { length: count } = segments;
   const { clock, disk } = options.env;
@@ -367,7 +398,7 @@ function* recover(
   const snapshotOffset = takeBelow(next, recovering);
   let scannedBytes = 0;
   let cut: Cut | undefined;
-  let gapOffset = Infinity;
+  let gapOffset: number | undefined;
   for (let i = first; i < segments.length && cut === undefined; i++) {
     const segment = segments[i]!;
     const { size } = segment;
@@ -392,7 +423,7 @@ function* recover(
     // One ahead of the log's end of which nothing is good is no part of it.
     const isGone = position === 0 && segment.baseOffset > next;
     if (!isGone) {
-      if (segment.baseOffset > next) gapOffset = Math.min(gapOffset, next);
+      if (isGapAt(next, segment, options)) gapOffset ??= next;
       next = scan.nextOffset;
     }
     scannedBytes += position;
@@ -410,7 +441,7 @@ function* recover(
   if (isChanged) disk.syncDirectory(options.folder);
   segments.at(-1)!.saveIndexes();
   // Power may have taken what filled a gap, and spared a snapshot that knows it.
-  removeSnapshotsAfter(Math.min(next, gapOffset), recovering);
+  removeSnapshotsAfter(gapOffset ?? next, recovering);
   options.onRecovered?.({
     name: partitionName(options.topic, options.partition),
     scannedBytes,
@@ -418,8 +449,9 @@ function* recover(
     logEndOffset: next,
     ms: clock.monoMs() - began,
     cut,
+    gapOffset,
   });
-  return { logEndOffset: next, snapshotOffset };
+  return { logEndOffset: next, snapshotOffset, gapOffset };
 }
 
 /**

@@ -27,10 +27,12 @@ export interface RecoveredLog {
   readonly logEndOffset: number;
   readonly ms: number;
   readonly cut: Cut | undefined;
+  /** From where on records may be missing before others. */
+  readonly gapOffset: number | undefined;
 }
 
-/** More are counted only: an operator reads no more, and a log has them all. */
-const CUTS_TOLD_MAX = 50;
+/** More are counted only: an operator reads no more. */
+const TOLD_MAX = 50;
 
 /** Tells what became of `logs`, scanned for `why`; nothing when there are none. */
 export function traceRecovery(
@@ -40,19 +42,31 @@ export function traceRecovery(
 ): void {
   if (logs.length === 0) return;
   const cut = logs.filter((log) => log.cut !== undefined);
+  const gaps = logs.filter((log) => log.gapOffset !== undefined);
+  const losses = [
+    cut.length > 0 ? `${cut.length} had to be cut` : "",
+    gaps.length > 0 ? `${gaps.length} may lack records in between` : "",
+  ].filter((loss) => loss !== "");
   const sum = (of: "scannedBytes" | "ms") =>
     Math.round(logs.reduce((sum, log) => sum + log[of], 0));
   const many = logs.length === 1 ? "1 log" : `${logs.length} logs`;
   trace(
-    cut.length === 0 ? "info" : "warn",
+    losses.length === 0 ? "info" : "warn",
     `Recovered ${many} after ${why}: ${
-      cut.length === 0 ? "nothing is lost" : `${cut.length} had to be cut`
+      losses.length === 0 ? "nothing is lost" : losses.join(", ")
     }`,
     { scannedBytes: sum("scannedBytes"), ms: sum("ms") },
   );
-  for (const log of cut.slice(0, CUTS_TOLD_MAX)) traceCut(trace, log);
-  const more = cut.length - CUTS_TOLD_MAX;
-  if (more > 0) trace("warn", `And ${more} more logs that were cut`);
+  for (const log of cut.slice(0, TOLD_MAX)) traceCut(trace, log);
+  for (const { name, gapOffset } of gaps.slice(0, TOLD_MAX)) {
+    trace(
+      "warn",
+      `${name} may lack records from offset ${gapOffset} on: power failed before they were on the disk, and spared later ones; where another replica leads they are fetched from there`,
+    );
+  }
+  const more = Math.max(0, cut.length - TOLD_MAX) +
+    Math.max(0, gaps.length - TOLD_MAX);
+  if (more > 0) trace("warn", `And ${more} more logs that lost something`);
 }
 
 function traceCut(

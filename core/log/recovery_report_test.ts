@@ -156,10 +156,11 @@ Deno.test("a thousand logs that were cut don't fill the screen", () => {
     logEndOffset: 1,
     ms: 0.5,
     cut,
+    gapOffset: undefined,
   }));
   traceRecovery((_, event) => told.push(event), logs, "an unclean stop");
   assertEquals(told.length, 52);
-  assertEquals(told.at(-1), "And 950 more logs that were cut");
+  assertEquals(told.at(-1), "And 950 more logs that lost something");
 });
 
 Deno.test("the recovery of one large log gives way to others, and finds what one in a go finds", () =>

@@ -1,5 +1,6 @@
 /**
- * A follower whose disk refuses what its leader sent, or whose log has no epochs.
+ * A follower whose disk refuses what its leader sent, or whose log has no epochs
+ * or a gap.
  *
  * @module
  */
@@ -9,6 +10,7 @@ import { temporaryFolder } from "../../tests/fixtures.ts";
 import { resolveBrokerConfig, resolveTopicConfig } from "../config/resolve.ts";
 import { KafkaError } from "../errors.ts";
 import { LogFolder } from "../log/log_folder.ts";
+import { BatchView } from "../record/batch.ts";
 import { buildBatch } from "../record/builder.ts";
 import { Partition } from "./partition.ts";
 
@@ -106,3 +108,49 @@ Deno.test("a log without epochs is cut for a leader's sake, and stays as long as
     highWatermarks: new Map(),
   });
 });
+
+for (const leader of [1, 2]) {
+  const what = leader === 1 ? "cut for a leader's sake" : "kept by who leads";
+  Deno.test(`a gap that power made is ${what}, and kept as long as nobody leads`, async () => {
+    using temporary = temporaryFolder();
+    const env = faultyEnv(() => undefined);
+    const open = () => LogFolder.open({ env, path: temporary.path, nodeId: 2 });
+    const stop = { clean: false, brokerEpoch: 1, highWatermarks: new Map() };
+    const config = {
+      ...resolveTopicConfig(new Map(), resolveBrokerConfig()),
+      segmentBytes: 200,
+    };
+    const before = open();
+    const written = before.openLog({ ...PLACE, config });
+    for (let offset = 0; offset < 6; offset++) {
+      const record = { key: null, value: new Uint8Array(20), timestamp: 0 };
+      const batch = buildBatch([record], { partitionLeaderEpoch: 0 });
+      new BatchView(batch).setBaseOffset(offset);
+      written.appendAsFollower(batch);
+    }
+    written.writeStaged();
+    const [first, second] = written.segments;
+    const gap = second!.baseOffset - 1;
+    await before.close(stop);
+    const bytes = Deno.statSync(`${first!.path}.log`).size;
+    Deno.truncateSync(`${first!.path}.log`, bytes * gap / (gap + 1));
+    const folder = open();
+    const log = folder.openLog({ ...PLACE, config });
+    const state = { replicas: [1, 2], isr: [1, 2], partitionEpoch: 4 };
+    const partition = new Partition({
+      log,
+      topicId: TOPIC_ID,
+      config,
+      host: HOST,
+      state: { ...state, leader: -1, leaderEpoch: 3 },
+      highWatermark: 5,
+    });
+    assertEquals([log.logEndOffset, partition.highWatermark], [6, 5]);
+    partition.update({ ...state, leader, leaderEpoch: 4 });
+    assertEquals(
+      [log.logEndOffset, partition.highWatermark],
+      leader === 1 ? [gap, gap] : [6, 5],
+    );
+    await folder.close(stop);
+  });
+}

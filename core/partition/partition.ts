@@ -9,7 +9,7 @@
  * | any      | state of an older partition epoch    | as it was                    |
  * | any      | this broker leads, newer leader epoch| leader: the epoch begins at the log's end, nothing is known of followers |
  * | leader   | the same leader epoch                | other replicas, other ISR    |
- * | any      | another leads                        | follower: nobody is in sync, without epochs the log is cut at the high watermark |
+ * | any      | another leads                        | follower: nobody is in sync, the log is cut at a gap, and without epochs at the high watermark |
  * | any      | nobody leads                         | follower: nobody is in sync, the log stays as it is |
  *
  * @module
@@ -246,13 +246,17 @@ export class Partition {
     if (!this.#isLeader) {
       this.#followers.assign([]);
       this.#inSync.commit([]);
-      // Without epochs nothing tells where this log and the leader's part. As
-      // long as nobody leads there may be no other log to take the rest from.
-      const isCut = leader !== -1 && log.latestEpoch === -1 &&
-        !log.isOffline && log.logEndOffset > this.#highWatermark;
-      if (isCut) this.#cutAt(this.#highWatermark);
+      if (leader === -1 || log.isOffline) return;
+      // What power took out of the middle is asked for by nobody but at an end.
+      log.cutGap();
+      // Without epochs nothing tells where this log and the leader's part.
+      const isUnknown = log.latestEpoch === -1 &&
+        log.logEndOffset > this.#highWatermark;
+      if (isUnknown) log.truncateTo(this.#highWatermark);
+      this.#follow(this.#highWatermark);
       return;
     }
+    log.keepGap();
     log.assignEpoch(leaderEpoch);
     this.#epochStart = log.logEndOffset;
     const ids = this.#others(replicas);
@@ -524,7 +528,8 @@ export class Partition {
     if (!this.#isAsAsked(target)) return "stale";
     const { log } = this;
     if (leader.endOffset < log.logEndOffset) {
-      this.#cutAt(leader.endOffset);
+      log.truncateTo(leader.endOffset);
+      this.#follow(this.#highWatermark);
       return "truncated";
     }
     if (leader.startOffset <= log.logEndOffset) return "nothing";
@@ -536,11 +541,6 @@ export class Partition {
   #isAsAsked({ offset, leaderEpoch }: FetchTarget): boolean {
     return !this.#isLeader && leaderEpoch === this.#state.leaderEpoch &&
       offset === this.log.logEndOffset;
-  }
-
-  #cutAt(offset: number): void {
-    this.log.truncateTo(offset);
-    this.#follow(this.#highWatermark);
   }
 
   /** What a leader told is committed stays so, whoever tells of less later. */

@@ -6,10 +6,9 @@
  *
  * @module
  */
-import { messageOf } from "../../core/errors.ts";
 import { type Uuid, ZERO_UUID } from "../../core/bytes/uuid.ts";
 import type { Cancel, Clock } from "../../core/env/env.ts";
-import type { ErrorName } from "../../core/errors.ts";
+import { type ErrorName, messageOf } from "../../core/errors.ts";
 import type { Raft } from "../../core/raft/raft.ts";
 import type {
   ChangeRefusal,

@@ -80,6 +80,8 @@ export function openMetadata({ env, config, folder, ...options }: {
     // A snapshot was fetched, and a crash came before the log began anew.
     keptElsewhere: () => newestSnapshot(env.disk, own)?.id.endOffset ?? 0,
   });
+  // What is behind a gap was told to nobody as durable, and must not vote.
+  log.cutGap();
   beginWithVoters(env, {
     config,
     folder: log.folder,

@@ -58,6 +58,8 @@ const HARSH_KEPT = [
   830000105,
   // One was killed while another's power was about to fail: the nemesis let two end.
   850000414,
+  // Power took the end of a segment and spared the next: the gap was never filled.
+  850000596,
 ];
 
 /** By plan 3. */

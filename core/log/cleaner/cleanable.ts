@@ -57,7 +57,7 @@ export function dirtOf(
   const dirty = clean < 0 ? [] : frozen.splice(clean);
   const end = uncleanableFrom(dirty, {
     active: log.segments.at(-1)!,
-    bound: Math.min(lastStableOffset, log.flushedOffset),
+    bound: Math.min(lastStableOffset, log.recoveryPoint),
     youngerThanMs: nowMs - config.minCompactionLagMs,
     hasLag: config.minCompactionLagMs > 0,
   });
