@@ -97,6 +97,12 @@ export const CLUSTER_MUTANTS: readonly Mutant[] = [
     ]],
   },
   {
+    name: "a change of voters doesn't wait for the one before",
+    file: "core/raft/voter_changes.ts",
+    isOfQuorum: true,
+    edits: [["return offset < highWatermark\n", "return offset < Infinity\n"]],
+  },
+  {
     name: "a leader counts on the voters with which it began",
     file: "core/raft/raft.ts",
     plan: 3,

@@ -7,7 +7,7 @@
  * @module
  */
 import { type OpenMember, openMember } from "../quorum_members.ts";
-import type { Chance } from "./chance.ts";
+import { Chance } from "./chance.ts";
 import { HEALTHY, SimDisk } from "./disk.ts";
 import { votersOf } from "./plan.ts";
 import { type Death, isDeath, type SimProcess } from "./process.ts";
@@ -21,6 +21,11 @@ const TIMEOUTS = {
   requestMs: 2000,
 };
 const SETTLE_MS = 60_000;
+const STEPS = 40;
+/** How long a leader that is to vote alone reaches nobody. */
+const STRANDED_MS = 8000;
+/** The stream of when that is. */
+const STRAND = 612_031;
 
 /** What came of a run. */
 export interface QuorumOutcome {
@@ -132,6 +137,8 @@ class QuorumRun {
   readonly #isDynamic: boolean;
   readonly snapshotBytes: number;
   readonly #chance: Chance;
+  /** Before which step a leader is stranded; −1: never. */
+  readonly #strandedAt: number;
   readonly #machines: readonly QuorumMachine[];
   readonly #acknowledged: string[] = [];
   readonly #leaders = new Map<number, number>();
@@ -158,6 +165,8 @@ class QuorumRun {
     ]);
     this.snapshotBytes = this.#chance.pick([300, 2000, 1e9]);
     this.#isDynamic = this.#chance.oneIn(2);
+    const own = new Chance(world.chance.seed, STRAND);
+    this.#strandedAt = this.#isDynamic && own.odds(0.5) ? own.below(STEPS) : -1;
     this.#voters = Array.from({ length: voters }, (_, i) => ({
       id: i + 1,
       host: `n${i + 1}`,
@@ -184,7 +193,8 @@ class QuorumRun {
     for (const { disk } of this.#machines) disk.faults.syncMs = this.#syncMs;
     for (const machine of this.#machines) machine.start();
     await this.world.pass(4000);
-    for (let step = 0; step < 40; step++) {
+    for (let step = 0; step < STEPS; step++) {
+      if (step === this.#strandedAt) await this.#strand();
       this.#trouble();
       await this.#live(this.#chance.int(1, 1500));
     }
@@ -272,6 +282,30 @@ class QuorumRun {
       case 10:
         return this.#remove(machine);
     }
+  }
+
+  /** Nobody hears a leader, who is asked to have all others vote no more. */
+  async #strand(): Promise<void> {
+    const { network, scheduler } = this.world;
+    const leader = this.#machines
+      .find(({ member }) => member?.metadata.quorum.isActive);
+    if (leader?.member === undefined) return;
+    const others = this.#machines.filter((each) => each !== leader);
+    for (const { host } of others) {
+      network.clog(leader.host, host, STRANDED_MS);
+      network.clog(host, leader.host, STRANDED_MS);
+    }
+    scheduler.note(`${leader.host} is stranded`);
+    const { admin } = leader.member.metadata.quorum;
+    const leaveAlone = async () => {
+      for (const { id, member } of others) {
+        if (member === undefined) continue;
+        const { directoryId } = member;
+        await admin.remove({ clusterId: null, id, directoryId });
+      }
+    };
+    leaveAlone().catch(() => {});
+    await this.#live(STRANDED_MS);
   }
 
   /** Whoever leads has it vote no more; by and by it asks to vote again. */
