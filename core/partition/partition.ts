@@ -246,8 +246,9 @@ export class Partition {
     if (!this.#isLeader) {
       this.#followers.assign([]);
       this.#inSync.commit([]);
+      // As long as nobody leads there may be no other log to take from.
       if (leader === -1 || log.isOffline) return;
-      // What power took out of the middle is asked for by nobody but at an end.
+      // A follower asks only for what comes after its end.
       log.cutGap();
       // Without epochs nothing tells where this log and the leader's part.
       const isUnknown = log.latestEpoch === -1 &&

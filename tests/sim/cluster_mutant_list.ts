@@ -164,8 +164,8 @@ export const CLUSTER_MUTANTS: readonly Mutant[] = [
     name: "a follower is cut at its high watermark",
     file: "core/partition/partition.ts",
     edits: [[
-      "const isCut = leader !== -1 && log.latestEpoch === -1 &&",
-      "const isCut =",
+      "const isUnknown = log.latestEpoch === -1 &&",
+      "const isUnknown =",
     ]],
   },
   {
