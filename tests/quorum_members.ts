@@ -7,6 +7,7 @@
  * @module
  */
 import { newestSnapshot } from "../core/raft/snapshot_files.ts";
+import { ReadBuffers } from "../core/bytes/read_buffers.ts";
 import { Slab } from "../core/bytes/slab.ts";
 import { METADATA_TOPIC_ID, type Uuid } from "../core/bytes/uuid.ts";
 import {
@@ -177,6 +178,7 @@ function serve(
       clock: env.clock,
       trace: env.trace,
       memory: new ReceiveMemory(new Slab(), { heapBytesMax: 1 << 24 }),
+      readBuffers: new ReadBuffers(),
       frameBytesMax: 1 << 24,
     },
   });

@@ -6,6 +6,7 @@
  * @module
  */
 import { assert } from "@std/assert";
+import { ReadBuffers } from "../core/bytes/read_buffers.ts";
 import { Slab } from "../core/bytes/slab.ts";
 import {
   type BrokerConfig,
@@ -100,6 +101,7 @@ class ReplicaBroker {
       connect: (to) => this.link(cluster.portOf(to)),
     });
     this.hosting.onRolesChanged((each) => this.replication.rolesChanged(each));
+    const readBuffers = new ReadBuffers();
     const deadlines = this.#deadlines = new Deadlines(env.clock);
     const services = {
       env,
@@ -109,6 +111,7 @@ class ReplicaBroker {
       quorum: { kraftVersion: 0 },
       partitions: this.hosting.partitions,
       sessions: new FetchSessions({ random: env.random, slots: 10 }),
+      readBuffers,
       deadlines,
       stats,
       endpointOf: (to: number) => ({
@@ -126,7 +129,7 @@ class ReplicaBroker {
     const listener = denoTransport().listen({ host: "127.0.0.1", port: 0 });
     this.port = listener.address.port;
     const onFrame = dispatch.entrance({ listener: "B", isOfBrokers: true });
-    this.#acceptor = acceptorOf({ env, listener, turn, onFrame });
+    this.#acceptor = acceptorOf({ env, listener, turn, readBuffers, onFrame });
     this.#acceptor.start();
     this.replication.start();
   }
@@ -185,10 +188,11 @@ class ReplicaBroker {
 }
 
 function acceptorOf(
-  { env, listener, turn, onFrame }: {
+  { env, listener, turn, readBuffers, onFrame }: {
     readonly env: Env;
     readonly listener: Listener;
     readonly turn: Turn;
+    readonly readBuffers: ReadBuffers;
     readonly onFrame: OnFrame;
   },
 ): Acceptor {
@@ -205,6 +209,7 @@ function acceptorOf(
       clock: env.clock,
       trace: env.trace,
       memory: new ReceiveMemory(new Slab(), { heapBytesMax: 1 << 27 }),
+      readBuffers,
       frameBytesMax: 1 << 26,
       onFrame,
     },

@@ -7,6 +7,7 @@
  *
  * @module
  */
+import type { ReadBuffers } from "../bytes/read_buffers.ts";
 import { KafkaError } from "../errors.ts";
 import { BATCH_OVERHEAD, BatchView } from "../record/batch.ts";
 import { decodeRecords } from "../record/record.ts";
@@ -26,6 +27,8 @@ export interface LogReadOptions {
   readonly upperOffset: number;
   /** Whether one whole batch comes even when it is above `maxBytes`. */
   readonly minOneBatch: boolean;
+  /** Where what is read may lie, for whoever knows when nobody needs it. */
+  readonly buffers?: ReadBuffers | undefined;
 }
 
 /** A record found by its time. */
@@ -149,12 +152,12 @@ export class LogReader {
     segment: Segment,
     options: SegmentRead,
   ): Uint8Array | undefined {
-    const { offset, maxBytes, minOneBatch, active } = options;
+    const { offset, maxBytes, minOneBatch } = options;
     let from = this.#placeOf(segment, offset);
     let bytes = Math.max(maxBytes, BATCH_OVERHEAD) + READ_AHEAD_BYTES;
     for (;;) {
       const { position } = from;
-      const chunk = this.#chunk(segment, { position, bytes, active });
+      const chunk = this.#chunk(segment, { ...options, position, bytes });
       if (!from.isSure && !this.#mayLeadTo(offset, chunk)) {
         from = { position: 0, next: segment.baseOffset, isSure: true };
         continue;
@@ -213,10 +216,9 @@ export class LogReader {
 
   #chunk(
     segment: Segment,
-    { position, bytes, active }: {
+    { position, bytes, active, buffers }: SegmentRead & {
       readonly position: number;
       readonly bytes: number;
-      readonly active: Segment;
     },
   ): Uint8Array {
     if (segment === active) {
@@ -224,8 +226,8 @@ export class LogReader {
       if (tail !== undefined) return tail;
       if (this.#staging.pendingBytes > 0) this.#writeStaged();
     }
-    const room = Math.min(bytes, segment.size - position);
-    const chunk = new Uint8Array(Math.max(0, room));
+    const room = Math.max(0, Math.min(bytes, segment.size - position));
+    const chunk = buffers?.lend(room) ?? new Uint8Array(room);
     return chunk.subarray(0, segment.pread(chunk, position));
   }
 

@@ -5,6 +5,7 @@
  */
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import { faultyEnv } from "../../tests/faulty_disk.ts";
+import { ReadBuffers } from "../bytes/read_buffers.ts";
 import { denoEnv } from "../env/deno_env.ts";
 import { DiskError } from "../env/env.ts";
 import { KafkaError } from "../errors.ts";
@@ -311,6 +312,24 @@ Deno.test("an index with a wrong entry hides no record", async () => {
     await log.close({ clean: false });
   }
   Deno.removeSync(folder, { recursive: true });
+});
+
+Deno.test("a read into a buffer that another one filled shows what is in the log only", async () => {
+  await withLog({ segmentBytes: 300_000 }, (log) => {
+    for (let i = 0; i < 40; i++) append(log, i, 20_000);
+    const buffers = new ReadBuffers();
+    const asked = { maxBytes: 100_000, upperOffset: 35, minOneBatch: true };
+    let used = 0;
+    for (let offset = 0; offset < 40; offset++) {
+      const into = buffers.lend(104_096).fill(0xee);
+      buffers.giveBack(into);
+      const read = log.read(offset, { ...asked, buffers });
+      if (read.buffer === into.buffer) used++;
+      assertEquals(read, log.read(offset, asked));
+      buffers.giveBack(read);
+    }
+    assert(used > 20, `${used} reads used it`);
+  });
 });
 
 Deno.test("a look-up by time goes on behind a batch whose records of that time lie before the log's start", async () => {

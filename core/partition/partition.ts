@@ -14,6 +14,7 @@
  *
  * @module
  */
+import type { ReadBuffers } from "../bytes/read_buffers.ts";
 import type { Uuid } from "../bytes/uuid.ts";
 import type { TopicConfig } from "../config/resolve.ts";
 import { type ErrorName, KafkaError } from "../errors.ts";
@@ -119,6 +120,8 @@ export interface ReadOptions {
   readonly isolation: Isolation;
   /** Whether one whole batch comes even when it is above `maxBytes`. */
   readonly minOneBatch: boolean;
+  /** Where what is read may lie, for whoever knows when nobody needs it. */
+  readonly buffers?: ReadBuffers;
 }
 
 /**
@@ -570,6 +573,7 @@ export class Partition {
       maxBytes: options.maxBytes,
       upperOffset: this.bound(options.isolation),
       minOneBatch: options.minOneBatch,
+      buffers: options.buffers,
     });
   }
 

@@ -5,6 +5,7 @@
  *
  * @module
  */
+import { ReadBuffers } from "../../core/bytes/read_buffers.ts";
 import { type Uuid, uuidFromRandom } from "../../core/bytes/uuid.ts";
 import { Slab } from "../../core/bytes/slab.ts";
 import {
@@ -154,6 +155,7 @@ export class Broker {
   readonly #options: BrokerOptions;
   readonly #undo: Undo[] = [];
   readonly #stats = new BrokerStats();
+  readonly #readBuffers = new ReadBuffers();
   /** What the process has room for. */
   readonly #connectionsMax: number;
   #config: BrokerConfig;
@@ -525,6 +527,7 @@ export class Broker {
         clock: env.clock,
         trace: env.trace,
         memory,
+        readBuffers: this.#readBuffers,
         frameBytesMax: this.#config["socket.request.max.bytes"],
       },
     });
@@ -698,6 +701,7 @@ export class Broker {
         random: env.random,
         slots: this.#config["max.incremental.fetch.session.cache.slots"],
       }),
+      readBuffers: this.#readBuffers,
       deadlines,
       stats: this.#stats,
       producerIds: new ProducerIds(() => lifecycle.allocateProducerIds()),

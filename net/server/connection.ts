@@ -6,9 +6,10 @@
  *
  * @module
  */
-import { messageOf } from "../../core/errors.ts";
+import type { ReadBuffers } from "../../core/bytes/read_buffers.ts";
 import type { Writer } from "../../core/bytes/writer.ts";
 import type { Clock, Trace } from "../../core/env/env.ts";
+import { messageOf } from "../../core/errors.ts";
 import { LIMITS } from "../../core/limits.ts";
 import { FrameReader, type ReceiveMemory } from "../tcp/framing.ts";
 import type { Address, Connection } from "../tcp/transport.ts";
@@ -31,6 +32,8 @@ export interface ConnectionOptions {
   readonly clock: Clock;
   readonly trace: Trace;
   readonly memory: ReceiveMemory;
+  /** Get back what large answers lay in. */
+  readonly readBuffers: ReadBuffers;
   readonly frameBytesMax: number;
   readonly onFrame: OnFrame;
 }
@@ -253,6 +256,7 @@ export class ClientConnection {
     for (const bytes of writer.parts()) {
       if (this.#isClosed) return;
       await this.#connection.writeAll(bytes);
+      this.#options.readBuffers.giveBack(bytes);
       this.#lastActiveMs = this.#options.clock.monoMs();
       this.#sendingBytes -= bytes.length;
       this.#wakeIfRoom();

@@ -4,6 +4,7 @@
  *
  * @module
  */
+import type { ReadBuffers } from "../../core/bytes/read_buffers.ts";
 import { type Uuid, ZERO_UUID } from "../../core/bytes/uuid.ts";
 import type { BrokerConfig } from "../../core/config/resolve.ts";
 import type { Env } from "../../core/env/env.ts";
@@ -45,6 +46,8 @@ export interface Services {
   readonly quorum: Quorum;
   readonly partitions: PartitionTable<HostedPartition>;
   readonly sessions: FetchSessions;
+  /** What large answers lie in until they are sent. */
+  readonly readBuffers: ReadBuffers;
   readonly deadlines: Deadlines;
   readonly producerIds: ProducerIds;
   readonly groups: Groups;

@@ -173,7 +173,7 @@ function readOne(
   target: FetchTarget,
   limits: ReadLimits,
 ): PartitionAnswer {
-  const { asked, bytesLeft, minOneBatch, isFirst } = limits;
+  const { asked, bytesLeft, minOneBatch, isFirst, services } = limits;
   const { partition } = hosted;
   const { replica } = asked;
   const error = refusal(hosted, target, asked);
@@ -209,6 +209,7 @@ function readOne(
       maxBytes: Math.max(0, maxBytes),
       isolation: asked.isolation,
       minOneBatch,
+      buffers: services.readBuffers,
     });
   if (replica !== undefined) {
     const { fetchOffset: offset, logStartOffset } = target;
