@@ -139,6 +139,7 @@ export const CLUSTER_MUTANTS: readonly Mutant[] = [
   {
     name: "a proposed expansion does not count",
     file: "core/partition/in_sync_replicas.ts",
+    plan: 4,
     edits: [[
       "ids.length > this.#committed.length ? ids : this.#committed",
       "this.#committed",
@@ -230,6 +231,7 @@ export const CLUSTER_MUTANTS: readonly Mutant[] = [
   {
     name: "an ISR with a stale broker epoch is accepted",
     file: "core/metadata/alter_partition.ts",
+    plan: 4,
     edits: [[
       "(member.brokerEpoch === -1 ||",
       "(member.brokerEpoch >= -1 ||",
@@ -238,6 +240,7 @@ export const CLUSTER_MUTANTS: readonly Mutant[] = [
   {
     name: "a leader takes in a former incarnation of a follower",
     file: "net/server/hosting.ts",
+    plan: 4,
     edits: [[
       "(epoch === -1 || epoch === broker.epoch)",
       "epoch >= -1",

@@ -19,8 +19,9 @@ const USAGE = `deno task sim [--seed N] [--seeds COUNT] [--from N] [--first]
   --seeds COUNT  run that many, from --from on or from a number made of the time
   --first        stop at the first seed that fails
   --cluster      several nodes, not one
-  --plan N       of a cluster: 1, where one machine only loses power, 2, or 3,
-                 where there are up to seven machines
+  --plan N       of a cluster: 1, where one machine only loses power, 2, 3,
+                 where there are up to seven machines, or 4, where requests
+                 between brokers come late
   --quorum       only the metadata quorum of several nodes
   --trace        print every event of the run`;
 
@@ -61,7 +62,9 @@ function tell(outcome: Told, ms: number): void {
 }
 
 function planOf(number: number): ClusterPlan {
-  if (number === 1 || number === 2 || number === 3) return number;
+  if (number === 1 || number === 2 || number === 3 || number === 4) {
+    return number;
+  }
   console.error(`There is no plan ${number}\n\n${USAGE}`);
   Deno.exit(2);
 }

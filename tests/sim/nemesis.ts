@@ -6,6 +6,7 @@
  */
 import { Chance } from "./chance.ts";
 import { HEALTHY } from "./disk.ts";
+import { LateRequests } from "./late.ts";
 import type { FaultPlan } from "./plan.ts";
 import type { Death } from "./process.ts";
 import type { Machine, World } from "./world.ts";
@@ -23,6 +24,7 @@ export class Nemesis {
   readonly #clients: readonly Mortal[];
   readonly #topics: readonly string[];
   readonly #chance: Chance;
+  readonly #late: LateRequests;
   /** For what was not always there. */
   readonly #more: Chance;
   #isOver = false;
@@ -41,6 +43,7 @@ export class Nemesis {
     this.#clients = clients;
     this.#topics = topics;
     this.#chance = world.chance.fork();
+    this.#late = new LateRequests(world);
     this.#more = new Chance(world.chance.seed, 3);
   }
 
@@ -89,6 +92,7 @@ export class Nemesis {
     });
     this.#every(plan.strandMs, () => this.#strand());
     this.#every(plan.closedRotMs, () => this.#rotClosed());
+    this.#every(plan.lateMs, () => this.#late.arm());
     for (const machine of this.#world.machines) this.#revive(machine);
   }
 
@@ -193,12 +197,14 @@ export class Nemesis {
 
   /** At once, or in the middle of one of its next calls of the disk. */
   #fall(machine: Machine, death: Death): void {
+    if (this.#late.isBusy) return;
     if (this.#chance.odds(0.3)) machine.die(death);
     else machine.disk.crashIn(this.#chance.int(1, 60), death);
   }
 
   #restart(machine: Machine): void {
-    if (machine.isUp && this.#areOthersUp(machine)) machine.stop();
+    const mayStop = !this.#late.isBusy && this.#areOthersUp(machine);
+    if (machine.isUp && mayStop) machine.stop();
   }
 
   /** Of several machines a minority is down. */

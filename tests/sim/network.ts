@@ -23,12 +23,21 @@ const RETRY_MS = 100;
 /** How long bytes take, usually and at worst. */
 export type Latency = readonly [number, number];
 
+/** A request that is on its way. */
+export interface SentRequest {
+  readonly from: string;
+  readonly to: Address;
+  readonly apiKey: number;
+}
+
 /** The network of a run. */
 export class SimNetwork {
   readonly scheduler: Scheduler;
   readonly chance: Chance;
   readonly connections = new Set<SimConnection>();
   latencyMs: Latency = [0.2, 5];
+  /** Says how much later than others a request, and all behind it, comes. */
+  holdBack: ((request: SentRequest) => number) | undefined;
   readonly #listeners = new Map<string, SimListener>();
   readonly #hosts = new Map<string, SimProcess>();
   readonly #clogs = new Map<string, number>();
@@ -64,6 +73,7 @@ export class SimNetwork {
   heal(): void {
     this.#clogs.clear();
     this.#slow.clear();
+    this.holdBack = undefined;
   }
 
   /** Whether a process runs there. */
@@ -149,10 +159,12 @@ export class SimNetwork {
     const here = new SimConnection(this, process, {
       local,
       remote: listener.address,
+      isDialed: true,
     });
     const there = new SimConnection(this, listener.process, {
       local: listener.address,
       remote: local,
+      isDialed: false,
     });
     here.peer = there;
     there.peer = here;
@@ -215,6 +227,8 @@ class SimConnection implements Connection {
   readonly #arrived: Uint8Array[] = [];
   /** Bytes towards this end that nobody read yet. */
   #unread = 0;
+  /** Whether requests leave here, and answers come. */
+  readonly #isDialed: boolean;
   #lastArrivalMs = 0;
   #state: "open" | "ended" | "reset" | "closed" = "open";
   #wakeReader: (() => void) | undefined;
@@ -223,12 +237,17 @@ class SimConnection implements Connection {
   constructor(
     network: SimNetwork,
     process: SimProcess,
-    { local, remote }: { readonly local: Address; readonly remote: Address },
+    { local, remote, isDialed }: {
+      readonly local: Address;
+      readonly remote: Address;
+      readonly isDialed: boolean;
+    },
   ) {
     this.#network = network;
     this.process = process;
     this.local = local;
     this.remote = remote;
+    this.#isDialed = isDialed;
   }
 
   async read(into: Uint8Array): Promise<number | null> {
@@ -244,6 +263,7 @@ class SimConnection implements Connection {
   }
 
   async writeAll(bytes: Uint8Array): Promise<void> {
+    this.#heedHold(bytes);
     let at = 0;
     while (at < bytes.length) {
       if (this.#state === "reset" || this.#state === "closed") {
@@ -282,6 +302,16 @@ class SimConnection implements Connection {
     const atMs = this.#network.arrivalMs(host, this.remote.host);
     const { scheduler } = this.#network;
     scheduler.after(atMs - scheduler.nowMs, () => this.peer.#onReset());
+  }
+
+  /** Who dials writes a whole request at a time. */
+  #heedHold(request: Uint8Array): void {
+    const { holdBack, scheduler } = this.#network;
+    if (holdBack === undefined || !this.#isDialed) return;
+    const apiKey = request[4]! << 8 | request[5]!;
+    const { local: { host: from }, remote: to } = this;
+    const heldMs = scheduler.nowMs + holdBack({ from, to, apiKey });
+    this.#lastArrivalMs = Math.max(this.#lastArrivalMs, heldMs);
   }
 
   #take(first: Uint8Array, into: Uint8Array): number {

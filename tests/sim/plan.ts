@@ -81,6 +81,8 @@ export interface FaultPlan {
   readonly strandMs: number;
   /** A machine, or the way to one other, is cut off from the others. */
   readonly cutMs: number;
+  /** A request of a broker to another arrives when that one has changed. */
+  readonly lateMs: number;
   readonly slowLinkMs: number;
   readonly resetMs: number;
   readonly fullDiskMs: number;
@@ -143,6 +145,7 @@ export const NO_FAULTS: FaultPlan = {
   restartMs: 0,
   clogMs: 0,
   cutMs: 0,
+  lateMs: 0,
   slowLinkMs: 0,
   resetMs: 0,
   fullDiskMs: 0,

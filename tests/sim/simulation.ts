@@ -17,6 +17,7 @@ import { differences } from "./copies.ts";
 import type { FinalLog, History, Seen } from "./history.ts";
 import { MoverActor } from "./mover.ts";
 import { Nemesis } from "./nemesis.ts";
+import { drawLatePlan } from "./late_plan.ts";
 import { drawPlan, type Plan } from "./plan.ts";
 import { isDeath } from "./process.ts";
 import {
@@ -41,7 +42,7 @@ const QUIET_MS = 1_500;
 
 /** The stream of what was added to plans: seeds kept from before draw none. */
 const MORE = 942_143;
-/** The stream of what only the newest plan of clusters draws. */
+/** The stream of what only the newer plans of clusters draw. */
 const OWN = 300_007;
 
 /** What came of a run. */
@@ -68,12 +69,13 @@ function onRejection(event: PromiseRejectionEvent): void {
 }
 
 /** The plans of clusters: kept seeds keep theirs. */
-export type ClusterPlan = 1 | 2 | 3;
+export type ClusterPlan = 1 | 2 | 3 | 4;
 
 const CLUSTER_PLANS = {
   1: drawClusterPlan,
   2: drawHarshPlan,
   3: drawWidePlan,
+  4: drawLatePlan,
 } as const;
 
 /** The plan that a seed is drawn by if none is named. */

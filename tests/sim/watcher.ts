@@ -14,6 +14,7 @@ import type {
 } from "../../core/metadata/image.ts";
 import { encodeMetadataRecord } from "../../core/metadata/records.ts";
 import { snapshotRecords } from "../../core/metadata/snapshot.ts";
+import type { IsrProposal } from "../../core/partition/in_sync_replicas.ts";
 import type { Partition } from "../../core/partition/partition.ts";
 import type { Inside } from "../../net/server/broker.ts";
 import { whyStrange } from "./partition_rules.ts";
@@ -75,6 +76,10 @@ export class Watcher {
   readonly #metadataEpochs = new Map<number, number>();
   /** Below they were looked at. */
   readonly #metadataLooked = new WeakMap<Log, number>();
+  /** Proposals that were looked at. */
+  readonly #proposals = new WeakSet<IsrProposal>();
+  /** What a broker had applied of the metadata at the last event. */
+  readonly #applied = new WeakMap<Watched, number>();
   #count = 0;
   #newestOffset = -1;
   /** What all logs of clients' topics held, and since when. */
@@ -102,6 +107,7 @@ export class Watcher {
   /** Called before each event. */
   step(): void {
     this.#lookAtNewImage();
+    this.#lookAtProposers();
     if (this.#count++ % EVENTS === 0) this.look();
   }
 
@@ -114,6 +120,7 @@ export class Watcher {
       this.#lookAtMetadataLog(broker);
       for (const partition of broker.hosting.openPartitions()) {
         this.#lookAt(partition, broker);
+        this.#lookAtProposal(partition, broker);
         const { topic, highWatermark, log: { logEndOffset } } = partition;
         if (isInternal(topic)) continue;
         ends += `${highWatermark} ${logEndOffset} `;
@@ -142,6 +149,36 @@ export class Watcher {
     }
   }
 
+  /** By metadata that are new here nobody judges what was asked for before. */
+  #lookAtProposers(): void {
+    for (const broker of this.#alive()) {
+      const { metadata: { appliedOffset }, hosting } = broker;
+      if (this.#applied.get(broker) === appliedOffset) continue;
+      this.#applied.set(broker, appliedOffset);
+      for (const { isrProposal } of hosting.openPartitions()) {
+        if (isrProposal !== undefined) this.#proposals.add(isrProposal);
+      }
+    }
+  }
+
+  /** Nobody asks for an incarnation in sync that it knows has ended (KIP-903). */
+  #lookAtProposal(
+    { name, isrProposal, isr }: Partition,
+    { nodeId, metadata: { image } }: Watched,
+  ): void {
+    if (isrProposal === undefined || this.#proposals.has(isrProposal)) return;
+    this.#proposals.add(isrProposal);
+    for (const { brokerId, brokerEpoch } of isrProposal.newIsr) {
+      if (isr.includes(brokerId) || brokerEpoch === -1) continue;
+      const known = image.broker(brokerId)?.epoch;
+      if (known === brokerEpoch) continue;
+      this.#say(
+        `${name} on ${nodeId}: ${brokerId} is to join as ${brokerEpoch}, ` +
+          `and is known to be ${known}`,
+      );
+    }
+  }
+
   /**
    * How long no client's topic has got anything new, or committed; 0 while one has
    * what isn't committed yet, for that will be.
@@ -159,7 +196,7 @@ export class Watcher {
     readonly leaders: readonly number[];
   } {
     const newest = this.#newest();
-    const controllerId = newest?.metadata.quorum.leaderId ?? -1;
+    const { controllerId } = this;
     const leaders = new Set<number>();
     for (const name of this.#options.uncleanTopics) {
       const topic = newest?.metadata.image.topic(name);
@@ -170,6 +207,23 @@ export class Watcher {
       }
     }
     return { controllerId, leaders: [...leaders] };
+  }
+
+  /** Who leads the quorum, as is known; −1: nobody. */
+  get controllerId(): number {
+    return this.#newest()?.metadata.quorum.leaderId ?? -1;
+  }
+
+  /** Whom the leaders on broker `id` ask to have in sync, and haven't yet. */
+  joining(id: number): ReadonlySet<number> {
+    const joining = new Set<number>();
+    const partitions = this.#brokers.get(id)?.hosting.openPartitions() ?? [];
+    for (const { isrProposal, isr } of partitions) {
+      for (const { brokerId } of isrProposal?.newIsr ?? []) {
+        if (!isr.includes(brokerId)) joining.add(brokerId);
+      }
+    }
+    return joining;
   }
 
   /** Whether each replica but those of `except` is in sync, as is known. */

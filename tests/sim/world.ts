@@ -36,7 +36,8 @@ export interface WorldOptions {
   readonly onDefect: (what: string) => void;
 }
 
-const PORT = 9092;
+/** Where brokers are reached, by clients and by each other. */
+export const CLIENT_PORT = 9092;
 
 /** Where controllers are reached. */
 export const CONTROLLER_LISTENER = "CONTROLLER";
@@ -90,7 +91,7 @@ export class World {
 
   /** For `bootstrap.servers`. */
   get addresses(): string {
-    return this.machines.map(({ host }) => `${host}:${PORT}`).join();
+    return this.machines.map(({ host }) => `${host}:${CLIENT_PORT}`).join();
   }
 
   defect(what: string): void {
@@ -139,7 +140,7 @@ function nodeConfig(
   nodeId: number,
   { brokerCount, quorum }: Pick<WorldOptions, "brokerCount" | "quorum">,
 ): Record<string, string> {
-  const listeners = `PLAINTEXT://n${nodeId}:${PORT}`;
+  const listeners = `PLAINTEXT://n${nodeId}:${CLIENT_PORT}`;
   if (brokerCount === 1) return { listeners };
   const { voters, begins, isJoining } = quorum;
   const ids = Array.from({ length: voters }, (_, i) => i + 1);
