@@ -92,6 +92,26 @@ Deno.test("a leader that comes back is cut where its log and the new leader's pa
   await until("it is in sync again", () => isr().includes(1));
 });
 
+Deno.test("a fetch of a follower's former process has nobody join those in sync", async () => {
+  await using cluster = new ReplicaCluster();
+  cluster.create();
+  const { partition, image } = cluster.brokers.get(1)!;
+  const former = image.broker(3)!.epoch;
+  await cluster.brokers.get(3)!.stop();
+  cluster.change({ isr: [1, 2] });
+  // Back as another process, which has fetched nothing yet.
+  cluster.start(3).replication.close();
+  cluster.isDeaf = true;
+  const fetched = (brokerEpoch: number) => {
+    const fetch = { replicaId: 3, offset: 0, logStartOffset: 0 };
+    partition.followerFetched({ ...fetch, brokerEpoch });
+    return partition.isrProposal?.newIsr.at(-1);
+  };
+  assertEquals(fetched(former), undefined);
+  const brokerEpoch = image.broker(3)!.epoch;
+  assertEquals(fetched(brokerEpoch), { brokerId: 3, brokerEpoch });
+});
+
 Deno.test("a follower that lags is let go, and acks=all is refused below min.insync.replicas", async () => {
   await using cluster = new ReplicaCluster({
     "replica.lag.time.max.ms": "400",
