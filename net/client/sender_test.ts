@@ -39,6 +39,7 @@ interface Script {
   readonly got: Got[];
   readonly judge: (got: Got, index: number) => Verdict;
   readonly onMetadata: () => void;
+  readonly leaderId: number;
 }
 
 function answer(frame: Uint8Array, script: Script): Uint8Array | Verdict {
@@ -59,7 +60,7 @@ function answer(frame: Uint8Array, script: Script): Uint8Array | Verdict {
       script.onMetadata();
       return encodeResponse(
         { api: METADATA, version, correlationId },
-        metadata(script.port),
+        metadata(script),
       );
     case INIT_PRODUCER_ID.key:
       return encodeResponse(
@@ -98,8 +99,9 @@ function judged(body: ProduceRequest, { got, judge }: Script): Verdict {
 /** A broker with one partition that judges each batch by `judge`. */
 function scripted(
   judge: (got: Got, index: number) => Verdict,
-  onMetadata = () => {},
+  { onMetadata = () => {}, leaderId = 1 } = {},
 ) {
+  const script = { judge, onMetadata, leaderId };
   const transport = memoryTransport();
   const listener = transport.listen({ host: "localhost", port: 0 });
   const { port } = listener.address;
@@ -111,7 +113,7 @@ function scripted(
     open.add(connection);
     try {
       for (let frame; (frame = await frames.next());) {
-        const bytes = answer(frame, { port, got, judge, onMetadata });
+        const bytes = answer(frame, { port, got, ...script });
         if (bytes === "close") break;
         if (bytes instanceof Uint8Array) await connection.writeAll(bytes);
       }
@@ -139,7 +141,7 @@ function scripted(
   };
 }
 
-function metadata(port: number) {
+function metadata({ port, leaderId }: Script) {
   return {
     brokers: [{ nodeId: 1, host: "localhost", port }],
     controllerId: 1,
@@ -150,7 +152,7 @@ function metadata(port: number) {
       topicId: "AAAAAAAAAAAAAAAAAAAAAQ",
       partitions: [{
         partitionIndex: 0,
-        leaderId: 1,
+        leaderId,
         leaderEpoch: 0,
         replicaNodes: [1],
         isrNodes: [1],
@@ -325,8 +327,26 @@ Deno.test("after a time-out, or without enough replicas, the leader is looked up
     await using peer = scripted((_, index) => {
       askedBefore.push(asked);
       return index < 3 ? error : 0;
-    }, () => asked++);
+    }, { onMetadata: () => asked++ });
     assertEquals(await told(peer, "a"), ["a:0"]);
     assert(askedBefore.at(-1)! > askedBefore[0]!, `${error}: ${askedBefore}`);
   }
+});
+
+Deno.test("a partition without a leader is looked up again after a backoff, not at once", async () => {
+  const askedMs: number[] = [];
+  await using peer = scripted(() => 0, {
+    onMetadata: () => askedMs.push(performance.now()),
+    leaderId: -1,
+  });
+  const outcome = await told(peer, "a", {
+    "retry.backoff.ms": 50,
+    "delivery.timeout.ms": 400,
+    "request.timeout.ms": 100,
+  });
+  assertEquals(outcome, ["a:REQUEST_TIMED_OUT"]);
+  const tookMs = askedMs.at(-1)! - askedMs[0]!;
+  // Jitter takes up to a fifth of the backoff, and a timer its fraction.
+  const { length } = askedMs;
+  assert(length - 2 <= tookMs / 40, `asked ${length} times in ${tookMs} ms`);
 });

@@ -141,6 +141,7 @@ export class TopicWaits {
 
   async #refreshUntilQuiet(): Promise<void> {
     for (let attempt = 0; this.#isOwed; attempt++) {
+      await this.#holdBack(attempt);
       if (this.#cluster.isClosed) return;
       this.#isStale = false;
       let failure: KafkaError | undefined;
@@ -157,12 +158,20 @@ export class TopicWaits {
       if (this.#cluster.isClosed) return;
       this.#judge(failure);
       this.#options.onChange();
-      if (this.#isOwed) {
-        await this.#cluster.pause(this.#cluster.retryMs(attempt)).catch(
-          () => {},
-        );
-      }
     }
+  }
+
+  /**
+   * Only a topic that is new is asked for at once: an answer that names no leader
+   * has the next question follow it, again and again.
+   */
+  async #holdBack(attempt: number): Promise<void> {
+    if (attempt === 0 && this.#waits.size > 0) return;
+    const { env, refreshedMs } = this.#cluster;
+    const pauseMs = this.#cluster.retryMs(Math.max(0, attempt - 1));
+    const agoMs = attempt === 0 ? env.clock.monoMs() - refreshedMs : 0;
+    if (agoMs >= pauseMs) return;
+    await this.#cluster.pause(pauseMs - agoMs).catch(() => {});
   }
 
   /** Releases the topics that are known, fails those that never will be. */
