@@ -46,6 +46,11 @@ export class FileNode {
     return this.#shown.bytes.slice(0, this.size);
   }
 
+  /** What of it the medium holds. */
+  durable(): Uint8Array<ArrayBuffer> {
+    return this.#durable.bytes.slice(0, this.#durable.size);
+  }
+
   write(bytes: Uint8Array, position: number): void {
     const end = position + bytes.length;
     grow(this.#shown, end);
@@ -158,6 +163,11 @@ export class FolderNode {
 
   get entries(): ReadonlyMap<string, Node> {
     return this.#shown;
+  }
+
+  /** What of them the medium holds. */
+  get durable(): ReadonlyMap<string, Node> {
+    return this.#durable;
   }
 
   add(name: string, node: Node): void {

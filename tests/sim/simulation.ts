@@ -15,6 +15,7 @@ import { type Anomaly, check, lastingRecords, wasUnclean } from "./checker.ts";
 import { drawHarshPlan } from "./harsh_plan.ts";
 import { differences } from "./copies.ts";
 import type { FinalLog, History, Seen } from "./history.ts";
+import { lateOwners } from "./log_rules.ts";
 import { MoverActor } from "./mover.ts";
 import { Nemesis } from "./nemesis.ts";
 import { drawLatePlan } from "./late_plan.ts";
@@ -269,7 +270,17 @@ class Run {
     if (!await this.#settles("consumers have ended", areOver)) return;
     const offsets = new OffsetsReader(this.#stage);
     if (!await this.#settles("commits are read", () => offsets.isDone)) return;
+    this.#lookAtOwners();
     if (this.#stage.history.isCluster) this.#compareCopies();
+  }
+
+  /** Who was fenced wrote nothing behind who came after. */
+  #lookAtOwners(): void {
+    const { world } = this.#stage;
+    for (const { host, disk: { root } } of world.machines) {
+      const [late] = lateOwners(root);
+      if (late !== undefined) world.defect(`${host}: ${late}`);
+    }
   }
 
   /** In the end all replicas hold the same bytes. */

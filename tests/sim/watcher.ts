@@ -41,8 +41,16 @@ interface Known {
   readonly leaders: Map<number, number>;
   /** As the newest metadata had it. */
   image: PartitionImage | undefined;
+  /** Below which high watermark all was stable up to where. */
+  stable: Stable | undefined;
   /** In which epoch somebody last led who wasn't in sync; −1: nobody ever did. */
   uncleanEpoch: number;
+}
+
+/** How far transactions were over when the high watermark was seen. */
+interface Stable {
+  readonly highWatermark: number;
+  readonly offset: number;
 }
 
 /** What one replica, as long as it is open, was last seen to be. */
@@ -59,6 +67,8 @@ interface LastSeen {
 export interface WatcherOptions {
   /** Whether nothing that was committed may go, whatever happened. */
   readonly isAllKept: boolean;
+  /** Whether there is one broker: nobody else leads, or cuts its logs. */
+  readonly isAlone: boolean;
   /** Topics that a replica may lead which isn't in sync. */
   readonly uncleanTopics: ReadonlySet<string>;
   readonly nowMs: () => number;
@@ -103,6 +113,11 @@ export class Watcher {
    * led by somebody who didn't know of that yet.
    */
   readonly uncleanMs = new Map<string, number>();
+
+  /** Records may have gone: what was stable may not be so any more. */
+  forgetStable(): void {
+    for (const known of this.#known.values()) known.stable = undefined;
+  }
 
   /** Called before each event. */
   step(): void {
@@ -348,6 +363,7 @@ export class Watcher {
         `${where}: high watermark ${highWatermark} beyond the end ${log.logEndOffset}`,
       );
     }
+    if (this.#options.isAlone) this.#lookAtStable(partition, known);
     if (this.#isAnother(partition, known)) return;
     if (!this.#options.isAllKept || log.isOffline) return;
     let last = this.#seen.get(partition);
@@ -370,6 +386,19 @@ export class Watcher {
     last.leaderEpoch = leaderEpoch;
     known.committed = Math.max(known.committed, highWatermark);
     this.#lookAtEpochs(partition, { known, last, where });
+  }
+
+  /** A transaction that was over is not open again, as long as its end is there. */
+  #lookAtStable(partition: Partition, known: Known): void {
+    const { name, highWatermark, lastStableOffset: offset, log } = partition;
+    const { stable } = known;
+    if (log.isOffline || offset === log.logStartOffset) return;
+    if (highWatermark < (stable?.highWatermark ?? 0)) return;
+    known.stable = { highWatermark, offset };
+    if (offset >= (stable?.offset ?? 0)) return;
+    this.#say(
+      `${name} was stable up to ${stable!.offset}, and is so to ${offset}`,
+    );
   }
 
   /**
@@ -496,6 +525,7 @@ export class Watcher {
         leaders: new Map(),
         image: undefined,
         uncleanEpoch: -1,
+        stable: undefined,
       };
       this.#known.set(name, known);
     }

@@ -11,6 +11,7 @@ import type { ClientSeams } from "../../net/client/types.ts";
 import { Broker, type Inside } from "../../net/server/broker.ts";
 import { Chance } from "./chance.ts";
 import { SimDisk } from "./disk.ts";
+import { whyVolatile } from "./log_rules.ts";
 import { SimNetwork } from "./network.ts";
 import type { QuorumPlan } from "./plan.ts";
 import { type Death, isDeath, SimProcess } from "./process.ts";
@@ -71,6 +72,7 @@ export class World {
     this.network = new SimNetwork(this.scheduler, this.chance.fork());
     this.watcher = new Watcher({
       isAllKept: options.isAllKept,
+      isAlone: brokerCount === 1,
       uncleanTopics: options.uncleanTopics,
       nowMs: () => this.scheduler.nowMs,
       onDefect: (what) => this.defect(what),
@@ -192,6 +194,9 @@ export class Machine {
   readonly #config: Readonly<Record<string, string>>;
   #process: SimProcess | undefined;
   #broker: Broker | undefined;
+  #inside: Inside | undefined;
+  /** Whether bits flipped in what tells how far logs are durable. */
+  #isMisled = false;
 
   constructor(world: World, { nodeId, isFirst, config }: {
     readonly nodeId: number;
@@ -270,7 +275,7 @@ export class Machine {
     this.#process = process;
     process.onDeath((death) => this.#onDeath(death));
     this.disk.hasFailed = false;
-    let inside: Inside | undefined;
+    this.#inside = undefined;
     const starting = Broker.start({
       env: process.env(this.disk.mount(process)),
       transport: world.network.transport(process),
@@ -283,7 +288,7 @@ export class Machine {
         ]),
       ),
       onComposed: (composed) => {
-        inside = composed;
+        this.#inside = composed;
         world.watcher.attach({ ...composed, nodeId: this.nodeId, process });
       },
       onFatal: (error) => {
@@ -296,7 +301,10 @@ export class Machine {
     starting.then((broker) => {
       if (!process.isAlive) return;
       world.scheduler.note(`${process.name} is up`);
-      if (inside!.metadata.image.broker(this.nodeId)?.isFenced !== false) {
+      this.#lookAtLogs();
+      if (
+        this.#inside!.metadata.image.broker(this.nodeId)?.isFenced !== false
+      ) {
         world.defect(`${process.name} takes clients, and is fenced`);
       }
       this.#broker = broker;
@@ -324,10 +332,12 @@ export class Machine {
 
   /** Bits flip while no process runs. */
   rot(options: RotOptions): void {
-    const { scheduler } = this.#world;
+    const { scheduler, watcher } = this.#world;
     for (const topic of rot(this.disk.root, options)) {
       this.damagesMs.set(topic, scheduler.nowMs);
+      watcher.forgetStable();
     }
+    this.#isMisled ||= options.checkpoints;
     scheduler.note(`${this.host} rots`);
   }
 
@@ -364,11 +374,22 @@ export class Machine {
   #onDeath(death: Death): void {
     this.#broker = undefined;
     this.endsMs.push(this.#world.scheduler.nowMs);
+    this.#lookAtLogs();
     if (death === "power lost") this.#losePower();
+  }
+
+  /** What counts as durable is so: nobody notices before the power is gone. */
+  #lookAtLogs(): void {
+    if (this.#isMisled) return;
+    for (const log of this.#inside?.folder.logs.values() ?? []) {
+      const why = whyVolatile(this.disk.root, log);
+      if (why !== undefined) this.#world.defect(`${this.host}: ${why}`);
+    }
   }
 
   #losePower(): void {
     this.#world.scheduler.note(`${this.host} has no power`);
+    this.#world.watcher.forgetStable();
     this.#isLacking = true;
     this.disk.losePower();
     this.powerLossesMs.push(this.#world.scheduler.nowMs);
