@@ -104,8 +104,8 @@ export class ProducerTransactions {
   async commit(): Promise<void> {
     this.#machine.commit();
     await this.#options.flush();
-    if (this.#machine.error) throw this.#machine.error;
     await this.#adding;
+    if (this.#machine.error) throw this.#machine.error;
     await this.#end(true);
   }
 
@@ -120,6 +120,8 @@ export class ProducerTransactions {
     );
     await this.#options.flush();
     await this.#adding;
+    // Fenced meanwhile: whoever took the id over has aborted it.
+    if (this.#machine.state === "fatal") throw this.#machine.error!;
     await this.#end(false);
   }
 

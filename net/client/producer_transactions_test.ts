@@ -279,6 +279,29 @@ Deno.test("a refused partition fails its records and leaves an abort", async () 
   producer.beginTransaction();
 });
 
+Deno.test("who is fenced while an abort waits is told so", async () => {
+  await using peer = await scripted(1);
+  const { producer, verdicts, asked } = peer;
+  verdicts["AddPartitionsToTxn"] = [
+    "CONCURRENT_TRANSACTIONS",
+    "INVALID_PRODUCER_EPOCH",
+  ];
+  producer.beginTransaction();
+  const sent = assertRejects(
+    () => producer.send({ topic: "t", value: "a" }),
+    KafkaError,
+    "is being aborted",
+  );
+  while (asked.length === 0) await new Promise((next) => setTimeout(next));
+  const error = await assertRejects(
+    () => producer.abortTransaction(),
+    KafkaError,
+  );
+  assertEquals(error.error, "PRODUCER_FENCED");
+  await sent;
+  assertEquals(asked, ["AddPartitionsToTxn v3", "AddPartitionsToTxn v3"]);
+});
+
 Deno.test("a transaction that lacks a refused record is not committed", async () => {
   await using peer = await scripted(2);
   const { producer } = peer;
