@@ -27,6 +27,7 @@ export class Nemesis {
   readonly #late: LateRequests;
   /** For what was not always there. */
   readonly #more: Chance;
+  readonly #own: Chance;
   #isOver = false;
 
   constructor(
@@ -45,6 +46,7 @@ export class Nemesis {
     this.#chance = world.chance.fork();
     this.#late = new LateRequests(world);
     this.#more = new Chance(world.chance.seed, 3);
+    this.#own = new Chance(world.chance.seed, 4);
   }
 
   /** From now on faults happen, and brokers that died come again. */
@@ -296,6 +298,12 @@ export class Nemesis {
     });
   }
 
+  #rotSnapshots(machine: Machine): void {
+    const { snapshotRotRate } = this.#plan;
+    if (this.#isOver || !this.#own.odds(snapshotRotRate)) return;
+    machine.rotSnapshots(this.#own);
+  }
+
   /** What others have may be damaged on one machine, where nobody looks for long. */
   #rotClosed(): void {
     const machine = this.#world.machines.at(-1)!;
@@ -331,6 +339,7 @@ export class Nemesis {
     const look = () => {
       if (!machine.isRunning) {
         this.#rot(machine);
+        this.#rotSnapshots(machine);
         machine.start();
         this.#kill(machine);
       }

@@ -48,6 +48,8 @@ export interface WriterPlan {
   readonly recordsMax: number;
   readonly abortRate: number;
   readonly pauseMs: number;
+  /** Whether each of them has a transactional id of its own, and soon another. */
+  readonly isFresh?: boolean;
 }
 
 /** One group and how many consumers it has. */
@@ -96,6 +98,8 @@ export interface FaultPlan {
   readonly startDeathRate: number;
   /** How often bits flip while a broker is down. */
   readonly rotRate: number;
+  /** How often the newest snapshots of producers rot while a broker is down. */
+  readonly snapshotRotRate: number;
   /** Topics whose last segments may rot, too. */
   readonly rottingTopics: readonly string[];
   /** A bit flips in a closed segment of the last machine: others have it. */
@@ -129,6 +133,8 @@ export interface Plan {
   readonly writers: readonly WriterPlan[];
   readonly groups: readonly GroupPlan[];
   readonly faults: FaultPlan;
+  /** Which level of transactions an admin sets; that of a new cluster if absent. */
+  readonly transactionVersion?: number;
   readonly grows: boolean;
   /** How long faults go on. */
   readonly faultPhaseMs: number;
@@ -157,6 +163,7 @@ export const NO_FAULTS: FaultPlan = {
   clientDeathMs: 0,
   startDeathRate: 0,
   rotRate: 0,
+  snapshotRotRate: 0,
   rottingTopics: [],
   closedRotMs: 0,
 };
@@ -264,7 +271,8 @@ function drawCleaner(chance: Chance): Texts {
   };
 }
 
-function compacted(topic: TopicPlan, chance: Chance): TopicPlan {
+/** The same topic, of which only the latest record of each key stays. */
+export function compacted(topic: TopicPlan, chance: Chance): TopicPlan {
   return {
     ...topic,
     isCompacted: true,

@@ -19,6 +19,7 @@ export interface RotOptions {
 }
 
 const MADE_ANEW = /\/\d{20}\.(index|timeindex|snapshot)$/;
+const SNAPSHOT = /\/\d{20}\.snapshot$/;
 const CHECKPOINT = /\/(recovery-point|replication|cleaner)-offset-checkpoint$/;
 const LOG = /\/([^/]+)-\d+\/\d{20}\.log$/;
 
@@ -50,6 +51,22 @@ export function rot(
     damaged.add(topic);
   }
   return [...damaged];
+}
+
+/** Flips a bit in the newest snapshots of some partitions, one or several. */
+export function rotSnapshots(root: FolderNode, chance: Chance): void {
+  const byFolder = Map.groupBy(
+    [...filesBelow(root, "")].filter(({ path, file }) =>
+      SNAPSHOT.test(path) && file.size > 0
+    ),
+    ({ path }) => path.slice(0, path.lastIndexOf("/")),
+  );
+  for (const snapshots of byFolder.values()) {
+    if (chance.odds(0.3)) continue;
+    const newest = snapshots.sort((a, b) => a.path < b.path ? 1 : -1)
+      .slice(0, chance.int(1, snapshots.length));
+    for (const { file } of newest) flip(file, chance);
+  }
 }
 
 /** Of a batch's header what its CRC leaves out, and nothing else can tell. */

@@ -9,6 +9,7 @@ import { Admin } from "../../net/client/admin.ts";
 import { Consumer } from "../../net/client/consumer.ts";
 import type { TopicPartition } from "../../core/ids.ts";
 import type { ClientConfig, ClientSeams } from "../../net/client/types.ts";
+import { drawAddedPlan } from "./added_plan.ts";
 import { Chance } from "./chance.ts";
 import { drawClusterPlan } from "./cluster_plan.ts";
 import { type Anomaly, check, lastingRecords, wasUnclean } from "./checker.ts";
@@ -19,7 +20,7 @@ import { lateOwners } from "./log_rules.ts";
 import { MoverActor } from "./mover.ts";
 import { Nemesis } from "./nemesis.ts";
 import { drawLatePlan } from "./late_plan.ts";
-import { drawPlan, type Plan } from "./plan.ts";
+import type { Plan } from "./plan.ts";
 import { isDeath } from "./process.ts";
 import {
   type Actor,
@@ -45,6 +46,8 @@ const QUIET_MS = 1_500;
 const MORE = 942_143;
 /** The stream of what only the newer plans of clusters draw. */
 const OWN = 300_007;
+/** The same for one node: seeds that were kept until then draw none of it. */
+const ADDED = 642_889;
 
 /** What came of a run. */
 export interface Outcome {
@@ -112,11 +115,11 @@ function planned(
   seed: number,
   { isCluster = false, plan: number = NEWEST, onNote }: SimulateOptions,
 ): Stage {
-  const draw = isCluster ? CLUSTER_PLANS[number] : drawPlan;
+  const draw = isCluster ? CLUSTER_PLANS[number] : drawAddedPlan;
   const plan = draw(
     new Chance(seed, 1),
     new Chance(seed, MORE),
-    new Chance(seed, OWN),
+    new Chance(seed, isCluster ? OWN : ADDED),
   );
   const world = new World({
     seed,

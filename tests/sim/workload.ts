@@ -333,6 +333,12 @@ export class AdminActor extends Actor {
       "default.api.timeout.ms": "6000",
       "retry.backoff.ms": "50",
     }, seams);
+    const { transactionVersion } = plan;
+    if (transactionVersion !== undefined) {
+      while (!await this.#isSet(admin, transactionVersion)) {
+        await process.sleep(100);
+      }
+    }
     for (const topic of plan.topics) {
       while (!await this.#create(admin, topic)) await process.sleep(100);
     }
@@ -347,6 +353,23 @@ export class AdminActor extends Actor {
       }
     }
     await admin.close();
+  }
+
+  /** Whether transactions are of that version, at last. */
+  async #isSet(admin: Admin, level: number): Promise<boolean> {
+    const name = "transaction.version";
+    try {
+      await admin.updateFeatures([{ name, level, kind: "downgrade" }]);
+      this.stage.world.scheduler.note(`${name} is ${level}`);
+      return true;
+    } catch (error) {
+      if (!(error instanceof KafkaError)) throw error;
+      this.stage.world.scheduler.note(`${name}: ${error.message}`);
+      const features = await admin.describeFeatures().catch(() => []);
+      return features.some((each) =>
+        each.name === name && each.level === level
+      );
+    }
   }
 
   async #create(admin: Admin, topic: TopicPlan): Promise<boolean> {

@@ -15,7 +15,13 @@ import { whyVolatile } from "./log_rules.ts";
 import { SimNetwork } from "./network.ts";
 import type { QuorumPlan } from "./plan.ts";
 import { type Death, isDeath, SimProcess } from "./process.ts";
-import { removeFolder, rot, rotClosed, type RotOptions } from "./rot.ts";
+import {
+  removeFolder,
+  rot,
+  rotClosed,
+  type RotOptions,
+  rotSnapshots,
+} from "./rot.ts";
 import { Scheduler } from "./scheduler.ts";
 import { Watcher } from "./watcher.ts";
 
@@ -339,6 +345,12 @@ export class Machine {
     }
     this.#isMisled ||= options.checkpoints;
     scheduler.note(`${this.host} rots`);
+  }
+
+  /** The same in the newest snapshots of producers: what is older is believed. */
+  rotSnapshots(chance: Chance): void {
+    rotSnapshots(this.disk.root, chance);
+    this.#world.scheduler.note(`${this.host} rots in its snapshots`);
   }
 
   /** A bit flips in a closed segment of `topics`, whether a process runs or not. */

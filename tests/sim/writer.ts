@@ -24,6 +24,7 @@ export function groupOf(id: string): string {
 export class WriterActor extends Actor {
   readonly #plan: WriterPlan;
   #count = 0;
+  #producers = 0;
 
   constructor(name: string, plan: WriterPlan, stage: Stage) {
     super(name, stage);
@@ -35,11 +36,13 @@ export class WriterActor extends Actor {
     while (!this.isAsked) {
       const producer = new Producer({
         ...this.#plan.configs,
+        ...this.#freshId(),
         "bootstrap.servers": world.addresses,
       }, seams);
       try {
         await producer.initTransactions();
         while (!this.isAsked && await this.#transact(producer, process)) {
+          if (this.#plan.isFresh && process.chance.odds(0.3)) break;
           await process.sleep(
             process.chance.delayMs(this.#plan.pauseMs, 1_500),
           );
@@ -52,6 +55,12 @@ export class WriterActor extends Actor {
       }
       await process.sleep(process.chance.delayMs(200, 2_000));
     }
+  }
+
+  /** A transactional id that nobody had, where that is asked for. */
+  #freshId(): Record<string, string> {
+    if (!this.#plan.isFresh) return {};
+    return { "transactional.id": `${this.name}.${this.#producers++}` };
   }
 
   /** One transaction; whether the producer is still of use. */

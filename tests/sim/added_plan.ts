@@ -1,0 +1,108 @@
+/**
+ * The plan of a run of one node, and in some runs what was added to it:
+ * owners of a transactional id that nobody fences but the logs, ids that never
+ * come again, batches that are too large, checkpoints as rare as by default,
+ * snapshots that rot. Decides only; it must never touch a world.
+ *
+ * @module
+ */
+import type { Chance } from "./chance.ts";
+import {
+  compacted,
+  drawPlan,
+  type FaultPlan,
+  type Plan,
+  type TopicPlan,
+  type WriterPlan,
+} from "./plan.ts";
+
+/** What a run of one node does; where `added` doesn't say so it is as before. */
+export function drawAddedPlan(
+  chance: Chance,
+  more: Chance,
+  added: Chance,
+): Plan {
+  const plan = drawPlan(chance, more);
+  if (!added.odds(0.4)) return plan;
+  const rich = enriched(plan, added);
+  if (plan.writers.length === 0) return rich;
+  return added.odds(0.4) ? trusting(rich) : fleeting(rich, added);
+}
+
+function enriched(plan: Plan, chance: Chance): Plan {
+  const snapshotRotRate = chance.odds(0.7) ? chance.pick([0.5, 1]) : 0;
+  return {
+    ...withTopics(plan, (topic) => narrowed(topic, chance)),
+    brokerConfig: {
+      ...plan.brokerConfig,
+      ...chance.odds(0.3)
+        ? { "log.flush.offset.checkpoint.interval.ms": "60000" }
+        : {},
+    },
+    faults: { ...plan.faults, snapshotRotRate },
+  };
+}
+
+/** Batches of some topics are split on their way; no record is too large. */
+function narrowed(topic: TopicPlan, chance: Chance): TopicPlan {
+  if (chance.odds(0.6)) return topic;
+  return {
+    ...topic,
+    configs: { ...topic.configs, "max.message.bytes": "7000" },
+  };
+}
+
+/**
+ * Nobody asks the coordinator whether a batch is part of a transaction. Then no
+ * batch may come later than the end of its transaction but from who was fenced:
+ * the network hurries.
+ */
+function trusting(plan: Plan): Plan {
+  const faults: FaultPlan = { ...plan.faults, clogMs: 0, resetMs: 0 };
+  return {
+    ...plan,
+    faults,
+    transactionVersion: 1,
+    brokerConfig: {
+      ...plan.brokerConfig,
+      "transaction.partition.verification.enable": "false",
+    },
+    writers: plan.writers.map((writer) => ({ ...writer, size: 2 })),
+  };
+}
+
+/** Transactional ids come once, and a compaction takes all that tells of them. */
+function fleeting(plan: Plan, chance: Chance): Plan {
+  const compacting = withTopics(
+    plan,
+    (topic) =>
+      topic.isCompacted || topic.isRetained || chance.odds(0.3)
+        ? topic
+        : compacted(topic, chance),
+  );
+  const writers: WriterPlan[] = compacting.writers
+    .map((writer) => ({ ...writer, isFresh: true }));
+  return { ...compacting, writers };
+}
+
+function withTopics(
+  plan: Plan,
+  changed: (topic: TopicPlan) => TopicPlan,
+): Plan {
+  const topics = new Map(
+    plan.topics.map((topic) => [topic.name, changed(topic)]),
+  );
+  const among = <T extends { readonly topics: readonly TopicPlan[] }>(
+    each: T,
+  ): T => ({
+    ...each,
+    topics: each.topics.map(({ name }) => topics.get(name)!),
+  });
+  return {
+    ...plan,
+    topics: [...topics.values()],
+    producers: plan.producers.map(among),
+    writers: plan.writers.map(among),
+    groups: plan.groups.map(among),
+  };
+}
