@@ -41,7 +41,14 @@ Deno.test("a buffer of more than twice the bytes serves larger reads", () => {
   assertEquals(buffers.lend(1000 * KB).length, 1000 * KB);
 });
 
-Deno.test("small and huge buffers are not kept, and a handful of the others", () => {
+/** How many of `lent`, which are given back before, are lent again. */
+function keptOf(buffers: ReadBuffers, lent: readonly Uint8Array[]): number {
+  const were = new Set(lent.map(({ buffer }) => buffer));
+  return lent.map(({ length }) => buffers.lend(length))
+    .filter(({ buffer }) => were.has(buffer)).length;
+}
+
+Deno.test("small and huge buffers are not kept, and 64 MB of the others", () => {
   const buffers = new ReadBuffers();
   for (const bytes of [0, 1, 60 * KB, 8192 * KB]) {
     const lent = buffers.lend(bytes);
@@ -49,10 +56,30 @@ Deno.test("small and huge buffers are not kept, and a handful of the others", ()
     buffers.giveBack(lent);
     assert(buffers.lend(bytes).buffer !== lent.buffer);
   }
-  const many = Array.from({ length: 100 }, () => buffers.lend(70 * KB));
-  const were = new Set(many.map(({ buffer }) => buffer));
+  const many = Array.from({ length: 80 }, () => buffers.lend(1024 * KB));
+  for (let round = 0; round < 2; round++) {
+    for (const lent of many) buffers.giveBack(lent);
+  }
+  assertEquals(keptOf(buffers, many), 64);
+});
+
+Deno.test("trim() forgets what nobody needed since the last time, and keeps the rest", () => {
+  const buffers = new ReadBuffers();
+  const many = Array.from({ length: 10 }, () => buffers.lend(100 * KB));
   for (const lent of many) buffers.giveBack(lent);
-  const kept = many.map(() => buffers.lend(70 * KB))
-    .filter(({ buffer }) => were.has(buffer));
-  assertEquals(kept.length, 16);
+  buffers.trim();
+  // Two are on loan at once at most, and there are some of another size.
+  const large = buffers.lend(1000 * KB);
+  for (let i = 0; i < 20; i++) {
+    const two = [buffers.lend(100 * KB), buffers.lend(100 * KB)];
+    for (const lent of two) buffers.giveBack(lent);
+  }
+  buffers.giveBack(large);
+  buffers.trim();
+  assertEquals(keptOf(buffers, [large]), 1);
+  assertEquals(keptOf(buffers, many), 2);
+  buffers.giveBack(large);
+  buffers.trim();
+  buffers.trim();
+  assertEquals(keptOf(buffers, [large]), 0);
 });

@@ -466,8 +466,9 @@ export class Broker {
     });
     groups.start();
     transactions.start();
-    const config = () => this.#config;
-    this.#inBackground(partitionChores({ config, folder, hosting, cleaner }));
+    this.#inBackground(
+      partitionChores(services, { folder, hosting, cleaner }),
+    );
     this.#accept(listeners, { clients, services });
     this.#undo.push(() => this.#leave(parts, lifecycle));
     this.#serving = () => ({

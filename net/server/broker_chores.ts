@@ -5,17 +5,19 @@
  *
  * @module
  */
-import type { BrokerConfig } from "../../core/config/resolve.ts";
 import type { LogCleaner } from "../../core/log/cleaner/log_cleaner.ts";
 import type { LogFolder } from "../../core/log/log_folder.ts";
 import type { Chore } from "./background.ts";
 import type { Hosting } from "./hosting.ts";
 import type { MetadataLog } from "./metadata_log.ts";
+import type { Services } from "./services.ts";
 
 /** How often a partition that the disk refused is tried again. */
 const REOPEN_MS = 1_000;
 /** How often the age of the metadata snapshot is looked at. */
 const SNAPSHOT_CHECK_MS = 60_000;
+/** How long a read buffer is kept that nobody needs. */
+const BUFFERS_MS = 60_000;
 
 /** Chores of every node. */
 export function metadataChores(
@@ -30,13 +32,14 @@ export function metadataChores(
 
 /** Chores of a node that hosts partitions. */
 export function partitionChores(
-  { config, folder, hosting, cleaner }: {
-    readonly config: () => BrokerConfig;
+  services: Pick<Services, "config" | "readBuffers">,
+  { folder, hosting, cleaner }: {
     readonly folder: LogFolder;
     readonly hosting: Hosting;
     readonly cleaner: LogCleaner;
   },
 ): Chore[] {
+  const config = () => services.config;
   const checkpoint = (which: "recovery" | "start" | "replication") =>
     folder.checkpointLater(() => hosting.highWatermarks(), [which]);
   return [
@@ -49,6 +52,11 @@ export function partitionChores(
       name: "compaction",
       everyMs: () => config()["log.cleaner.backoff.ms"],
       round: () => cleaner.round(),
+    },
+    {
+      name: "read buffers",
+      everyMs: () => BUFFERS_MS,
+      round: () => services.readBuffers.trim(),
     },
     {
       name: "partitions that could not be opened",
