@@ -133,14 +133,8 @@ class Pass {
       }
       value = this.#args[this.#at++]!;
     }
+    if (!this.#mayBeOpen) checkChoice(spec, value);
     if (GLOBAL_FLAGS.includes(spec)) {
-      if (spec.choices !== undefined && !spec.choices.includes(value)) {
-        throw new UsageError(
-          `Cannot use "${value}" for --${spec.name}: one of ${
-            spec.choices.join(", ")
-          }`,
-        );
-      }
       const values = this.globals[spec.name] ??= [];
       if (!spec.repeats) values.length = 0;
       values.push(value);
@@ -189,6 +183,16 @@ class Pass {
       ? `: flags of a command stand after its name; see kf${path} --help`
       : `: see kf${path} --help`;
   }
+}
+
+function checkChoice({ name, choices }: FlagSpec, value: string): void {
+  if (choices === undefined || choices.includes(value)) return;
+  // One letter is like any other.
+  const meant = value.length < 2 ? undefined : nearest(value, choices);
+  const hint = meant === undefined ? "" : `; did you mean ${meant}?`;
+  throw new UsageError(
+    `Cannot use "${value}" for --${name}: one of ${choices.join(", ")}${hint}`,
+  );
 }
 
 function isCommand(path: string): boolean {

@@ -51,6 +51,26 @@ Deno.test("parseArgs() takes values that begin with a dash", () => {
   ]);
 });
 
+Deno.test("parseArgs() takes an empty value, and says which ones there are where it is none", () => {
+  assertEquals(parseArgs(["consume", "t", "--offset", ""]).flags, [
+    "--offset=",
+  ]);
+  const wrong = (...values: string[]) =>
+    assertThrows(
+      () => parseArgs(["produce", "t", "--compression", ...values]),
+      UsageError,
+    ).message;
+  const choices = "none, gzip, snappy, lz4, zstd";
+  assertEquals(
+    wrong(""),
+    `Cannot use "" for --compression: one of ${choices}`,
+  );
+  assertEquals(
+    wrong("gzp"),
+    `Cannot use "gzp" for --compression: one of ${choices}; did you mean gzip?`,
+  );
+});
+
 Deno.test("parseArgs() reads -0 as a flag and - as a word", () => {
   const parsed = parseArgs(["produce", "-0", "t", "-"]);
   assertEquals(parsed.flags, ["--null"]);

@@ -18,6 +18,7 @@ import {
 } from "./output.ts";
 import type { Settings } from "./settings.ts";
 import { printOut } from "./terminal.ts";
+import { parsePath } from "./units.ts";
 
 /** Where `kf broker` keeps its data when nothing else is said. */
 const DATA = "kf-data";
@@ -35,7 +36,7 @@ export async function openMetadata(
   { flags, settings }: Pick<Call, "flags" | "settings">,
 ): Promise<MetadataView> {
   const from = flags.parsed("from", parseNode);
-  const data = flags.text("data");
+  const data = flags.parsed("data", parsePath);
   if (from !== undefined && data !== undefined) {
     throw new UsageError("Cannot take both --data and --from: give one");
   }

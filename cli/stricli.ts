@@ -139,26 +139,23 @@ function parameter(flag: FlagSpec): unknown {
   if (flag.value === undefined) {
     return { ...common, kind: "boolean", withNegated: false };
   }
-  if (flag.choices !== undefined) {
-    return { ...common, kind: "enum", values: flag.choices };
-  }
   const parse = asGiven;
   return flag.repeats
     ? { ...common, kind: "parsed", parse, variadic: true }
     : { ...common, kind: "parsed", parse };
 }
 
-const LINE_ENDS = ["\n", "\r", "\u2028", "\u2029"];
+const UNSEEN = ["\n", "\r", "\u2028", "\u2029", ""];
 
-/** The framework takes a flag whose value spans lines for an argument. */
+/** The framework takes a flag whose value spans lines, or is empty, for an argument. */
 function onOneLine(flag: string): string {
   return flag.replace(
-    /[\n\r\u2028\u2029]/g,
-    (end) => `\0${LINE_ENDS.indexOf(end)}`,
+    /[\n\r\u2028\u2029]|(?<=^--[^=]+=)$/g,
+    (unseen) => `\0${UNSEEN.indexOf(unseen)}`,
   );
 }
 
 /** The value as it was: a NUL byte can't stand in an argument. */
 function asGiven(text: string): string {
-  return text.replace(/\0([0-3])/g, (_all, i) => LINE_ENDS[Number(i)]!);
+  return text.replace(/\0([0-4])/g, (_all, i) => UNSEEN[Number(i)]!);
 }

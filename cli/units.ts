@@ -210,6 +210,12 @@ export function parseEscapes(text: string): Uint8Array<ArrayBuffer> {
   return Uint8Array.from(bytes);
 }
 
+/** A path; an empty one is a variable that isn't set. */
+export function parsePath(text: string): string {
+  if (text !== "") return text;
+  throw new UsageError("Cannot use an empty path: name a folder");
+}
+
 /** A delimiter of at least one byte, with escapes. */
 export function parseDelimiter(text: string, flag: string): Uint8Array {
   const bytes = parseEscapes(text);

@@ -9,7 +9,7 @@ import { parseNode } from "../address.ts";
 import type { Call } from "../command.ts";
 import { UsageError } from "../failure.ts";
 import { isTerminal, readText } from "../terminal.ts";
-import { parseCount } from "../units.ts";
+import { parseCount, parsePath } from "../units.ts";
 
 const DATA = "./kf-data";
 /** What counts where nobody says otherwise, now or at an earlier join. */
@@ -31,7 +31,7 @@ export async function run(call: Call): Promise<void> {
     }
     for (const [name, value] of parseProperties(text)) config.set(name, value);
   }
-  set(config, "log.dirs", flags.text("data"));
+  set(config, "log.dirs", flags.parsed("data", parsePath));
   set(config, "listeners", flags.parsed("listen", listener));
   set(config, "advertised.listeners", flags.parsed("advertise", listener));
   set(

@@ -7,7 +7,7 @@
 import { HTTP_DEFAULT, HTTP_KEY, runBroker } from "../broker_run.ts";
 import type { Call } from "../command.ts";
 import { makeTemporaryFolder, removePath } from "../terminal.ts";
-import { parseCount } from "../units.ts";
+import { parseCount, parsePath } from "../units.ts";
 
 /** More of them share one processor here to no use. */
 const NODES_MAX = 9;
@@ -22,7 +22,7 @@ export async function run(call: Call): Promise<void> {
   ) ??
     9092;
   const nodes = flags.parsed("nodes", parseNodes) ?? 1;
-  const kept = flags.text("data");
+  const kept = flags.parsed("data", parsePath);
   const folder = kept ?? makeTemporaryFolder("kf-dev-");
   const config = new Map<string, string>([
     ["listeners", `PLAINTEXT://localhost:${port}`],
