@@ -480,6 +480,32 @@ Deno.test("an observer follows without timers, and never stands", () => {
   assertEquals(fetchOf(raft).to, 3);
 });
 
+Deno.test("a new leader doesn't wait for who never answers", () => {
+  const { raft } = make();
+  raft.tick(raft.nextTickMs);
+  const [toNew, toHeld] = votes(raft);
+  assertEquals([toNew?.to, toHeld?.to], [2, 3]);
+  raft.beginQuorumEpoch({ leaderId: 2, epoch: 1, voter: undefined });
+  persist(raft);
+  // Its answer to the vote comes first, and 3, which is held, isn't asked.
+  assertEquals(raft.takeMessages(), []);
+  raft.voteAnswered(toNew!, { ...granted(1, false), leaderId: 2 });
+  assertEquals(fetchOf(raft).to, 2);
+});
+
+Deno.test("a leader that failed once is asked again, whoever was asked meanwhile and is silent", () => {
+  const { raft } = following();
+  raft.step({ type: "failed", message: fetchOf(raft) });
+  const other = fetchOf(raft);
+  assertEquals(other.to, 3);
+  raft.tick(raft.nextTickMs);
+  const fetch = fetchOf(raft);
+  assertEquals(fetch.to, 2);
+  assertEquals(raft.fetchAnswered(other, fetched()), { type: "nothing" });
+  assertEquals(raft.takeMessages(), []);
+  assertEquals(raft.fetchAnswered(fetch, fetched()), { type: "append" });
+});
+
 Deno.test("a leader that was asked as a bootstrap server, too, is heard once", () => {
   const { raft, log } = make({ voters: [], bootstrapServers: 1 });
   const fetch = () => raft.takeMessages()[0] as RaftMessageOf<"fetch">;

@@ -22,7 +22,8 @@ interface Peer {
  *
  * Invariants:
  * 1. At most one request per peer is under way.
- * 2. At most one fetch of the present role is.
+ * 2. At most one fetch counts, and none to somebody else where one may go to the
+ *    leader.
  */
 export class Requests {
   readonly #random: Pick<Random, "u32">;
@@ -57,13 +58,15 @@ export class Requests {
     return true;
   }
 
-  /** Whom the next fetch goes to, which is then under way. */
+  /**
+   * Whom the next fetch goes to, which is then under way. Others than the leader
+   * may never answer: they are asked when it failed, and it doesn't wait for them.
+   */
   beginFetch(leaderId: number | undefined, nowMs: number): number | undefined {
-    if (this.#fetchingFrom !== undefined) return undefined;
     const to = leaderId !== undefined && this.#isFree(leaderId, nowMs)
       ? leaderId
-      : this.#anyone(leaderId, nowMs);
-    if (to === undefined) return undefined;
+      : this.#fetchingFrom ?? this.#anyone(leaderId, nowMs);
+    if (to === undefined || to === this.#fetchingFrom) return undefined;
     this.#peer(to).isInFlight = true;
     this.#fetchingFrom = to;
     return to;
@@ -71,7 +74,6 @@ export class Requests {
 
   /** Whether a fetch to `leaderId` could go now; if so, another request does. */
   beginInsteadOfFetch(leaderId: number, nowMs: number): boolean {
-    if (this.#fetchingFrom !== undefined) return false;
     if (!this.begin(leaderId, nowMs)) return false;
     this.#fetchingFrom = leaderId;
     return true;
@@ -112,6 +114,8 @@ export class Requests {
   }
 
   #anyone(leaderId: number | undefined, nowMs: number): number | undefined {
+    const isAsked = leaderId !== undefined && this.#peer(leaderId).isInFlight;
+    if (isAsked) return undefined;
     const free = this.#bootstrap.filter((id) =>
       id !== leaderId && this.#isFree(id, nowMs)
     );
