@@ -64,6 +64,8 @@ import { checkReplicated, cutSegments, startOver } from "./truncation.ts";
 import type { AbortedTransaction } from "./txn_index.ts";
 
 const EMPTY = new Uint8Array(0);
+/** Each costs a sync of the folder, for which everybody waits. */
+const DELETED_AT_ONCE = 4;
 
 /**
  * The log of one partition.
@@ -360,13 +362,12 @@ export class Log {
     return this.#producers.beginVerification(batch, options);
   }
 
-  /** Forgets records before `offset`; whole segments go at once. */
+  /** Forgets records before `offset`; of many segments retention deletes the rest. */
   deleteRecordsBefore(offset: number): void {
     if (offset <= this.#logStartOffset) return;
     invariant(offset <= this.#logEndOffset, "log start lies within the log");
     this.#logStartOffset = offset;
-    const isSynced = this.#epochs.truncateFromStart(offset);
-    this.#deleteSegments(firstSegmentToKeep(this.#segments, offset), isSynced);
+    this.#deleteBelowStart();
   }
 
   /**
@@ -417,20 +418,24 @@ export class Log {
     }
   }
 
-  /** Deletes whole segments that are too old or too many. */
-  applyRetention(bounds: RetentionBounds): void {
+  /** Deletes segments that are too old or too many; whether more are due. */
+  applyRetention(bounds: RetentionBounds): boolean {
     this.writeStaged();
+    const retained = { ...bounds, config: this.#config };
     let refusal: unknown;
     try {
-      const retained = { ...bounds, config: this.#config };
       const isSettled = bounds.highWatermark >= this.#logEndOffset;
       if (isSettled && isActiveTooOld(this.#active, retained)) this.#roll();
     } catch (error) {
       // A full disk has no room for a new segment before old ones are gone.
       refusal = error;
     }
-    this.#deleteOld(bounds);
+    const count = deletableSegments(this.#segments, retained);
+    const { baseOffset } = this.#segments[count]!;
+    this.#logStartOffset = Math.max(this.#logStartOffset, baseOffset);
+    const hasMore = this.#deleteBelowStart();
     if (refusal !== undefined) throw refusal;
+    return hasMore;
   }
 
   /** The segments, oldest first; the last one is active. */
@@ -746,16 +751,6 @@ export class Log {
     };
   }
 
-  #deleteOld(bounds: RetentionBounds): void {
-    const retained = { ...bounds, config: this.#config };
-    const count = deletableSegments(this.#segments, retained);
-    if (count === 0) return;
-    const start = this.#segments[count]!.baseOffset;
-    this.#logStartOffset = Math.max(this.#logStartOffset, start);
-    const isSynced = this.#epochs.truncateFromStart(this.#logStartOffset);
-    this.#deleteSegments(count, isSynced);
-  }
-
   /** Nothing more is appended, or told to be durable. */
   #takeOffline(what: string, cause: unknown): KafkaError {
     this.#failure = storageError(`Cannot ${what} ${this.name}`, cause);
@@ -778,19 +773,24 @@ export class Log {
     });
   }
 
-  #deleteSegments(count: number, isSynced: boolean): void {
-    if (count === 0) return;
-    this.#reader.forget();
+  /** Deletes segments before the log's start; whether more are due. */
+  #deleteBelowStart(): boolean {
     const { disk } = this.#env;
-    for (let i = 0; i < count; i++) {
+    let isSynced = this.#epochs.truncateFromStart(this.#logStartOffset);
+    const count = firstSegmentToKeep(this.#segments, this.#logStartOffset);
+    if (count === 0) return false;
+    this.#reader.forget();
+    for (let i = 0; i < Math.min(count, DELETED_AT_ONCE); i++) {
       // Each is gone for good before the next: if it came back there would be a
       // hole. Writing the epochs' new begin makes sure of those before.
-      if (i > 0 || !isSynced) disk.syncDirectory(this.folder);
+      if (!isSynced) disk.syncDirectory(this.folder);
+      isSynced = false;
       const files = this.#segments[0]!.markDeleted();
       this.#closeWhenSynced(this.#segments.splice(0, 1));
       this.#deletions.removeLater(files, this.#config.fileDeleteDelayMs);
     }
     removeSnapshotsBefore(disk, this.folder, this.#segments[0]!.baseOffset);
+    return count > DELETED_AT_ONCE;
   }
 }
 

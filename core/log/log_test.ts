@@ -111,6 +111,25 @@ Deno.test("retention by time deletes whole segments, the active one after a roll
     assertEquals(append(log, 10_000), 10);
   }));
 
+Deno.test("of many segments some go at a time, and nothing of the rest can be read", () =>
+  withLog({ segmentBytes: 500 }, (log) => {
+    for (let i = 0; i < 100; i++) append(log, i);
+    const bounds = { nowMs: 0, highWatermark: log.logEndOffset };
+    let left = log.segments.length;
+    log.deleteRecordsBefore(log.logEndOffset);
+    const asked = { maxBytes: 100, upperOffset: 100, minOneBatch: true };
+    assertThrows(() => log.read(99, asked), KafkaError);
+    let hasMore = true;
+    for (let rounds = 0; hasMore; rounds++) {
+      const { length } = log.segments;
+      assert(length < left && left - length <= 4, `${left} to ${length}`);
+      left = length;
+      hasMore = log.applyRetention(bounds);
+    }
+    assertEquals(log.segments.length, 1);
+    assertEquals([log.logStartOffset, log.logEndOffset], [100, 100]);
+  }));
+
 Deno.test("a time index that is damaged makes no young segment old", async () => {
   const config = { segmentBytes: 500, retentionMs: 1000 };
   await withLog(config, async (log, folder) => {
@@ -149,7 +168,8 @@ Deno.test("retention never passes the high watermark", () =>
 Deno.test("retention by size keeps at least retention.bytes", () =>
   withLog({ segmentBytes: 500, retentionBytes: 900 }, (log) => {
     for (let i = 0; i < 30; i++) append(log, i);
-    log.applyRetention({ nowMs: 0, highWatermark: log.logEndOffset });
+    const bounds = { nowMs: 0, highWatermark: log.logEndOffset };
+    for (let hasMore = true; hasMore;) hasMore = log.applyRetention(bounds);
     assert(log.logStartOffset > 0);
     assert(log.sizeInBytes >= 900 && log.sizeInBytes < 900 + 500);
     assertThrows(

@@ -29,7 +29,7 @@ import { HostedPartition, type ReplicationEvents } from "./hosted_partition.ts";
 import { type ReplicationStats, Traffic } from "./stats.ts";
 import type { Turn } from "./turn.ts";
 
-/** How long opening logs may keep everybody else waiting. */
+/** How long opening logs, or retention, may keep everybody else waiting. */
 const BUSY_MS_MAX = 50;
 /** As many are opened at once however long it takes: an internal topic is whole. */
 const AT_ONCE = 64;
@@ -298,19 +298,39 @@ export class Hosting {
     }
   }
 
-  /** Deletes what is too old or too much, and forgets silent producers. */
-  applyRetention(nowMs: number): void {
-    const expirationMs = this.#options.config()["producer.id.expiration.ms"];
-    for (const { partition } of this.partitions.all()) {
-      const { log, highWatermark } = partition;
-      try {
-        log.applyRetention({ nowMs, highWatermark });
-      } catch (error) {
-        const { trace } = this.#options.env;
-        trace("error", `Cannot apply retention to ${log.name}`, { error });
+  /**
+   * Deletes what is too old or too much, and forgets silent producers; others
+   * get a turn now and then.
+   */
+  async applyRetention(nowMs: number): Promise<void> {
+    const { config, env: { clock } } = this.#options;
+    const expirationMs = config()["producer.id.expiration.ms"];
+    let sinceMs = clock.monoMs();
+    for (const hosted of [...this.partitions.all()]) {
+      const { topic, index, log } = hosted.partition;
+      const isHosted = () =>
+        !this.#isStopped && this.partitions.get(topic, index) === hosted;
+      while (isHosted() && this.#retain(hosted.partition, nowMs)) {
+        await clock.sleep(0);
+        sinceMs = clock.monoMs();
       }
+      if (!isHosted()) continue;
       log.expireProducers(nowMs, expirationMs);
       log.releaseIdle();
+      if (clock.monoMs() - sinceMs < BUSY_MS_MAX) continue;
+      await clock.sleep(0);
+      sinceMs = clock.monoMs();
+    }
+  }
+
+  /** Deletes some of what is too old or too much; whether more is due. */
+  #retain({ log, highWatermark }: Partition, nowMs: number): boolean {
+    try {
+      return log.applyRetention({ nowMs, highWatermark });
+    } catch (error) {
+      const { trace } = this.#options.env;
+      trace("error", `Cannot apply retention to ${log.name}`, { error });
+      return false;
     }
   }
 
