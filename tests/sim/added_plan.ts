@@ -12,8 +12,8 @@ import {
   drawPlan,
   type FaultPlan,
   type Plan,
+  type Texts,
   type TopicPlan,
-  type WriterPlan,
 } from "./plan.ts";
 
 /** What a run of one node does; where `added` doesn't say so it is as before. */
@@ -26,7 +26,7 @@ export function drawAddedPlan(
   if (!added.odds(0.4)) return plan;
   const rich = enriched(plan, added);
   if (plan.writers.length === 0) return rich;
-  return added.odds(0.4) ? trusting(rich) : fleeting(rich, added);
+  return added.odds(0.3) ? trusting(rich) : fleeting(rich, added);
 }
 
 function enriched(plan: Plan, chance: Chance): Plan {
@@ -71,19 +71,43 @@ function trusting(plan: Plan): Plan {
   };
 }
 
-/** Transactional ids come once, and a compaction takes all that tells of them. */
+/**
+ * Transactional ids come once, and a compaction soon takes all that tells of
+ * them. Starts are many, and find segments small and snapshots damaged.
+ */
 function fleeting(plan: Plan, chance: Chance): Plan {
-  const compacting = withTopics(
-    plan,
-    (topic) =>
-      topic.isCompacted || topic.isRetained || chance.odds(0.3)
-        ? topic
-        : compacted(topic, chance),
-  );
-  const writers: WriterPlan[] = compacting.writers
-    .map((writer) => ({ ...writer, isFresh: true }));
-  return { ...compacting, writers };
+  const isSoon = chance.odds(0.8);
+  const small = withTopics(plan, (topic) => {
+    if (topic.isRetained || chance.odds(0.2)) return topic;
+    const { configs, ...rest } = compacted(topic, chance);
+    return { ...rest, configs: { ...configs, ...isSoon ? SOON : {} } };
+  });
+  return {
+    ...small,
+    writers: small.writers.map((writer) => ({
+      ...writer,
+      isFresh: true,
+      ...isSoon ? BUSY : {},
+    })),
+    brokerConfig: { ...small.brokerConfig, "log.cleaner.backoff.ms": "150" },
+    faults: {
+      ...small.faults,
+      restartMs: chance.pick([700, 2_000]),
+      snapshotRotRate: isSoon ? 1 : small.faults.snapshotRotRate,
+    },
+  };
 }
+
+/** Segments hold a few batches, and what they say goes at once. */
+const SOON: Texts = {
+  "index.interval.bytes": "0",
+  "segment.index.bytes": "120",
+  "min.cleanable.dirty.ratio": "0",
+  "delete.retention.ms": "0",
+};
+
+/** A segment often ends within a transaction. */
+const BUSY = { size: 2, recordsMax: 10, pauseMs: 10 } as const;
 
 function withTopics(
   plan: Plan,

@@ -325,11 +325,15 @@ function keptValues({ logs }: History): Map<string, Set<string>> {
   );
 }
 
-/** Of an idempotent producer, offsets rise as its sends do. */
+/**
+ * Offsets rise as sends do, of an idempotent producer and of one that has a
+ * single request in flight.
+ */
 function checkOrder(each: Case): void {
   const last = new Map<string, Send>();
   for (const send of each.history.sends) {
-    if (send.ending !== "ok" || send.offset < 0 || !send.isIdempotent) continue;
+    if (send.ending !== "ok" || send.offset < 0) continue;
+    if (!send.isIdempotent && send.inFlightMax > 1) continue;
     if (!keepsAll(each, send.topic)) continue;
     const key = `${send.producer} ${nameOf(send)}`;
     const before = last.get(key);

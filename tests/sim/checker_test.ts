@@ -87,7 +87,7 @@ Deno.test("what is as it should be is no anomaly", () => {
 });
 
 Deno.test("an acknowledged record must be there", () => {
-  const plain = { isIdempotent: false };
+  const plain = { isIdempotent: false, inFlightMax: 5 };
   const sends = [send("a", 0), send("b", 1), send("x", 1, plain)];
   assertEquals(judged("ab", { sends }), ["inconsistent-offsets", "lost-write"]);
   assertEquals(judged("a", { sends: sends.slice(0, 2) }), ["unseen"]);
@@ -156,9 +156,13 @@ Deno.test("the high watermark rises, and nothing beyond it is read", () => {
   );
 });
 
-Deno.test("sends of an idempotent producer lie in their order", () => {
+Deno.test("sends lie in their order, but for plain ones of several in flight", () => {
   const sends = [send("b", 1), send("a", 0)];
   assertEquals(judged("ab", { sends }), ["nonmonotonic-send"]);
+  const plain = sends.map((each) => ({ ...each, isIdempotent: false }));
+  assertEquals(judged("ab", { sends: plain }), ["nonmonotonic-send"]);
+  const many = plain.map((each) => ({ ...each, inFlightMax: 5 }));
+  assertEquals(judged("ab", { sends: many }), []);
 });
 
 Deno.test("a group reads everything, and keeps what it committed", () => {

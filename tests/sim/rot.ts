@@ -62,9 +62,9 @@ export function rotSnapshots(root: FolderNode, chance: Chance): void {
     ({ path }) => path.slice(0, path.lastIndexOf("/")),
   );
   for (const snapshots of byFolder.values()) {
-    if (chance.odds(0.3)) continue;
+    const count = snapshots.length;
     const newest = snapshots.sort((a, b) => a.path < b.path ? 1 : -1)
-      .slice(0, chance.int(1, snapshots.length));
+      .slice(0, chance.pick([0, count - 1, chance.int(1, count)]));
     for (const { file } of newest) flip(file, chance);
   }
 }

@@ -392,7 +392,9 @@ export class Watcher {
   #lookAtStable(partition: Partition, known: Known): void {
     const { name, highWatermark, lastStableOffset: offset, log } = partition;
     const { stable } = known;
-    if (log.isOffline || offset === log.logStartOffset) return;
+    // Retention takes what is open, too; a crash may bring it back.
+    const isRetained = offset > 0 && offset === log.logStartOffset;
+    if (log.isOffline || isRetained) return;
     if (highWatermark < (stable?.highWatermark ?? 0)) return;
     known.stable = { highWatermark, offset };
     if (offset >= (stable?.offset ?? 0)) return;

@@ -42,7 +42,7 @@ export class WriterActor extends Actor {
       try {
         await producer.initTransactions();
         while (!this.isAsked && await this.#transact(producer, process)) {
-          if (this.#plan.isFresh && process.chance.odds(0.3)) break;
+          if (this.#plan.isFresh && process.chance.odds(0.6)) break;
           await process.sleep(
             process.chance.delayMs(this.#plan.pauseMs, 1_500),
           );
