@@ -44,6 +44,7 @@ export class PartitionQueue {
   #nextOrdinal = 0;
   #nextSequence = 0;
   #ackedSequence = -1;
+  #ackedOrdinal = -1;
 
   constructor(readonly topic: string, readonly partition: number) {}
 
@@ -171,15 +172,13 @@ export class PartitionQueue {
     return batch.baseSequence === advanceSequence(this.#ackedSequence, 1);
   }
 
-  /** The broker has it. */
+  /** The broker has it; a topic made anew may have got a later one before. */
   acknowledge(batch: ProducerBatch): void {
     this.#remove(batch);
-    if (batch.baseSequence >= 0 && !this.hasGap) {
-      this.#ackedSequence = advanceSequence(
-        batch.baseSequence,
-        batch.recordCount - 1,
-      );
-    }
+    const { baseSequence, ordinal, recordCount } = batch;
+    if (baseSequence < 0 || this.hasGap || ordinal < this.#ackedOrdinal) return;
+    this.#ackedSequence = advanceSequence(baseSequence, recordCount - 1);
+    this.#ackedOrdinal = ordinal;
   }
 
   /** It is to be sent again, at its old place. */
@@ -255,6 +254,7 @@ export class PartitionQueue {
       this.#isRefused = false;
       this.#nextSequence = 0;
       this.#ackedSequence = -1;
+      this.#ackedOrdinal = -1;
       // Older stamps are void: they are sent again under the new epoch.
       for (const other of [batch, ...this.#waiting]) other.baseSequence = -1;
     }

@@ -94,6 +94,24 @@ Deno.test("isNext() tells a lost batch from one that came too early", () => {
   assertEquals(queue.isNext(b), true);
 });
 
+Deno.test("a batch that a topic made anew takes behind a later one takes no sequence back", () => {
+  const queue = queueOf("a", "b", "c", "d");
+  queue.acknowledge(queue.take(ID));
+  const [b, c] = [queue.take(ID), queue.take(ID)];
+  queue.acknowledge(c);
+  queue.retry(b, 0);
+  queue.acknowledge(queue.take(ID));
+  const d = queue.take(ID);
+  assertEquals(queue.isNext(d), true);
+  queue.refused(d);
+  queue.retry(d, 0);
+  assertEquals(queue.isStale(ID), true);
+  queue.acknowledge(queue.take(NEWER_ID));
+  assertEquals(queue.isNext(d), false, "it was the first of its epoch");
+  queue.append(record("e"), undefined, BATCHES);
+  assertEquals(queue.isNext(queue.take(NEWER_ID)), true);
+});
+
 Deno.test("a given-up batch makes the rest begin anew under a newer epoch", () => {
   const queue = queueOf("a", "b", "c");
   const [a, b] = [queue.take(ID), queue.take(ID)];

@@ -409,10 +409,9 @@ export class Sender {
     const nowMs = this.#nowMs();
     const isLate = nowMs - batch.createdMs >=
       this.#values["delivery.timeout.ms"];
-    if (!isLate && this.#isSequenceFault(sent, error)) {
-      queue.retry(batch, nowMs);
-      return;
-    }
+    const retry = () =>
+      queue.retry(batch, nowMs + this.#cluster.retryMs(batch.attempts++));
+    if (!isLate && this.#isSequenceFault(sent, error)) return retry();
     const isTooLarge = error.error === "MESSAGE_TOO_LARGE";
     if (isTooLarge && batch.recordCount > 1 && !isLate && !this.#closed) {
       this.#split(sent);
@@ -423,11 +422,8 @@ export class Sender {
     const canRetry = isTransient(error) && !isLate && !this.#closed &&
       (transaction?.machine.isSending ?? true) &&
       batch.attempts < this.#values.retries;
-    if (canRetry) {
-      queue.retry(batch, nowMs + this.#cluster.retryMs(batch.attempts++));
-      return;
-    }
-    this.#fail(sent, error, recordErrors);
+    if (canRetry) retry();
+    else this.#fail(sent, error, recordErrors);
   }
 
   /** Whether a new epoch, or patience, mends it; prepares the former. */

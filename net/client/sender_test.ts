@@ -350,3 +350,23 @@ Deno.test("a partition without a leader is looked up again after a backoff, not 
   const { length } = askedMs;
   assert(length - 2 <= tookMs / 40, `asked ${length} times in ${tookMs} ms`);
 });
+
+Deno.test("a sequence that stays refused is sent again after a backoff, not at once", async () => {
+  await using peer = scripted(({ values }, index) =>
+    values === "a"
+      ? 0
+      : values === "c"
+      ? 2
+      : index === 1
+      ? "NOT_ENOUGH_REPLICAS"
+      : "OUT_OF_ORDER_SEQUENCE_NUMBER"
+  );
+  await told(peer, "abc", {
+    "retry.backoff.ms": 50,
+    "delivery.timeout.ms": 400,
+    "request.timeout.ms": 100,
+  });
+  // Each pause is at least 40 ms, and twice the one before.
+  const { length } = peer.got.filter(({ values }) => values === "b");
+  assert(length <= 5, `sent ${length} times`);
+});
