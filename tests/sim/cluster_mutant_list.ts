@@ -55,6 +55,15 @@ export const CLUSTER_MUTANTS: readonly Mutant[] = [
     edits: [["if (voted.id >= 0) {", "if (voted.id === id) {"]],
   },
   {
+    name: "half of the voters elect a leader",
+    file: "core/raft/voting.ts",
+    isOfQuorum: true,
+    edits: [[
+      "const majority = (voters.length >> 1) + 1;",
+      "const majority = (voters.length + 1) >> 1;",
+    ]],
+  },
+  {
     name: "a voter fetches before it has synced",
     file: "core/raft/raft.ts",
     isOfQuorum: true,
