@@ -26,6 +26,8 @@ import type { ConsumerGroupMetadata } from "./types.ts";
 
 const PROTOCOL_TYPE = "consumer";
 const JOIN_GRACE_MS = 5000;
+/** What is traced when a membership ends that the member wanted. */
+export const LOST_EVENT = "Lost the membership";
 
 /** What the holder provides. */
 export interface GroupMemberOptions {
@@ -76,6 +78,8 @@ export class GroupMember {
   readonly #coordinator: Coordinator;
   #heartbeat: Cancel | undefined;
   #answeredMs = 0;
+  /** Since when it is a member of this generation. */
+  #joinedMs = 0;
   #isClosed = false;
 
   constructor(cluster: Cluster, options: GroupMemberOptions) {
@@ -114,11 +118,11 @@ export class GroupMember {
         this.needsJoin = true;
         break;
       case "UNKNOWN_MEMBER_ID":
+        this.#lose(error);
         this.#memberId = "";
-        this.#lose();
         break;
       case "ILLEGAL_GENERATION":
-        this.#lose();
+        this.#lose(error);
         break;
       default:
         return;
@@ -277,8 +281,18 @@ export class GroupMember {
     throw kafkaError(code, `Cannot ${verb} group "${this.#options.groupId}"`);
   }
 
-  #lose(): void {
-    if (this.#generationId >= 0) this.hasLost = true;
+  #lose(cause?: KafkaError): void {
+    if (this.#generationId >= 0) {
+      this.hasLost = true;
+      const { env } = this.#cluster;
+      env.trace("info", LOST_EVENT, {
+        groupId: this.#options.groupId,
+        memberId: this.#memberId,
+        generationId: this.#generationId,
+        heldMs: Math.round(env.clock.monoMs() - this.#joinedMs),
+        error: cause?.error ?? "",
+      });
+    }
     this.#generationId = -1;
     this.#stopHeartbeat();
     this.needsJoin = true;
@@ -291,7 +305,7 @@ export class GroupMember {
 
   #startHeartbeat(): void {
     this.#stopHeartbeat();
-    this.#answeredMs = this.#cluster.env.clock.monoMs();
+    this.#joinedMs = this.#answeredMs = this.#cluster.env.clock.monoMs();
     this.#scheduleHeartbeat();
   }
 

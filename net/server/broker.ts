@@ -108,6 +108,7 @@ export interface Inside {
   readonly folder: LogFolder;
   readonly metadata: MetadataLog;
   readonly hosting: Hosting;
+  readonly groups: Groups;
 }
 
 /** What is written when the data folder is given back. */
@@ -291,7 +292,8 @@ export class Broker {
     });
     const parts = { roles, listeners, folder, metadata, hosting };
     const composed = this.#compose(parts);
-    this.#options.onComposed?.(parts);
+    const { groups } = composed.services;
+    this.#options.onComposed?.({ ...parts, groups });
     if (roles.isController) this.#serveController(parts, composed);
     await this.#startMetadata(parts);
     if (roles.isController) this.#decide(parts, composed);

@@ -26,6 +26,7 @@ import {
   GroupMachine,
   storedOf,
 } from "../../core/group/machine.ts";
+import type { Group } from "../../core/group/group.ts";
 import type { GroupTopics } from "../../core/group/topics.ts";
 import { RESOURCE_TYPE } from "../../core/metadata/image.ts";
 import type { TxnMarker } from "../../core/record/control.ts";
@@ -93,6 +94,11 @@ class GroupCoordinator implements Coordinator {
 
   get hosted(): HostedPartition {
     return this.#hosted;
+  }
+
+  /** A classic group as it is now, for tests. */
+  classic(groupId: string): Group | undefined {
+    return this.#machine?.group(groupId);
   }
 
   /** Adds its groups by state to `counts`. */
@@ -254,6 +260,15 @@ export class Groups {
     await this.#coordinators.attempt(() =>
       this.#coordinators.at(hosted).ask({ type: "EndTransaction", marker })
     );
+  }
+
+  /** A classic group as it is now, where it is coordinated here; to watch it. */
+  classic(groupId: string): Group | undefined {
+    for (const each of this.#coordinators.made) {
+      const group = each.classic(groupId);
+      if (group !== undefined) return group;
+    }
+    return undefined;
   }
 
   /** How many groups are in each state. */

@@ -40,6 +40,9 @@ export function isDeath(error: unknown): boolean {
 /** When the simulated epoch is: 2026-01-01. */
 const EPOCH_MS = 1_767_225_600_000;
 
+/** What is told with an event. */
+export type Traced = NonNullable<Parameters<Trace>[2]>;
+
 /** What a process is started with. */
 export interface ProcessOptions {
   readonly name: string;
@@ -48,6 +51,8 @@ export interface ProcessOptions {
   readonly chance: Chance;
   /** What the wall clock shows beyond the true time. */
   readonly wallSkewMs: () => number;
+  /** Told of what the process traces. */
+  readonly onTrace?: (event: string, fields: Traced) => void;
   /** Told of what must never happen in a process. */
   readonly onDefect: (what: string) => void;
 }
@@ -158,6 +163,7 @@ export class SimProcess {
         ` ${name}=${value instanceof Error ? value.message : value}`
       );
       this.scheduler.note(`${this.name} ${level}: ${event}${texts.join("")}`);
+      if (fields !== undefined) this.#options.onTrace?.(event, fields);
       const { error } = fields ?? {};
       if (error instanceof Error && isDefect(error)) {
         this.#options.onDefect(`${this.name}: ${event}: ${error.stack}`);

@@ -18,16 +18,23 @@ import type { IsrProposal } from "../../core/partition/in_sync_replicas.ts";
 import type { Partition } from "../../core/partition/partition.ts";
 import type { Inside } from "../../net/server/broker.ts";
 import { whyStrange } from "./partition_rules.ts";
-import type { SimProcess } from "./process.ts";
+import type { SimProcess, Traced } from "./process.ts";
 
 /** Of so many events one is followed by a look. */
 const EVENTS = 8;
 /** How often images are held against each other. */
 const COMPARE_MS = 700;
 
+/** A coordinator says so to who is no member any more. */
+const ENDS_MEMBERSHIP: readonly unknown[] = [
+  "UNKNOWN_MEMBER_ID",
+  "ILLEGAL_GENERATION",
+];
+
 /** A broker that lives. */
 interface Watched extends Inside {
   readonly nodeId: number;
+  readonly attachedMs: number;
   readonly process: SimProcess;
 }
 
@@ -104,8 +111,9 @@ export class Watcher {
   }
 
   /** A broker begins. */
-  attach(broker: Watched): void {
-    this.#brokers.set(broker.nodeId, broker);
+  attach(broker: Omit<Watched, "attachedMs">): void {
+    const attachedMs = this.#options.nowMs();
+    this.#brokers.set(broker.nodeId, { ...broker, attachedMs });
   }
 
   /**
@@ -113,6 +121,24 @@ export class Watcher {
    * led by somebody who didn't know of that yet.
    */
   readonly uncleanMs = new Map<string, number>();
+
+  /**
+   * A client ended a membership because of an error. Whoever coordinates was
+   * there before it, and must not count it any more.
+   */
+  gaveUp({ groupId, memberId, generationId, heldMs, error }: Traced): void {
+    if (!this.#options.isAlone || !ENDS_MEMBERSHIP.includes(error)) return;
+    const sinceMs = this.#options.nowMs() - Number(heldMs);
+    for (const { attachedMs, groups } of this.#alive()) {
+      const group = groups.classic(String(groupId));
+      const counts = group?.generation === generationId &&
+        group?.members.has(String(memberId)) && attachedMs < sinceMs;
+      if (!counts) continue;
+      this.#say(
+        `${memberId} gave up generation ${generationId} of ${groupId}, which counts`,
+      );
+    }
+  }
 
   /** Records may have gone: what was stable may not be so any more. */
   forgetStable(): void {

@@ -7,6 +7,7 @@
  */
 import { resolveBrokerConfig } from "../../core/config/resolve.ts";
 import type { Disk } from "../../core/env/env.ts";
+import { LOST_EVENT } from "../../net/client/group_member.ts";
 import type { ClientSeams } from "../../net/client/types.ts";
 import { Broker, type Inside } from "../../net/server/broker.ts";
 import { Chance } from "./chance.ts";
@@ -120,6 +121,9 @@ export class World {
       scheduler: this.scheduler,
       chance: this.chance.fork(),
       wallSkewMs: () => this.wallSkewMs + skewMs(),
+      onTrace: (event, fields) => {
+        if (event === LOST_EVENT) this.watcher.gaveUp(fields);
+      },
       onDefect: (what) => this.defect(what),
     });
   }
