@@ -159,7 +159,10 @@ export class ProducerActor extends Actor {
     });
   }
 
-  /** Unless power took it meanwhile, or its topic is another one now. */
+  /**
+   * Unless power took it meanwhile, its topic is another one now, or somebody was
+   * elected who lacks it.
+   */
   #checkHeld({ topic, partition, value, offset, invokeMs }: Send): void {
     const { world, plan, history } = this.stage;
     const { isChurned, configs } = plan.topics
@@ -168,7 +171,8 @@ export class ProducerActor extends Actor {
     const hasLostPower = world.machines.some(({ powerLossesMs }) =>
       powerLossesMs.some((ms) => ms >= invokeMs)
     );
-    if (!isKnown || hasLostPower) return;
+    const uncleanMs = history.uncleanMs?.get(`${topic}-${partition}`) ?? -1;
+    if (!isKnown || hasLostPower || uncleanMs >= invokeMs) return;
     const holders = world.watcher.holders({ topic, partition }, offset);
     const key = "min.insync.replicas";
     if (holders >= Number(configs[key] ?? plan.brokerConfig[key])) return;
