@@ -291,6 +291,17 @@ function remember(entry: Cached, answer: PartitionAnswer): void {
   entry.logStartOffset = answer.logStartOffset ?? -1;
 }
 
+/**
+ * Whether a follower can learn that more is committed (KIP-1166), of what it has:
+ * an answer that tells where it must cut doesn't tell that for good.
+ */
+export function knowsLess(
+  { highWatermark, fetchOffset }: FetchTarget,
+  answer: PartitionAnswer,
+): boolean {
+  return highWatermark < Math.min(answer.highWatermark ?? -1, fetchOffset);
+}
+
 /** Whether an incremental answer must hold `result`; remembers it if so. */
 function isNews(session: Session, { target, answer }: FetchResult): boolean {
   const key = keyOf(target);
@@ -301,7 +312,8 @@ function isNews(session: Session, { target, answer }: FetchResult): boolean {
     answer.divergingEpoch !== undefined ||
     (answer.preferredReadReplica ?? -1) !== -1 ||
     answer.highWatermark !== entry.highWatermark ||
-    answer.logStartOffset !== entry.logStartOffset;
+    answer.logStartOffset !== entry.logStartOffset ||
+    knowsLess(target, answer);
   if (!hasRecords && !isChanged) return false;
   remember(entry, answer);
   if (hasRecords) {

@@ -27,7 +27,7 @@ function sessions(slots = 10): FetchSessions {
 function request(
   [sessionId, sessionEpoch]: readonly [number, number],
   { fetched = [], forgotten = [] }: {
-    fetched?: readonly (readonly [number, number])[];
+    fetched?: readonly (readonly [number, number, highWatermark?: number])[];
     forgotten?: readonly number[];
   } = {},
 ): FetchRequest {
@@ -36,10 +36,11 @@ function request(
     sessionEpoch,
     topics: [{
       topic: "t",
-      partitions: fetched.map(([partition, fetchOffset]) => ({
+      partitions: fetched.map(([partition, fetchOffset, highWatermark]) => ({
         partition,
         fetchOffset,
         partitionMaxBytes: 100,
+        ...highWatermark === undefined ? {} : { highWatermark },
       })),
     }],
     forgottenTopicsData: [{ topic: "t", partitions: forgotten }],
@@ -115,6 +116,32 @@ Deno.test("requests change and forget partitions of the session", () => {
     context.targets.map((target) => [target.partition, target.fetchOffset]),
     [[1, 7], [2, 0], [3, 0]],
   );
+});
+
+Deno.test("what is committed is said again to a follower that had to cut, until it knows", () => {
+  const all = sessions();
+  const id = opened(all);
+  const saidOf = (
+    epoch: number,
+    fetchOffset: number,
+    highWatermark: number,
+  ) => {
+    const fetched = [[1, fetchOffset, highWatermark]] as const;
+    const { targets, finish } = all.open(
+      request([id, epoch], { fetched }),
+      NOW,
+    );
+    const answer = {
+      highWatermark: 6,
+      ...fetchOffset > 6 ? { divergingEpoch: { epoch: 0, endOffset: 6 } } : {},
+    };
+    const { results } = finish(answered(targets, { 1: answer }));
+    return partitionsOf(results.map(({ target }) => target));
+  };
+  assertEquals(saidOf(1, 8, 5), [1], "it has to cut");
+  assertEquals(saidOf(2, 6, 5), [1], "it has cut, and can learn");
+  assertEquals(saidOf(3, 6, 6), [], "it knows");
+  assertEquals(saidOf(4, 5, 5), [], "it lacks what it would have to know");
 });
 
 Deno.test("an error is said again until it is over, then its end is said", () => {

@@ -14,11 +14,12 @@ import {
   type FetchResponse,
 } from "../../wire/01_fetch.ts";
 import type { Deadline } from "../deadlines.ts";
-import type {
-  FetchContext,
-  FetchResult,
-  FetchTarget,
-  PartitionAnswer,
+import {
+  type FetchContext,
+  type FetchResult,
+  type FetchTarget,
+  knowsLess,
+  type PartitionAnswer,
 } from "../fetch_sessions.ts";
 import {
   type HandlerEntry,
@@ -56,7 +57,7 @@ interface Reading {
   /** What followers are given of throttled partitions. */
   readonly copies: readonly Copy[];
   readonly bytes: number;
-  /** Whether the answer may not wait: an error or a divergence. */
+  /** Whether the answer may not wait: an error, a divergence, what is committed. */
   readonly isUrgent: boolean;
 }
 
@@ -259,8 +260,7 @@ function readAll(
     isUrgent ||= answer.errorCode !== 0 ||
       answer.divergingEpoch !== undefined ||
       (answer.preferredReadReplica ?? -1) !== -1 ||
-      // KIP-1166: a follower that knows less is told at once.
-      target.highWatermark < (answer.highWatermark ?? -1);
+      knowsLess(target, answer);
     results.push({ target, answer });
     traffic.push((typeof found === "string" ? services.stats : found).traffic);
   }
