@@ -8,6 +8,7 @@ import { assert, assertEquals, assertThrows } from "@std/assert";
 import { LogFolder } from "../../core/log/log_folder.ts";
 import { Chance } from "./chance.ts";
 import { SimDisk } from "./disk.ts";
+import { FileNode } from "./files.ts";
 import { Killed, SimProcess } from "./process.ts";
 import { Scheduler } from "./scheduler.ts";
 
@@ -49,6 +50,16 @@ Deno.test("synced bytes of a synced folder survive any loss of power", () => {
     assert(after.length === 10_000 || after.length === 15_000);
     assert(after.subarray(0, 4096).every((byte) => byte === 1));
   }
+});
+
+Deno.test("a bit that flips while a sync is under way is another one on the medium, too", () => {
+  const file = new FileNode();
+  file.write(new Uint8Array(5_000), 0);
+  const end = file.beginSync();
+  file.flip(4_500, 3);
+  end();
+  assertEquals(file.content()[4_500], 8);
+  assertEquals(file.durable(), file.content());
 });
 
 Deno.test("what no sync has seen is lost in some runs, and kept in others", () => {

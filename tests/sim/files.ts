@@ -17,16 +17,26 @@ interface Content {
   size: number;
 }
 
+/** A page as it was when a sync began. */
+interface TakenPage {
+  readonly page: number;
+  /** Which write it holds. */
+  readonly write: number;
+  readonly bytes: Uint8Array;
+}
+
 /** One file: contents and what of them is durable. */
 export class FileNode {
   readonly #shown: Content = { bytes: new Uint8Array(0), size: 0 };
   #durable: Content = { bytes: new Uint8Array(0), size: 0 };
-  /** Pages that differ from the medium, and how often each was written. */
   /** Syncs that have begun, and the latest one that has ended. */
   #syncs = 0;
   #lastSync = 0;
+  /** Pages that differ from the medium, and which write each was last in. */
   readonly #dirty = new Map<number, number>();
   #writes = 0;
+  /** What syncs that are under way write. */
+  readonly #taken = new Set<readonly TakenPage[]>();
   mtimeMs = 0;
 
   get size(): number {
@@ -66,11 +76,15 @@ export class FileNode {
     this.#shown.size = size;
   }
 
-  /** Inverts one bit, on the medium and in what is shown. */
+  /** Inverts one bit, on the medium, on the way there, and in what is shown. */
   flip(position: number, bit: number): void {
     this.#shown.bytes[position]! ^= 1 << bit;
     if (position < this.#durable.size) {
       this.#durable.bytes[position]! ^= 1 << bit;
+    }
+    for (const { page, bytes } of [...this.#taken].flat()) {
+      const at = position - page * PAGE_BYTES;
+      if (at >= 0 && at < bytes.length) bytes[at]! ^= 1 << bit;
     }
   }
 
@@ -78,12 +92,14 @@ export class FileNode {
   beginSync(): () => void {
     const { size } = this;
     const number = ++this.#syncs;
-    const pages = Array.from(this.#dirty, ([page, write]) => ({
+    const pages = Array.from(this.#dirty, ([page, write]): TakenPage => ({
       page,
       write,
       bytes: this.#page(page),
     }));
+    this.#taken.add(pages);
     return () => {
+      this.#taken.delete(pages);
       // A later one that has ended made all of this durable, or what came after.
       if (number < this.#lastSync) return;
       this.#lastSync = number;
@@ -128,6 +144,7 @@ export class FileNode {
     this.#shown.bytes = content.bytes.slice();
     this.#shown.size = size;
     this.#dirty.clear();
+    this.#taken.clear();
   }
 
   #page(page: number): Uint8Array {
