@@ -122,7 +122,9 @@ export class World {
       chance: this.chance.fork(),
       wallSkewMs: () => this.wallSkewMs + skewMs(),
       onTrace: (event, fields) => {
-        if (event === LOST_EVENT) this.watcher.gaveUp(fields);
+        // A coordinator that couldn't write has begun anew from its log.
+        const hasFailed = this.machines.some(({ disk }) => disk.hasFailed);
+        if (event === LOST_EVENT && !hasFailed) this.watcher.gaveUp(fields);
       },
       onDefect: (what) => this.defect(what),
     });
