@@ -248,3 +248,9 @@ export class KafkaError extends Error {
 export function messageOf(thrown: unknown): string {
   return thrown instanceof Error ? thrown.message : String(thrown);
 }
+
+/** What the disk refused, in Kafka's terms. */
+export function storageError(what: string, cause: unknown): KafkaError {
+  const why = `${what}: ${messageOf(cause)}`;
+  return new KafkaError("KAFKA_STORAGE_ERROR", why, { cause });
+}

@@ -8,7 +8,7 @@
  */
 import type { Uuid } from "../bytes/uuid.ts";
 import { type Cancel, DiskError, type DiskFile } from "../env/env.ts";
-import { KafkaError, messageOf } from "../errors.ts";
+import { KafkaError, storageError } from "../errors.ts";
 import { partitionName } from "../ids.ts";
 import { invariant } from "../invariant.ts";
 import { batchesOf, BatchView } from "../record/batch.ts";
@@ -101,6 +101,7 @@ export class Log {
   #cleanedOffset: number | undefined;
   #gapOffset: number | undefined;
   #failure: KafkaError | undefined;
+  #isRefused = false;
   #digest: LogDigest | undefined;
   readonly #deletions: Deletions;
   /** Ends when the handles of deleted segments are closed. */
@@ -175,9 +176,19 @@ export class Log {
     return this.#failure !== undefined;
   }
 
+  /** Whether the disk refuses what is appended, for good or until there is room. */
+  get isRefused(): boolean {
+    return this.isOffline || this.#isRefused;
+  }
+
   /** The offset that the next record gets. */
   get logEndOffset(): number {
     return this.#logEndOffset;
+  }
+
+  /** What was handed to the file; the disk may still refuse what is behind it. */
+  get writtenOffset(): number {
+    return this.#writtenOffset;
   }
 
   /** Everything below that is in the log is durable. */
@@ -304,8 +315,7 @@ export class Log {
   offsetForTimestamp(timestamp: number): TimedOffset | undefined {
     return this.#reading(() => {
       this.writeStaged();
-      const start = this.#logStartOffset;
-      const end = this.#logEndOffset;
+      const [start, end] = [this.#logStartOffset, this.#logEndOffset];
       return findTimestamp(this.#segments, { timestamp, start, end });
     });
   }
@@ -590,6 +600,7 @@ export class Log {
     invariant(position === active.size, `${this.name} is written at its end`);
     try {
       active.writer.pwriteAll(bytes, position);
+      this.#isRefused = false;
     } catch (error) {
       this.#undo(error);
     }
@@ -599,6 +610,7 @@ export class Log {
   /** A write failed: back to what is in the file, without the torn tail. */
   #undo(cause: unknown): never {
     const error = storageError(`Cannot append to ${this.name}`, cause);
+    this.#isRefused = true;
     this.#staging.clear();
     this.#reader.forget();
     this.#logEndOffset = this.#writtenOffset;
@@ -650,15 +662,11 @@ export class Log {
   }
 
   #rebuildProducers(end: number): void {
-    const { disk } = this.#env;
     const { folder } = this;
-    this.#snapshots.offset = rebuildProducers(this.#producers, {
-      disk,
-      folder,
-      segments: this.#segments,
-      snapshots: snapshotsIn(disk, folder),
-      end,
-    });
+    const [disk, segments] = [this.#env.disk, this.#segments];
+    const snapshots = snapshotsIn(disk, folder);
+    const sources = { disk, folder, segments, snapshots, end };
+    this.#snapshots.offset = rebuildProducers(this.#producers, sources);
   }
 
   #roll(): void {
@@ -734,14 +742,11 @@ export class Log {
         this.#epochs.save();
         // One that ends there may have been cut, or lost a write, behind it.
         const from = this.#segmentIndexOf(Math.max(0, flushedOffset - 1));
-        return this.#segments.slice(from)
-          .map((segment) => segment.writer);
+        return this.#segments.slice(from).map(({ writer }) => writer);
       },
       onFlushed: () => {
         this.#onSynced?.(clock.monoMs() - sinceMs);
-        for (const segment of this.#segments.slice(0, -1)) {
-          segment.closeWriter();
-        }
+        for (const each of this.#segments.slice(0, -1)) each.closeWriter();
         for (const listener of this.#settledListeners) listener();
       },
       onSyncFailed: (error: unknown) => {
@@ -792,9 +797,4 @@ export class Log {
     removeSnapshotsBefore(disk, this.folder, this.#segments[0]!.baseOffset);
     return count > DELETED_AT_ONCE;
   }
-}
-
-function storageError(what: string, cause: unknown): KafkaError {
-  const why = `${what}: ${messageOf(cause)}`;
-  return new KafkaError("KAFKA_STORAGE_ERROR", why, { cause });
 }

@@ -7,7 +7,7 @@
  * @module
  */
 import type { Disk } from "../env/env.ts";
-import { KafkaError, messageOf } from "../errors.ts";
+import { KafkaError, storageError } from "../errors.ts";
 import type { BatchView } from "../record/batch.ts";
 import { beginSegment } from "./rolling.ts";
 import { Segment } from "./segment.ts";
@@ -57,9 +57,7 @@ export function startOver(
     next = beginSegment(disk, { folder, baseOffset: offset, onStray });
   } catch (cause) {
     if (!isAhead || isStray) throw cause;
-    const why = messageOf(cause);
-    const what = `Cannot begin "${folder}" anew at ${offset}: ${why}`;
-    throw new KafkaError("KAFKA_STORAGE_ERROR", what, { cause });
+    throw storageError(`Cannot begin "${folder}" anew at ${offset}`, cause);
   }
   if (isAhead) removeSegments(disk, folder, old);
   return next;

@@ -13,7 +13,7 @@ const DIRECTORIES_VERSION = 17;
 const CORDONED_VERSION = 30;
 
 /** Ids up to 99 are no directory's; three of them have a meaning. */
-const DIRECTORY = {
+export const DIRECTORY = {
   /** Not told yet. */
   UNASSIGNED: ZERO_UUID,
   /** Offline since before its id was known. */

@@ -72,6 +72,57 @@ Deno.test("what a full disk refuses of a leader's records is not taken for commi
   });
 });
 
+Deno.test("a follower is given nothing that the disk may still refuse", async () => {
+  using temporary = temporaryFolder();
+  let isFull = false;
+  const env = faultyEnv((call, path) =>
+    isFull && call === "write" && path.endsWith(".log") ? "NoSpace" : undefined
+  );
+  const folder = LogFolder.open({ env, path: temporary.path, nodeId: 2 });
+  const config = resolveTopicConfig(new Map(), resolveBrokerConfig());
+  const log = folder.openLog({ ...PLACE, config });
+  const partition = new Partition({
+    log,
+    topicId: TOPIC_ID,
+    config,
+    host: HOST,
+    state: {
+      leader: 2,
+      leaderEpoch: 0,
+      partitionEpoch: 0,
+      replicas: [1, 2],
+      isr: [1, 2],
+    },
+    highWatermark: 0,
+  });
+  const produce = (bytes: number) => {
+    const record = { key: null, value: new Uint8Array(bytes), timestamp: 0 };
+    const options = { acks: -1, nowMs: 0, produceVersion: 9 };
+    partition.produce(buildBatch([record]), options);
+  };
+  const given = () =>
+    partition.read(0, {
+      maxBytes: 1_000,
+      isolation: "log_end",
+      minOneBatch: true,
+    }).length;
+  produce(10);
+  assertEquals([log.logEndOffset, given(), log.isRefused], [1, 0, false]);
+  isFull = true;
+  assertThrows(() => log.writeStaged(), KafkaError, "NoSpace");
+  assertEquals([log.logEndOffset, log.isRefused], [0, true]);
+  isFull = false;
+  produce(20);
+  assertEquals([log.logEndOffset, given()], [1, 0]);
+  log.writeStaged();
+  assertEquals([given() > 80, log.isRefused], [true, false]);
+  await folder.close({
+    clean: true,
+    brokerEpoch: 1,
+    highWatermarks: new Map(),
+  });
+});
+
 Deno.test("a log without epochs is cut for a leader's sake, and stays as long as nobody leads", async () => {
   using temporary = temporaryFolder();
   const env = faultyEnv(() => undefined);

@@ -558,7 +558,8 @@ export class Partition {
   bound(isolation: Isolation): number {
     if (isolation === "read_uncommitted") return this.#highWatermark;
     if (isolation === "read_committed") return this.lastStableOffset;
-    return this.log.logEndOffset;
+    // Others take the place of what the disk refuses, in the same epoch.
+    return this.log.writtenOffset;
   }
 
   /** Whether a reader may ask for `offset` at all. */

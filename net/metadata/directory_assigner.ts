@@ -1,16 +1,24 @@
 /**
  * Tells the controller where the replicas of this broker are when its metadata
  * say otherwise (KIP-858): a folder that was lost and made anew has another id,
- * and nobody may lead from a directory that is gone. Owns the queue: one
- * request in flight, what comes meanwhile goes together in the next one.
+ * and nobody may lead from a directory that is gone, or takes no more. Owns the
+ * queue: one request in flight, what comes meanwhile goes together in the next.
+ *
+ * | who is in sync         | the disk       | told as                             |
+ * | ---------------------- | -------------- | ----------------------------------- |
+ * | this broker and others | refuses writes | lost: others lead, nobody waits     |
+ * | nobody else            | refuses writes | nothing: reads go on                |
+ * | others only            | refuses writes | nothing                             |
+ * | whoever                | takes writes   | in its directory                    |
  *
  * @module
  */
 import type { Uuid } from "../../core/bytes/uuid.ts";
-import type { Env } from "../../core/env/env.ts";
+import type { Cancel, Env } from "../../core/env/env.ts";
 import { errorName, ERRORS } from "../../core/errors.ts";
 import type { MetadataDelta } from "../../core/metadata/delta.ts";
 import {
+  DIRECTORY,
   directoryOf,
   usesDirectories,
 } from "../../core/metadata/directories.ts";
@@ -20,6 +28,8 @@ import type { ASSIGN_REPLICAS_TO_DIRS } from "../wire/73_assign_replicas_to_dirs
 
 /** How long to wait before what failed is asked again. */
 const RETRY_MS = 500;
+/** How often it is looked which logs the disk refuses. */
+const CHECK_MS = 1_000;
 /** Replicas in one request; Kafka's brokers send as many. */
 const REPLICAS_MAX = 2250;
 
@@ -27,9 +37,14 @@ type Request = Input<typeof ASSIGN_REPLICAS_TO_DIRS.request>;
 type Response = Decoded<typeof ASSIGN_REPLICAS_TO_DIRS.response>;
 
 /** A partition of this broker. */
-interface Place {
+export interface Place {
   readonly topicId: Uuid;
   readonly index: number;
+}
+
+/** A replica, and the directory that it is told to be in. */
+interface Told extends Place {
+  readonly id: Uuid;
 }
 
 /** What a {@linkcode DirectoryAssigner} is made of. */
@@ -40,6 +55,8 @@ export interface DirectoryAssignerOptions {
   readonly directoryId: Uuid;
   readonly image: MetadataImage;
   readonly brokerEpoch: () => number;
+  /** Whether the disk refuses what is appended there. */
+  readonly isRefused: (place: Place) => boolean;
   /** Asks the active controller, wherever it is. */
   readonly request: (body: Request) => Promise<Response>;
 }
@@ -50,18 +67,20 @@ export class DirectoryAssigner {
   readonly #waiting = new Map<string, Place>();
   readonly #closed = new AbortController();
   #isRunning = false;
+  #cancel: Cancel | undefined;
 
   constructor(options: DirectoryAssignerOptions) {
     this.#options = options;
   }
 
-  /** Looks at all replicas of this broker, which is registered. */
+  /** Looks at all replicas of this broker, which is registered, now and then. */
   start(): void {
-    const { image, nodeId } = this.#options;
+    const { env: { clock }, image, nodeId } = this.#options;
     for (const { topic, index } of image.partitionsOf(nodeId)) {
       this.#look({ topicId: topic.id, index });
     }
     this.#tell();
+    this.#cancel = clock.timer(CHECK_MS, () => this.start());
   }
 
   /** Looks at what changed. */
@@ -77,11 +96,12 @@ export class DirectoryAssigner {
 
   /** Nothing is sent any more. */
   close(): void {
+    this.#cancel?.();
     this.#closed.abort();
   }
 
   #look(place: Place): void {
-    if (!this.#isElsewhere(place)) return;
+    if (this.#toTell(place) === undefined) return;
     this.#waiting.set(`${place.topicId}:${place.index}`, place);
   }
 
@@ -92,11 +112,21 @@ export class DirectoryAssigner {
     this.#options.env.tasks.spawn("assign directories", () => this.#run());
   }
 
-  #isElsewhere({ topicId, index }: Place): boolean {
-    const { image, nodeId, directoryId } = this.#options;
-    const partition = image.topicById(topicId)?.partitions[index];
-    return partition !== undefined && partition.replicas.includes(nodeId) &&
-      usesDirectories(image) && directoryOf(partition, nodeId) !== directoryId;
+  /** Where the replica is, if the controller has to hear of it. */
+  #toTell(place: Place): Uuid | undefined {
+    const { image, nodeId, isRefused } = this.#options;
+    const partition = image.topicById(place.topicId)?.partitions[place.index];
+    const isOurs = partition?.replicas.includes(nodeId) ?? false;
+    if (partition === undefined || !isOurs || !usesDirectories(image)) return;
+    let { directoryId } = this.#options;
+    if (isRefused(place)) {
+      const { isr } = partition;
+      if (!isr.includes(nodeId) || isr.length === 1) return;
+      directoryId = DIRECTORY.LOST;
+    }
+    return directoryOf(partition, nodeId) === directoryId
+      ? undefined
+      : directoryId;
   }
 
   async #run(): Promise<void> {
@@ -112,18 +142,19 @@ export class DirectoryAssigner {
     this.#isRunning = false;
   }
 
-  #take(): Place[] {
-    const taken: Place[] = [];
+  #take(): Told[] {
+    const taken: Told[] = [];
     for (const [key, place] of this.#waiting) {
       if (taken.length === REPLICAS_MAX) break;
       this.#waiting.delete(key);
-      if (this.#isElsewhere(place)) taken.push(place);
+      const id = this.#toTell(place);
+      if (id !== undefined) taken.push({ ...place, id });
     }
     return taken;
   }
 
   /** Whether it is settled: what the controller doesn't know is on its way out. */
-  async #ask(asked: readonly Place[]): Promise<boolean> {
+  async #ask(asked: readonly Told[]): Promise<boolean> {
     const { env: { trace }, request } = this.#options;
     try {
       const { errorCode } = await request(this.#request(asked));
@@ -140,19 +171,22 @@ export class DirectoryAssigner {
     }
   }
 
-  #request(asked: readonly Place[]): Request {
-    const { nodeId, directoryId, brokerEpoch } = this.#options;
-    const topics = Map.groupBy(asked, ({ topicId }) => topicId);
+  #request(asked: readonly Told[]): Request {
+    const { nodeId, brokerEpoch } = this.#options;
+    const directories = Map.groupBy(asked, ({ id }) => id);
     return {
       brokerId: nodeId,
       brokerEpoch: brokerEpoch(),
-      directories: [{
-        id: directoryId,
-        topics: Array.from(topics, ([topicId, places]) => ({
-          topicId,
-          partitions: places.map(({ index }) => ({ partitionIndex: index })),
-        })),
-      }],
+      directories: Array.from(directories, ([id, places]) => ({
+        id,
+        topics: Array.from(
+          Map.groupBy(places, ({ topicId }) => topicId),
+          ([topicId, places]) => ({
+            topicId,
+            partitions: places.map(({ index }) => ({ partitionIndex: index })),
+          }),
+        ),
+      })),
     };
   }
 }

@@ -1,11 +1,12 @@
 /**
- * What a broker whose folder is a new one tells the controller of its replicas:
- * when, how much at once, and again when it came to nothing.
+ * What a broker whose folder is a new one, or takes no more, tells the controller
+ * of its replicas: when, how much at once, and again when it came to nothing.
  *
  * @module
  */
 import { assert, assertEquals } from "@std/assert";
 import { denoEnv } from "../../core/env/deno_env.ts";
+import { DIRECTORY } from "../../core/metadata/directories.ts";
 import { metadataRecord } from "../../core/metadata/records.ts";
 import { until } from "../../tests/fixtures.ts";
 import {
@@ -25,17 +26,19 @@ type Request = Parameters<DirectoryAssignerOptions["request"]>[0];
 /** Broker 3 of `cluster`; `refusals` requests fail before one doesn't. */
 function assignerOf(
   { image }: MetadataCluster,
-  { directoryId = NEW, refusals = 0 } = {},
+  { directoryId = NEW, refusals = 0, nodeId = 3 } = {},
 ) {
+  const disk = { isFull: false };
   const env = denoEnv({ traceLevel: "error" });
   const told: string[] = [];
   const requests: Request[] = [];
   const assigner = new DirectoryAssigner({
     env: { ...env, trace: (_: string, event: string) => void told.push(event) },
-    nodeId: 3,
+    nodeId,
     directoryId,
     image,
     brokerEpoch: () => 7,
+    isRefused: () => disk.isFull,
     request: (body) => {
       requests.push(body);
       if (requests.length === 1 && refusals > 0) throw new Error("unreachable");
@@ -46,6 +49,7 @@ function assignerOf(
   });
   return {
     assigner,
+    disk,
     requests,
     told,
     async [Symbol.asyncDispose]() {
@@ -125,4 +129,45 @@ Deno.test("many replicas are told in several requests, and what changes later, t
   await until("it is told", () => broker.requests.length === 3);
   assertEquals(sizes(broker.requests).at(-1), 1);
   assert(broker.told.length === 0);
+});
+
+/** Has `changed` of partition 0 of "t" noted, and tells the broker of it. */
+function note(
+  { image }: MetadataCluster,
+  { assigner }: Pick<ReturnType<typeof assignerOf>, "assigner">,
+  changed: { isr?: number[]; leader?: number; directories?: string[] },
+): void {
+  image.takeDelta();
+  const topicId = image.topic("t")!.id;
+  const place = { partitionId: 0, topicId };
+  image.apply(metadataRecord("PartitionChange", { ...place, ...changed }));
+  assigner.changed(image.takeDelta());
+}
+
+Deno.test("a replica whose disk refuses writes counts as lost while others are in sync, until it takes them again", async () => {
+  const cluster = replicated();
+  const { replicas, leader, directories } = cluster.image.topic("t")!
+    .partitions[0]!;
+  const own = directory(leader);
+  const options = { directoryId: own, nodeId: leader };
+  await using broker = assignerOf(cluster, options);
+  const { assigner, disk, requests } = broker;
+  const idsTold = () =>
+    requests.map(({ directories = [] }) => directories.map(({ id }) => id));
+  note(cluster, broker, { isr: [leader] });
+  disk.isFull = true;
+  assigner.start();
+  assertEquals(idsTold(), [], "nobody else could lead");
+  note(cluster, broker, { isr: [...replicas] });
+  await until("it is told", () => requests.length === 1);
+  assertEquals(idsTold(), [[DIRECTORY.LOST]]);
+  const isr = replicas.filter((id) => id !== leader);
+  const lost = replicas.map((id, i) =>
+    id === leader ? DIRECTORY.LOST : directories[i]!
+  );
+  note(cluster, broker, { isr, leader: isr[0]!, directories: lost });
+  assertEquals(requests.length, 1, "nobody waits for it");
+  disk.isFull = false;
+  await until("it is told by itself", () => requests.length === 2);
+  assertEquals(idsTold()[1], [own]);
 });

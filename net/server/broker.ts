@@ -292,8 +292,7 @@ export class Broker {
     });
     const parts = { roles, listeners, folder, metadata, hosting };
     const composed = this.#compose(parts);
-    const { groups } = composed.services;
-    this.#options.onComposed?.({ ...parts, groups });
+    this.#options.onComposed?.({ ...parts, groups: composed.services.groups });
     if (roles.isController) this.#serveController(parts, composed);
     await this.#startMetadata(parts);
     if (roles.isController) this.#decide(parts, composed);
@@ -491,7 +490,7 @@ export class Broker {
   }
 
   #assignDirectories(
-    { folder: { directoryId }, metadata: { image } }: Parts,
+    { folder: { directoryId }, metadata: { image }, hosting }: Parts,
     { channel, lifecycle }: Composed,
   ): DirectoryAssigner {
     const directories = new DirectoryAssigner({
@@ -500,6 +499,7 @@ export class Broker {
       directoryId,
       image,
       brokerEpoch: () => lifecycle.brokerEpoch,
+      isRefused: (place) => hosting.isRefused(place),
       request: (body) => channel.request(ASSIGN_REPLICAS_TO_DIRS, body),
     });
     this.#undo.push(() => directories.close());

@@ -174,6 +174,7 @@ export function* batchesIn(
   const { log } = partition;
   let offset = log.logStartOffset;
   while (offset < log.logEndOffset) {
+    log.writeStaged();
     const bytes = partition.read(offset, {
       maxBytes: LOAD_BYTES,
       isolation: "log_end",

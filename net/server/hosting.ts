@@ -25,6 +25,7 @@ import {
   ReplicationQuota,
   type ReplicationQuotas,
 } from "../../core/partition/replication_quota.ts";
+import type { Place } from "../metadata/directory_assigner.ts";
 import { HostedPartition, type ReplicationEvents } from "./hosted_partition.ts";
 import { type ReplicationStats, Traffic } from "./stats.ts";
 import type { Turn } from "./turn.ts";
@@ -321,6 +322,12 @@ export class Hosting {
       await clock.sleep(0);
       sinceMs = clock.monoMs();
     }
+  }
+
+  /** Whether the disk refuses what is appended to a partition that is led here. */
+  isRefused({ topicId, index }: Place): boolean {
+    const hosted = this.partitions.getById(topicId, index);
+    return hosted !== undefined && hosted.partition.log.isRefused;
   }
 
   /** Deletes some of what is too old or too much; whether more is due. */

@@ -10,7 +10,7 @@ import type { Uuid } from "../../core/bytes/uuid.ts";
 import { CoordinatorHost } from "../../core/coordinator/host.ts";
 import { DecodeError } from "../../core/bytes/reader.ts";
 import type { Env } from "../../core/env/env.ts";
-import { KafkaError, messageOf } from "../../core/errors.ts";
+import { KafkaError, storageError } from "../../core/errors.ts";
 import { InvariantError } from "../../core/invariant.ts";
 import {
   Controller,
@@ -329,12 +329,7 @@ export class MetadataLog {
 
   #failed(cause: unknown): void {
     this.#isFailed = true;
-    const why = messageOf(cause);
-    this.#host.fail(
-      new KafkaError("KAFKA_STORAGE_ERROR", `The metadata log failed: ${why}`, {
-        cause,
-      }),
-    );
+    this.#host.fail(storageError("The metadata log failed", cause));
     this.#options.onFailed(cause);
   }
 }
