@@ -14,6 +14,7 @@ import {
   type Plan,
   type Texts,
   type TopicPlan,
+  withTopics,
 } from "./plan.ts";
 
 /** What a run of one node does; where `added` doesn't say so it is as before. */
@@ -108,25 +109,3 @@ const SOON: Texts = {
 
 /** A segment often ends within a transaction. */
 const BUSY = { size: 2, recordsMax: 10, pauseMs: 10 } as const;
-
-function withTopics(
-  plan: Plan,
-  changed: (topic: TopicPlan) => TopicPlan,
-): Plan {
-  const topics = new Map(
-    plan.topics.map((topic) => [topic.name, changed(topic)]),
-  );
-  const among = <T extends { readonly topics: readonly TopicPlan[] }>(
-    each: T,
-  ): T => ({
-    ...each,
-    topics: each.topics.map(({ name }) => topics.get(name)!),
-  });
-  return {
-    ...plan,
-    topics: [...topics.values()],
-    producers: plan.producers.map(among),
-    writers: plan.writers.map(among),
-    groups: plan.groups.map(among),
-  };
-}

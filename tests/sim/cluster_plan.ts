@@ -13,6 +13,7 @@ import {
   type Texts,
   type TopicPlan,
   votersOf,
+  withTopics,
 } from "./plan.ts";
 
 /** How many nodes vote, and hold each partition. */
@@ -36,28 +37,16 @@ const FLUSHES = [
 
 /** The plan of a run of three nodes. */
 export function drawClusterPlan(chance: Chance, more: Chance): Plan {
-  const plan = drawPlan(chance, more);
-  const topics = new Map(
-    plan.topics.map((topic) => [topic.name, replicated(topic)]),
-  );
-  const among = <T extends { readonly topics: readonly TopicPlan[] }>(
-    each: T,
-  ): T => ({
-    ...each,
-    topics: each.topics.map(({ name }) => topics.get(name)!),
-  });
+  const plan = withTopics(drawPlan(chance, more), replicated);
   return {
     ...plan,
     nodes: NODES,
     quorum: votersOf(NODES),
     isAllDurable: true,
-    topics: [...topics.values()],
     producers: plan.producers.map((producer) => ({
-      ...among(producer),
+      ...producer,
       configs: { ...producer.configs, acks: "all" },
     })),
-    writers: plan.writers.map(among),
-    groups: plan.groups.map(among),
     brokerConfig: {
       ...unflushed(plan.brokerConfig),
       ...REPLICATED,

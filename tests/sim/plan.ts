@@ -453,3 +453,26 @@ function drawMoreFaults(
     ).map(({ name }) => name),
   };
 }
+
+/** The plan with its topics changed, for whoever uses them, too. */
+export function withTopics(
+  plan: Plan,
+  changed: (topic: TopicPlan) => TopicPlan,
+): Plan {
+  const topics = new Map(
+    plan.topics.map((topic) => [topic.name, changed(topic)]),
+  );
+  const among = <T extends { readonly topics: readonly TopicPlan[] }>(
+    each: T,
+  ): T => ({
+    ...each,
+    topics: each.topics.map(({ name }) => topics.get(name)!),
+  });
+  return {
+    ...plan,
+    topics: [...topics.values()],
+    producers: plan.producers.map(among),
+    writers: plan.writers.map(among),
+    groups: plan.groups.map(among),
+  };
+}

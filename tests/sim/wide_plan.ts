@@ -14,6 +14,7 @@ import {
   type QuorumPlan,
   type TopicPlan,
   votersOf,
+  withTopics,
 } from "./plan.ts";
 
 /** The plan of such a run. */
@@ -42,26 +43,17 @@ export function drawWidePlan(
 /** Some topics rather go on than keep what was acknowledged. */
 function withUnclean(plan: Plan, chance: Chance): Plan {
   if (chance.odds(0.6)) return plan;
-  const topics = new Map(plan.topics.map((topic) => [
-    topic.name,
-    chance.odds(0.7) ? unclean(topic, chance) : topic,
-  ]));
-  const among = <T extends { readonly topics: readonly TopicPlan[] }>(
-    each: T,
-  ): T => ({
-    ...each,
-    topics: each.topics.map(({ name }) => topics.get(name)!),
-  });
+  const changed = withTopics(
+    plan,
+    (topic) => chance.odds(0.7) ? unclean(topic, chance) : topic,
+  );
   return {
-    ...plan,
+    ...changed,
     faults: { ...plan.faults, strandMs: chance.pick([1_000, 2_000]) },
-    topics: [...topics.values()],
-    producers: plan.producers.map(among),
-    groups: plan.groups.map(among),
     // A marker that was lost would leave a transaction open for good.
-    writers: plan.writers.map((writer) => ({
+    writers: changed.writers.map((writer) => ({
       ...writer,
-      topics: among(writer).topics.filter(({ isUnclean }) => !isUnclean),
+      topics: writer.topics.filter(({ isUnclean }) => !isUnclean),
     })).filter(({ topics }) => topics.length > 0),
   };
 }
