@@ -1,207 +1,178 @@
 /**
- * A follower whose disk refuses what its leader sent, or whose log has no epochs
- * or a gap.
+ * A follower whose disk refuses what its leader sent, whose leader's disk does,
+ * or whose log has no epochs or a gap.
  *
  * @module
  */
 import { assertEquals, assertThrows } from "@std/assert";
 import { faultyEnv } from "../../tests/faulty_disk.ts";
 import { temporaryFolder } from "../../tests/fixtures.ts";
-import { resolveBrokerConfig, resolveTopicConfig } from "../config/resolve.ts";
+import {
+  resolveBrokerConfig,
+  resolveTopicConfig,
+  type TopicConfig,
+} from "../config/resolve.ts";
 import { KafkaError } from "../errors.ts";
+import type { Log } from "../log/log.ts";
 import { LogFolder } from "../log/log_folder.ts";
 import { BatchView } from "../record/batch.ts";
 import { buildBatch } from "../record/builder.ts";
-import { Partition } from "./partition.ts";
+import { Partition, type PartitionState } from "./partition.ts";
 
 const TOPIC_ID = "Gmd94rMBRdCEC5P7ytJnvA";
-const PLACE = { topic: "t", partition: 0, topicId: TOPIC_ID };
-const HOST = {
-  nodeId: 2,
-  brokerEpoch: 1,
-  lagMaxMs: 1_000,
-  nowMs: () => 0,
-  isEligible: () => true,
+const STATE: PartitionState = {
+  leader: 1,
+  leaderEpoch: 0,
+  partitionEpoch: 0,
+  replicas: [1, 2],
+  isr: [1, 2],
 };
 
-Deno.test("what a full disk refuses of a leader's records is not taken for committed", async () => {
-  using temporary = temporaryFolder();
-  let isFull = false;
-  const env = faultyEnv((call, path) =>
-    isFull && call === "write" && path.endsWith(".log") ? "NoSpace" : undefined
+/** Broker 2, which has one replica, on a disk that fills up when it is told to. */
+class Broker implements AsyncDisposable {
+  readonly #temporary = temporaryFolder();
+  readonly #config: TopicConfig;
+  readonly #env = faultyEnv((call, path) =>
+    this.isFull && call === "write" && path.endsWith(".log")
+      ? "NoSpace"
+      : undefined
   );
-  const folder = LogFolder.open({ env, path: temporary.path, nodeId: 2 });
-  const config = resolveTopicConfig(new Map(), resolveBrokerConfig());
-  const partition = new Partition({
-    log: folder.openLog({ ...PLACE, config }),
-    topicId: TOPIC_ID,
-    config,
-    host: HOST,
-    state: {
-      leader: 1,
-      leaderEpoch: 0,
-      partitionEpoch: 0,
-      replicas: [1, 2],
-      isr: [1, 2],
-    },
-    highWatermark: 0,
-  });
+  #folder!: LogFolder;
+  log!: Log;
+  isFull = false;
+
+  constructor(config: Partial<TopicConfig> = {}) {
+    const defaults = resolveTopicConfig(new Map(), resolveBrokerConfig());
+    this.#config = { ...defaults, ...config };
+    this.#open();
+  }
+
+  #open(): void {
+    const { path } = this.#temporary;
+    this.#folder = LogFolder.open({ env: this.#env, path, nodeId: 2 });
+    const place = { topic: "t", partition: 0, topicId: TOPIC_ID };
+    this.log = this.#folder.openLog({ ...place, config: this.#config });
+  }
+
+  /** The replica as the metadata have it. */
+  replica(state: PartitionState, highWatermark = 0): Partition {
+    return new Partition({
+      log: this.log,
+      topicId: TOPIC_ID,
+      config: this.#config,
+      host: {
+        nodeId: 2,
+        brokerEpoch: 1,
+        lagMaxMs: 1_000,
+        nowMs: () => 0,
+        isEligible: () => true,
+      },
+      state,
+      highWatermark,
+    });
+  }
+
+  /** It is killed, and starts again. */
+  async restart(meanwhile: () => void): Promise<void> {
+    await this.#stop();
+    meanwhile();
+    this.#open();
+  }
+
+  #stop(): Promise<void> {
+    const highWatermarks = new Map();
+    return this.#folder.close({ clean: false, brokerEpoch: 1, highWatermarks });
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#stop();
+    this.#temporary[Symbol.dispose]();
+  }
+}
+
+function batchOf(bytes: number, partitionLeaderEpoch = 0) {
+  const record = { key: null, value: new Uint8Array(bytes), timestamp: 0 };
+  return buildBatch([record], { partitionLeaderEpoch });
+}
+
+Deno.test("what a full disk refuses of a leader's records is not taken for committed", async () => {
+  await using broker = new Broker();
+  const { log } = broker;
+  const replica = broker.replica(STATE);
   const take = () =>
-    partition.followerAnswer(partition.fetchTarget()!, {
+    replica.followerAnswer(replica.fetchTarget()!, {
       highWatermark: 1,
       logStartOffset: 0,
       divergingEpoch: undefined,
-      records: buildBatch([{
-        key: null,
-        value: new Uint8Array(1),
-        timestamp: 0,
-      }], {
-        partitionLeaderEpoch: 0,
-      }),
+      records: batchOf(1),
     });
-  isFull = true;
+  broker.isFull = true;
   assertThrows(take, KafkaError, "NoSpace");
-  assertEquals([partition.log.logEndOffset, partition.highWatermark], [0, 0]);
-  isFull = false;
+  assertEquals([log.logEndOffset, replica.highWatermark], [0, 0]);
+  broker.isFull = false;
   assertEquals(take(), "appended");
-  assertEquals([partition.log.logEndOffset, partition.highWatermark], [1, 1]);
-  await folder.close({
-    clean: true,
-    brokerEpoch: 1,
-    highWatermarks: new Map(),
-  });
+  assertEquals([log.logEndOffset, replica.highWatermark], [1, 1]);
 });
 
 Deno.test("a follower is given nothing that the disk may still refuse", async () => {
-  using temporary = temporaryFolder();
-  let isFull = false;
-  const env = faultyEnv((call, path) =>
-    isFull && call === "write" && path.endsWith(".log") ? "NoSpace" : undefined
-  );
-  const folder = LogFolder.open({ env, path: temporary.path, nodeId: 2 });
-  const config = resolveTopicConfig(new Map(), resolveBrokerConfig());
-  const log = folder.openLog({ ...PLACE, config });
-  const partition = new Partition({
-    log,
-    topicId: TOPIC_ID,
-    config,
-    host: HOST,
-    state: {
-      leader: 2,
-      leaderEpoch: 0,
-      partitionEpoch: 0,
-      replicas: [1, 2],
-      isr: [1, 2],
-    },
-    highWatermark: 0,
-  });
-  const produce = (bytes: number) => {
-    const record = { key: null, value: new Uint8Array(bytes), timestamp: 0 };
-    const options = { acks: -1, nowMs: 0, produceVersion: 9 };
-    partition.produce(buildBatch([record]), options);
-  };
+  await using broker = new Broker();
+  const { log } = broker;
+  const replica = broker.replica({ ...STATE, leader: 2 });
+  const options = { acks: -1, nowMs: 0, produceVersion: 9 };
   const given = () =>
-    partition.read(0, {
+    replica.read(0, {
       maxBytes: 1_000,
       isolation: "log_end",
       minOneBatch: true,
     }).length;
-  produce(10);
+  replica.produce(batchOf(10), options);
   assertEquals([log.logEndOffset, given(), log.isRefused], [1, 0, false]);
-  isFull = true;
+  broker.isFull = true;
   assertThrows(() => log.writeStaged(), KafkaError, "NoSpace");
   assertEquals([log.logEndOffset, log.isRefused], [0, true]);
-  isFull = false;
-  produce(20);
+  broker.isFull = false;
+  const other = batchOf(20);
+  replica.produce(other, options);
   assertEquals([log.logEndOffset, given()], [1, 0]);
   log.writeStaged();
-  assertEquals([given() > 80, log.isRefused], [true, false]);
-  await folder.close({
-    clean: true,
-    brokerEpoch: 1,
-    highWatermarks: new Map(),
-  });
+  assertEquals([given(), log.isRefused], [other.length, false]);
 });
 
 Deno.test("a log without epochs is cut for a leader's sake, and stays as long as nobody leads", async () => {
-  using temporary = temporaryFolder();
-  const env = faultyEnv(() => undefined);
-  const folder = LogFolder.open({ env, path: temporary.path, nodeId: 2 });
-  const config = resolveTopicConfig(new Map(), resolveBrokerConfig());
-  const log = folder.openLog({ ...PLACE, config });
+  await using broker = new Broker();
+  const { log } = broker;
   // As a broker from before there were epochs wrote it.
-  const batch = buildBatch([{ key: null, value: null, timestamp: 0 }], {
-    partitionLeaderEpoch: -1,
-  });
-  log.appendAsFollower(batch);
+  log.appendAsFollower(batchOf(1, -1));
   log.writeStaged();
-  const state = { leader: -1, leaderEpoch: 3, partitionEpoch: 4 };
-  const both = { replicas: [1, 2], isr: [1, 2] };
-  const partition = new Partition({
-    log,
-    topicId: TOPIC_ID,
-    config,
-    host: HOST,
-    state: { ...state, ...both },
-    highWatermark: 0,
-  });
+  const replica = broker.replica({ ...STATE, leader: -1, leaderEpoch: 3 });
   assertEquals([log.latestEpoch, log.logEndOffset], [-1, 1]);
-  partition.update({
-    ...both,
-    leader: 1,
-    leaderEpoch: 4,
-    partitionEpoch: 5,
-  });
+  replica.update({ ...STATE, leaderEpoch: 4 });
   assertEquals(log.logEndOffset, 0);
-  await folder.close({
-    clean: true,
-    brokerEpoch: 1,
-    highWatermarks: new Map(),
-  });
 });
 
 for (const leader of [1, 2]) {
   const what = leader === 1 ? "cut for a leader's sake" : "kept by who leads";
   Deno.test(`a gap that power made is ${what}, and kept as long as nobody leads`, async () => {
-    using temporary = temporaryFolder();
-    const env = faultyEnv(() => undefined);
-    const open = () => LogFolder.open({ env, path: temporary.path, nodeId: 2 });
-    const stop = { clean: false, brokerEpoch: 1, highWatermarks: new Map() };
-    const config = {
-      ...resolveTopicConfig(new Map(), resolveBrokerConfig()),
-      segmentBytes: 200,
-    };
-    const before = open();
-    const written = before.openLog({ ...PLACE, config });
+    await using broker = new Broker({ segmentBytes: 200 });
     for (let offset = 0; offset < 6; offset++) {
-      const record = { key: null, value: new Uint8Array(20), timestamp: 0 };
-      const batch = buildBatch([record], { partitionLeaderEpoch: 0 });
+      const batch = batchOf(20);
       new BatchView(batch).setBaseOffset(offset);
-      written.appendAsFollower(batch);
+      broker.log.appendAsFollower(batch);
     }
-    written.writeStaged();
-    const [first, second] = written.segments;
+    broker.log.writeStaged();
+    const [first, second] = broker.log.segments;
     const gap = second!.baseOffset - 1;
-    await before.close(stop);
-    const bytes = Deno.statSync(`${first!.path}.log`).size;
-    Deno.truncateSync(`${first!.path}.log`, bytes * gap / (gap + 1));
-    const folder = open();
-    const log = folder.openLog({ ...PLACE, config });
-    const state = { replicas: [1, 2], isr: [1, 2], partitionEpoch: 4 };
-    const partition = new Partition({
-      log,
-      topicId: TOPIC_ID,
-      config,
-      host: HOST,
-      state: { ...state, leader: -1, leaderEpoch: 3 },
-      highWatermark: 5,
-    });
-    assertEquals([log.logEndOffset, partition.highWatermark], [6, 5]);
-    partition.update({ ...state, leader, leaderEpoch: 4 });
+    await broker.restart(() =>
+      Deno.truncateSync(`${first!.path}.log`, gap * batchOf(20).length)
+    );
+    const { log } = broker;
+    const state = { ...STATE, leader: -1, leaderEpoch: 3 };
+    const replica = broker.replica(state, 5);
+    assertEquals([log.logEndOffset, replica.highWatermark], [6, 5]);
+    replica.update({ ...STATE, leader, leaderEpoch: 4 });
     assertEquals(
-      [log.logEndOffset, partition.highWatermark],
+      [log.logEndOffset, replica.highWatermark],
       leader === 1 ? [gap, gap] : [6, 5],
     );
-    await folder.close(stop);
   });
 }
