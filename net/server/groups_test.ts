@@ -65,19 +65,34 @@ async function prepare(client: RawClient): Promise<void> {
   assert(found.coordinators[0]!.port > 0);
 }
 
-function commit(client: RawClient, memberId: string, generation: number) {
+function commit(
+  client: RawClient,
+  { memberId, generationId, to = 42 }: {
+    readonly memberId: string;
+    readonly generationId: number;
+    readonly to?: number;
+  },
+) {
   return client.call({ api: OFFSET_COMMIT, version: 9 }, {
     ...GROUP,
     memberId,
-    generationIdOrMemberEpoch: generation,
+    generationIdOrMemberEpoch: generationId,
     topics: [{
       name: "t",
       partitions: [
-        { partitionIndex: 0, committedOffset: 42, committedMetadata: "m" },
+        { partitionIndex: 0, committedOffset: to, committedMetadata: "m" },
         { partitionIndex: 9, committedOffset: 1, committedMetadata: "" },
       ],
     }],
   });
+}
+
+/** What is said of a commit of partition 0. */
+async function commitError(
+  ...args: Parameters<typeof commit>
+): Promise<number> {
+  const { topics } = await commit(...args);
+  return topics[0]!.partitions[0]!.errorCode;
 }
 
 async function fetchedOffset(client: RawClient): Promise<number> {
@@ -124,7 +139,8 @@ Deno.test("two members share a group, which survives a restart", async () => {
     await prepare(a);
     shared = await shareGroup(a, b);
     const [idA] = shared.ids;
-    const committed = await commit(a, idA!, shared.generationId);
+    const { generationId } = shared;
+    const committed = await commit(a, { memberId: idA!, generationId });
     assertEquals(
       committed.topics[0]!.partitions.map(({ errorCode }) => errorCode),
       [0, ERRORS.UNKNOWN_TOPIC_OR_PARTITION],
@@ -173,6 +189,57 @@ async function checkAfterRestart(
     "Empty",
     "Dead",
   ]);
+}
+
+Deno.test("nothing of a former generation counts", async () => {
+  using folder = temporaryFolder();
+  const broker = await start(folder.path);
+  try {
+    using client = await RawClient.connect(broker.port);
+    await prepare(client);
+    const former = await joinAndSync(client);
+    const { memberId, generationId } = await joinAndSync(
+      client,
+      former.memberId,
+    );
+    assertEquals([memberId, generationId], [
+      former.memberId,
+      former.generationId + 1,
+    ]);
+    assertEquals(
+      await commitError(client, { memberId, generationId, to: 7 }),
+      0,
+    );
+    for (const other of [former.generationId, generationId + 1]) {
+      const beat = await client.call({ api: HEARTBEAT, version: 4 }, {
+        ...GROUP,
+        generationId: other,
+        memberId,
+      });
+      assertEquals(beat.errorCode, ERRORS.ILLEGAL_GENERATION);
+      assertEquals(
+        await commitError(client, { memberId, generationId: other, to: 3 }),
+        ERRORS.ILLEGAL_GENERATION,
+      );
+      assertEquals(await fetchedOffset(client), 7);
+    }
+  } finally {
+    await broker.stop();
+  }
+});
+
+/** Becomes the only member, and gives itself a part. */
+async function joinAndSync(client: RawClient, memberId?: string) {
+  const joined = await join(client, memberId);
+  assertEquals(joined.errorCode, 0);
+  const id = { memberId: joined.memberId, generationId: joined.generationId };
+  const synced = await client.call({ api: SYNC_GROUP, version: 5 }, {
+    ...GROUP,
+    ...id,
+    assignments: [{ memberId: id.memberId, assignment: Uint8Array.of(1) }],
+  });
+  assertEquals(synced.errorCode, 0);
+  return id;
 }
 
 Deno.test("a parked join is answered when the broker stops", async () => {

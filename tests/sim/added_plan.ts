@@ -2,7 +2,8 @@
  * The plan of a run of one node, and in some runs what was added to it:
  * owners of a transactional id that nobody fences but the logs, ids that never
  * come again, batches that are too large, checkpoints as rare as by default,
- * snapshots that rot. Decides only; it must never touch a world.
+ * snapshots that rot, members that are heard late, folders that the disk
+ * refuses. Decides only; it must never touch a world.
  *
  * @module
  */
@@ -28,6 +29,27 @@ export function drawAddedPlan(
   const rich = enriched(plan, added);
   if (plan.writers.length === 0) return rich;
   return added.odds(0.3) ? trusting(rich) : fleeting(rich, added);
+}
+
+/**
+ * Drawn after all that: in some runs members of groups that come and go are
+ * heard late, or the disk refuses new partitions.
+ */
+export function beset(plan: Plan, chance: Chance): Plan {
+  if (!chance.odds(0.3)) return plan;
+  const isClassic = plan.groups.some(({ configs }) =>
+    configs["group.protocol"] === "classic"
+  );
+  const { faults, groups } = plan;
+  if (!isClassic || chance.odds(0.4)) {
+    return { ...plan, grows: true, faults: { ...faults, refusalMs: 1_000 } };
+  }
+  return {
+    ...plan,
+    hasStragglers: true,
+    groups: groups.map((group) => ({ ...group, size: 3 })),
+    faults: { ...faults, clientDeathMs: 500 },
+  };
 }
 
 function enriched(plan: Plan, chance: Chance): Plan {

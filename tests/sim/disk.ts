@@ -28,6 +28,8 @@ export interface DiskFaults {
   errorRate: number;
   /** Probability that a sync fails; the machine is done for then. */
   syncErrorRate: number;
+  /** A topic of which no new partition's folder can be made. */
+  refusedTopic: string | undefined;
 }
 
 export const HEALTHY: DiskFaults = {
@@ -35,6 +37,7 @@ export const HEALTHY: DiskFaults = {
   isFull: false,
   errorRate: 0,
   syncErrorRate: 0,
+  refusedTopic: undefined,
 };
 
 /** The disk of a machine. */
@@ -180,11 +183,23 @@ class MountedDisk implements Disk {
       let folder = this.#disk.root;
       for (const name of partsOf(path)) {
         let next = folder.entries.get(name);
-        if (next === undefined) folder.add(name, next = new FolderNode());
+        if (next === undefined) {
+          this.#maybeRefuse(name, path);
+          folder.add(name, next = new FolderNode());
+        }
         if (!(next instanceof FolderNode)) throw failure("Io", "create", path);
         folder = next;
       }
     });
+  }
+
+  #maybeRefuse(name: string, path: string): void {
+    const { refusedTopic } = this.#disk.faults;
+    if (refusedTopic === undefined || !name.startsWith(`${refusedTopic}-`)) {
+      return;
+    }
+    this.#disk.hasFailed = true;
+    throw failure("Io", "create", path);
   }
 
   rename(from: string, to: string): void {

@@ -271,6 +271,14 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     name: "commits of former generations are taken",
+    file: "core/group/offsets.ts",
+    edits: [[
+      "generationId !== group.generation",
+      "generationId > group.generation",
+    ]],
+  },
+  {
+    name: "heartbeats of former generations keep a member",
     file: "core/group/liveness.ts",
     edits: [[
       "request.generationId !== group.generation",

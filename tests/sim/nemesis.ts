@@ -74,6 +74,10 @@ export class Nemesis {
       faults.syncErrorRate = this.#chance.pick([0.05, 0.5]);
       this.#later(500, () => faults.syncErrorRate = 0);
     });
+    this.#every(plan.refusalMs, ({ disk: { faults } }) => {
+      faults.refusedTopic = this.#chance.pick(this.#topics);
+      this.#later(2_500, () => faults.refusedTopic = undefined);
+    });
     this.#every(plan.slowSyncMs, ({ disk: { faults } }) => {
       faults.syncMs = [this.#chance.int(20, 200), 1_000];
       this.#later(1_000, () => faults.syncMs = HEALTHY.syncMs);

@@ -90,6 +90,8 @@ export interface FaultPlan {
   readonly fullDiskMs: number;
   readonly diskErrorMs: number;
   readonly syncErrorMs: number;
+  /** No folder of a topic's new partitions can be made for some time. */
+  readonly refusalMs: number;
   readonly slowSyncMs: number;
   readonly clockJumpMs: number;
   readonly clockJumpMsMax: number;
@@ -136,6 +138,8 @@ export interface Plan {
   /** Which level of transactions an admin sets; that of a new cluster if absent. */
   readonly transactionVersion?: number;
   readonly grows: boolean;
+  /** Whether members of classic groups are heard late, of a generation before. */
+  readonly hasStragglers?: boolean;
   /** How long faults go on. */
   readonly faultPhaseMs: number;
 }
@@ -157,6 +161,7 @@ export const NO_FAULTS: FaultPlan = {
   fullDiskMs: 0,
   diskErrorMs: 0,
   syncErrorMs: 0,
+  refusalMs: 0,
   slowSyncMs: 0,
   clockJumpMs: 0,
   clockJumpMsMax: 5_000,

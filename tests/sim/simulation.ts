@@ -9,7 +9,7 @@ import { Admin } from "../../net/client/admin.ts";
 import { Consumer } from "../../net/client/consumer.ts";
 import type { TopicPartition } from "../../core/ids.ts";
 import type { ClientConfig, ClientSeams } from "../../net/client/types.ts";
-import { drawAddedPlan } from "./added_plan.ts";
+import { beset, drawAddedPlan } from "./added_plan.ts";
 import { Chance } from "./chance.ts";
 import { drawClusterPlan } from "./cluster_plan.ts";
 import { type Anomaly, check, lastingRecords, wasUnclean } from "./checker.ts";
@@ -30,6 +30,7 @@ import {
   seenName,
   type Stage,
 } from "./workload.ts";
+import { StragglerActor } from "./straggler.ts";
 import { VoterActor } from "./voter_operator.ts";
 import { unwatch, watch } from "./watched.ts";
 import { drawWidePlan } from "./wide_plan.ts";
@@ -48,6 +49,8 @@ const MORE = 942_143;
 const OWN = 300_007;
 /** The same for one node: seeds that were kept until then draw none of it. */
 const ADDED = 642_889;
+/** And for what was added after that. */
+const BESET = 737_190;
 
 /** What came of a run. */
 export interface Outcome {
@@ -116,11 +119,12 @@ function planned(
   { isCluster = false, plan: number = NEWEST, onNote }: SimulateOptions,
 ): Stage {
   const draw = isCluster ? CLUSTER_PLANS[number] : drawAddedPlan;
-  const plan = draw(
+  const drawn = draw(
     new Chance(seed, 1),
     new Chance(seed, MORE),
     new Chance(seed, isCluster ? OWN : ADDED),
   );
+  const plan = isCluster ? drawn : beset(drawn, new Chance(seed, BESET));
   const world = new World({
     seed,
     brokerCount: plan.nodes,
@@ -209,6 +213,9 @@ class Run {
     this.#operators = [
       ...plan.movesMs > 0 ? [new MoverActor(stage)] : [],
       ...plan.quorum.changesMs > 0 ? [new VoterActor("voters", stage)] : [],
+      ...plan.hasStragglers
+        ? plan.groups.map(({ id }) => new StragglerActor(id, stage))
+        : [],
     ];
   }
 

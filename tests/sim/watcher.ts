@@ -6,6 +6,7 @@
  * @module
  */
 import type { Uuid } from "../../core/bytes/uuid.ts";
+import type { Group } from "../../core/group/group.ts";
 import type { TopicPartition } from "../../core/ids.ts";
 import type { Log } from "../../core/log/log.ts";
 import type {
@@ -138,6 +139,17 @@ export class Watcher {
         `${memberId} gave up generation ${generationId} of ${groupId}, which counts`,
       );
     }
+  }
+
+  /** A classic group as it is coordinated now, and by which process. */
+  classic(
+    groupId: string,
+  ): { readonly group: Group; readonly process: SimProcess } | undefined {
+    for (const { groups, process } of this.#alive()) {
+      const group = groups.classic(groupId);
+      if (group !== undefined) return { group, process };
+    }
+    return undefined;
   }
 
   /** Records may have gone: what was stable may not be so any more. */
