@@ -73,6 +73,8 @@ export class GroupMember {
   readonly #options: GroupMemberOptions;
   #memberId = "";
   #generationId = -1;
+  /** Who it is now, the same object as long as it is that. */
+  #committer: ConsumerGroupMetadata | undefined;
   /** Generation of the last assignment, which a lost member still tells. */
   #ownedGeneration = -1;
   readonly #coordinator: Coordinator;
@@ -90,7 +92,7 @@ export class GroupMember {
 
   /** Who commits now; a plain group name before the first join. */
   get committer(): ConsumerGroupMetadata {
-    return {
+    return this.#committer ??= {
       groupId: this.#options.groupId,
       generationId: this.#generationId,
       memberId: this.#generationId < 0 ? "" : this.#memberId,
@@ -175,7 +177,7 @@ export class GroupMember {
     this.#isClosed = true;
     const memberId = this.#memberId;
     this.#stopHeartbeat();
-    this.#generationId = -1;
+    this.#be({ generationId: -1 });
     if (memberId === "" || this.#options.values["group.instance.id"] !== null) {
       return;
     }
@@ -221,8 +223,7 @@ export class GroupMember {
       this.#memberId = answer.memberId;
     }
     this.#refuse(answer.errorCode, "join");
-    this.#memberId = answer.memberId;
-    this.#generationId = answer.generationId;
+    this.#be(answer);
     this.#startHeartbeat();
     return { ...await this.#sync(coordinator, answer), claimed: wish.owned };
   }
@@ -271,9 +272,22 @@ export class GroupMember {
     });
   }
 
-  #is({ memberId, generationId }: ConsumerGroupMetadata): boolean {
-    return generationId >= 0 && generationId === this.#generationId &&
-      memberId === this.#memberId;
+  /**
+   * Whether it is a member still, and the same one. Numbers don't tell: a
+   * coordinator that lost a generation gives its number to another one.
+   */
+  #is(committer: ConsumerGroupMetadata): boolean {
+    return this.#generationId >= 0 && committer === this.#committer;
+  }
+
+  /** It is somebody else from now on. */
+  #be({ generationId, memberId = this.#memberId }: {
+    readonly generationId: number;
+    readonly memberId?: string;
+  }): void {
+    this.#generationId = generationId;
+    this.#memberId = memberId;
+    this.#committer = undefined;
   }
 
   #refuse(code: number, verb: string): void {
@@ -293,7 +307,7 @@ export class GroupMember {
         error: cause?.error ?? "",
       });
     }
-    this.#generationId = -1;
+    this.#be({ generationId: -1 });
     this.#stopHeartbeat();
     this.needsJoin = true;
   }
@@ -320,6 +334,7 @@ export class GroupMember {
   async #beat(): Promise<void> {
     const { groupId, values } = this.#options;
     const generationId = this.#generationId;
+    const { committer } = this;
     const { clock } = this.#cluster.env;
     if (this.#isClosed || generationId < 0) return;
     if (clock.monoMs() - this.polledMs > values["max.poll.interval.ms"]) {
@@ -338,7 +353,7 @@ export class GroupMember {
         { lane: "group", timeoutMs: values["session.timeout.ms"] },
       );
       this.#answeredMs = clock.monoMs();
-      if (errorCode !== ERRORS.NONE && generationId === this.#generationId) {
+      if (errorCode !== ERRORS.NONE && this.#is(committer)) {
         this.#judgeBeat(kafkaError(errorCode, `Lost group "${groupId}"`));
       }
     } catch (error) {
@@ -347,7 +362,7 @@ export class GroupMember {
       const silentMs = clock.monoMs() - this.#answeredMs;
       if (silentMs > values["session.timeout.ms"]) this.#lose();
     }
-    if (generationId === this.#generationId && generationId >= 0) {
+    if (this.#is(committer)) {
       this.#stopHeartbeat();
       this.#scheduleHeartbeat();
     }
