@@ -212,6 +212,25 @@ Deno.test("snapshots replace the log, and a damaged one falls back", () =>
     assertEquals(replayed(open(folder, log).quorum), ["to b", "c"]);
   }));
 
+Deno.test("a replay begins with the newest snapshot, not with that of the start", () =>
+  inFolder(async (folder) => {
+    const log = new MemoryLog();
+    const first = open(folder, log).quorum;
+    await first.start();
+    first.append(batch("a"));
+    await first.settled();
+    first.writeSnapshot([value("to a")], 2);
+    await first.close();
+    const { quorum } = open(folder, log);
+    assertEquals(replayed(quorum), ["to a"]);
+    await quorum.start();
+    quorum.append(batch("b"));
+    await quorum.settled();
+    quorum.writeSnapshot([value("to b")], quorum.highWatermark);
+    assertEquals(replayed(quorum), ["to b"]);
+    await quorum.close();
+  }));
+
 Deno.test("a snapshot from which the log doesn't go on is kept no longer", () =>
   inFolder(async (folder) => {
     const log = new MemoryLog();

@@ -138,6 +138,16 @@ export const CLUSTER_MUTANTS: readonly Mutant[] = [
     edits: [["    this.image.replaceWith(committed);\n", ""]],
   },
   {
+    name:
+      "the metadata log is replayed from the newest snapshot onto the oldest",
+    file: "net/raft/quorum.ts",
+    isOfQuorum: true,
+    edits: [["    this.#found = undefined;\n", ""], [
+      "const from = snapshot?.id.endOffset ?? 0;",
+      "const from = this.#files.newestSnapshot?.endOffset ?? 0;",
+    ]],
+  },
+  {
     name: "a proposed shrink counts as shrunk",
     file: "core/partition/in_sync_replicas.ts",
     edits: [[

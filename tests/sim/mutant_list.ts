@@ -248,15 +248,6 @@ export const MUTANTS: readonly Mutant[] = [
     ]],
   },
   {
-    name:
-      "the metadata log is replayed from the newest snapshot onto the oldest",
-    file: "net/raft/quorum.ts",
-    edits: [["    this.#found = undefined;\n", ""], [
-      "const from = snapshot?.id.endOffset ?? 0;",
-      "const from = this.#files.newestSnapshot?.endOffset ?? 0;",
-    ]],
-  },
-  {
     name: "a metadata snapshot is renamed before it is synced",
     file: "net/raft/quorum_files.ts",
     edits: [["      file.syncDataSync();\n", ""]],
