@@ -17,6 +17,15 @@ export function partitionName(topic: string, partition: number): string {
   return `${topic}-${partition}`;
 }
 
+/** Tells what is none of `partitions`. */
+export function outside(
+  partitions: readonly TopicPartition[],
+): (other: TopicPartition) => boolean {
+  const nameOf = (tp: TopicPartition) => partitionName(tp.topic, tp.partition);
+  const names = new Set(partitions.map(nameOf));
+  return (other) => !names.has(nameOf(other));
+}
+
 /** Java's `String.hashCode`, which places groups on coordinator partitions. */
 export function javaHash(text: string): number {
   let hash = 0;

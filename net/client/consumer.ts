@@ -17,7 +17,7 @@ import type { ConsumerValues } from "../../core/config/client_keys.ts";
 import { clientConfig } from "../../core/config/resolve.ts";
 import type { Cancel, Env } from "../../core/env/env.ts";
 import { KafkaError } from "../../core/errors.ts";
-import { partitionName, type TopicPartition } from "../../core/ids.ts";
+import { outside, partitionName, type TopicPartition } from "../../core/ids.ts";
 import { Cluster, isTransient } from "./cluster.ts";
 import { ConsumerGroupMember } from "./consumer_group_member.ts";
 import { Fetcher } from "./fetcher.ts";
@@ -241,8 +241,15 @@ export class Consumer {
    * another member may have the partitions.
    */
   groupMetadata(): ConsumerGroupMetadata {
-    const { committer } = this.#requireGroup();
-    if (!this.#topics || committer.generationId >= 0) return committer;
+    return this.#committerOf(this.#requireGroup());
+  }
+
+  /** A member that lost its partitions may be one again, as another one. */
+  #committerOf(
+    { committer, hasLost }: GroupMember | ConsumerGroupMember,
+  ): ConsumerGroupMetadata {
+    const isMember = committer.generationId >= 0 && !hasLost;
+    if (!this.#topics || isMember) return committer;
     throw new KafkaError(
       "ILLEGAL_GENERATION",
       `Cannot commit for group "${committer.groupId}": not a member of it now. Poll again`,
@@ -425,16 +432,19 @@ export class Consumer {
       member.failure = undefined;
       throw error;
     }
-    if (member.hasLost) {
-      member.abandoned();
-      const lost = this.assignment();
-      this.#positions.set([]);
-      if (lost.length > 0) {
-        await (this.#listener.lost ?? this.#listener.revoked)?.(lost);
-      }
-    }
+    await this.#abandon(member);
     if (member instanceof GroupMember) await this.#keepJoined(member);
     else await this.#reconcile(member);
+  }
+
+  /** Lets go of what was lost without notice: others may be at work on it. */
+  async #abandon(member: GroupMember | ConsumerGroupMember): Promise<void> {
+    if (!member.hasLost) return;
+    member.abandoned();
+    const lost = this.assignment();
+    this.#positions.set([]);
+    if (lost.length === 0) return;
+    await (this.#listener.lost ?? this.#listener.revoked)?.(lost);
   }
 
   /** One step towards what the broker assigned (KIP-848). */
@@ -475,6 +485,8 @@ export class Consumer {
       member.needsJoin = true;
       throw settled.error;
     }
+    // Lost and joined again since this poll began, it holds what others had.
+    await this.#abandon(member);
     await this.#adopt(member, settled.joined);
   }
 
@@ -489,11 +501,7 @@ export class Consumer {
       if (error instanceof KafkaError && isTransient(error)) return;
       throw error;
     }
-    const names = new Set(
-      joined.assigned.map((tp) => partitionName(tp.topic, tp.partition)),
-    );
-    const isGone = (tp: TopicPartition) =>
-      !names.has(partitionName(tp.topic, tp.partition));
+    const isGone = outside(joined.assigned);
     const revoked = this.assignment().filter(isGone);
     if (revoked.length > 0) await this.#giveUp(revoked);
     // The next round gives them to their new owners, and what was lost since
@@ -510,14 +518,7 @@ export class Consumer {
     await this.#autoCommit();
     if (partitions.length === 0) return;
     await this.#listener.revoked?.([...partitions]);
-    const gone = new Set(
-      partitions.map((tp) => partitionName(tp.topic, tp.partition)),
-    );
-    this.#positions.set(
-      this.assignment().filter((tp) =>
-        !gone.has(partitionName(tp.topic, tp.partition))
-      ),
-    );
+    this.#positions.set(this.assignment().filter(outside(partitions)));
   }
 
   async #autoCommit(): Promise<void> {
@@ -550,7 +551,7 @@ export class Consumer {
     let { committer } = member;
     try {
       const coordinator = await member.coordinator();
-      ({ committer } = member);
+      committer = this.#committerOf(member);
       throwFirst(
         await commitOffsets(this.#cluster, coordinator, { committer, offsets }),
       );

@@ -4,10 +4,10 @@
  *
  * @module
  */
-import { assertEquals } from "@std/assert";
+import { assertEquals, assertThrows } from "@std/assert";
 import { denoEnv } from "../../core/env/deno_env.ts";
 import { encodeAssignment } from "../../core/assign/protocol.ts";
-import { ERRORS } from "../../core/errors.ts";
+import { ERRORS, KafkaError } from "../../core/errors.ts";
 import { LIMITS } from "../../core/limits.ts";
 import type { Input, Message } from "../../core/schema/schema.ts";
 import { until } from "../../tests/fixtures.ts";
@@ -46,6 +46,7 @@ type Answer = Uint8Array | undefined | null;
 class Script {
   port = 0;
   joins = 0;
+  syncs = 0;
   protected isKnown = false;
 
   /** What to answer; undefined leaves the request unanswered, null hangs up. */
@@ -71,6 +72,7 @@ class Script {
         this.joins++;
         return this.joined(reply);
       case SYNC_GROUP.key:
+        this.syncs++;
         return reply(SYNC_GROUP, {
           assignment: encodeAssignment({
             assignedPartitions: this.assigned
@@ -223,6 +225,12 @@ Deno.test("a member that lost while it joined what the leader took from it joins
     });
     script.hangUp.resolve();
     await until("it says what it holds", () => script.joins === 3);
+    await until("it is a member again", () => script.syncs === 2);
+    // What it still holds was another member's meanwhile: no commit may pass.
+    for (let turn = 0; turn < 50; turn++) {
+      assertThrows(() => consumer.groupMetadata(), KafkaError, "Poll again");
+      await new Promise((next) => setTimeout(next));
+    }
     await until("the next round has come", async () => {
       await consumer.poll(10);
       return script.joins === 4;
