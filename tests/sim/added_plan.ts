@@ -37,11 +37,8 @@ export function drawAddedPlan(
  */
 export function beset(plan: Plan, chance: Chance): Plan {
   if (!chance.odds(0.3)) return plan;
-  const isClassic = plan.groups.some(({ configs }) =>
-    configs["group.protocol"] === "classic"
-  );
   const { faults, groups } = plan;
-  if (!isClassic || chance.odds(0.4)) {
+  if (groups.length === 0 || chance.odds(0.4)) {
     return { ...plan, grows: true, faults: { ...faults, refusalMs: 1_000 } };
   }
   return {

@@ -269,6 +269,11 @@ export const MUTANTS: readonly Mutant[] = [
     ]],
   },
   {
+    name: "commits of former epochs are taken",
+    file: "core/group/consumer_offsets.ts",
+    edits: [["return since !== undefined && epoch >= since;", "return true;"]],
+  },
+  {
     name: "heartbeats of former generations keep a member",
     file: "core/group/liveness.ts",
     edits: [[

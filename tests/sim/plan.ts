@@ -138,7 +138,7 @@ export interface Plan {
   /** Which level of transactions an admin sets; that of a new cluster if absent. */
   readonly transactionVersion?: number;
   readonly grows: boolean;
-  /** Whether members of classic groups are heard late, of a generation before. */
+  /** Whether members of groups are heard late, of a generation before. */
   readonly hasStragglers?: boolean;
   /** How long faults go on. */
   readonly faultPhaseMs: number;

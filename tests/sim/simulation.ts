@@ -214,7 +214,7 @@ class Run {
       ...plan.movesMs > 0 ? [new MoverActor(stage)] : [],
       ...plan.quorum.changesMs > 0 ? [new VoterActor("voters", stage)] : [],
       ...plan.hasStragglers
-        ? plan.groups.map(({ id }) => new StragglerActor(id, stage))
+        ? plan.groups.map((group) => new StragglerActor(group, stage))
         : [],
     ];
   }

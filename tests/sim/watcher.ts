@@ -141,13 +141,11 @@ export class Watcher {
     }
   }
 
-  /** A classic group as it is coordinated now, and by which process. */
-  classic(
-    groupId: string,
-  ): { readonly group: Group; readonly process: SimProcess } | undefined {
-    for (const { groups, process } of this.#alive()) {
+  /** A classic group as it is coordinated now. */
+  classic(groupId: string): Group | undefined {
+    for (const { groups } of this.#alive()) {
       const group = groups.classic(groupId);
-      if (group !== undefined) return { group, process };
+      if (group !== undefined) return group;
     }
     return undefined;
   }
