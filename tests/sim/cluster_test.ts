@@ -60,6 +60,8 @@ const HARSH_KEPT = [
   850000414,
   // Power took the end of a segment and spared the next: the gap was never filled.
   850000596,
+  // Power failed while a broker stopped, which said why it couldn't: no defect.
+  950001300,
 ];
 
 /** By plan 3. */

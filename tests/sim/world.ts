@@ -382,7 +382,9 @@ export class Machine {
     try {
       await this.#broker?.stop();
     } catch (error) {
-      if (!this.disk.hasFailed && !isDeath(error)) {
+      // Power may fail meanwhile: what it ends says so in its own way.
+      const hasDied = isDeath(error) || process?.isAlive === false;
+      if (!this.disk.hasFailed && !hasDied) {
         this.#world.defect(`${process?.name} did not stop: ${text(error)}`);
       }
     }
