@@ -7,6 +7,8 @@
 import type {
   Consumer,
   ConsumerRecord,
+  ErrorName,
+  KafkaError,
   TopicPartition,
 } from "../net/client.ts";
 import { ByteSink } from "./byte_sink.ts";
@@ -21,6 +23,20 @@ interface Written {
   readonly partition: number;
   readonly offset: number;
   readonly leaderEpoch: number;
+}
+
+/** Only the next poll can finish a rebalance, or say what was lost. */
+const FOR_POLL: ReadonlySet<ErrorName> = new Set<ErrorName>([
+  "FENCED_MEMBER_EPOCH",
+  "ILLEGAL_GENERATION",
+  "REBALANCE_IN_PROGRESS",
+  "STALE_MEMBER_EPOCH",
+  "UNKNOWN_MEMBER_ID",
+]);
+
+function isForPoll(error: unknown): boolean {
+  return error instanceof Error && error.name === "KafkaError" &&
+    FOR_POLL.has((error as KafkaError).error);
 }
 
 /** Records of one batch that lie in the sink, not yet on stdout. */
@@ -114,12 +130,23 @@ export class Delivery {
     }
   }
 
-  /** Commits what was written since the last commit. */
-  async commit(): Promise<void> {
-    if (this.#consumer === undefined || this.#written.size === 0) return;
-    const offsets = [...this.#written.values()];
-    this.#written.clear();
-    await this.#consumer.commit(offsets);
+  /**
+   * Commits what was written since the last commit. False when the group is being
+   * divided: the next poll tells what is still to be committed here.
+   */
+  async commit(): Promise<boolean> {
+    if (this.#consumer === undefined || this.#written.size === 0) return true;
+    const written = new Map(this.#written);
+    try {
+      await this.#consumer.commit([...written.values()]);
+    } catch (error) {
+      if (isForPoll(error)) return false;
+      throw error;
+    }
+    for (const [name, each] of written) {
+      if (this.#written.get(name) === each) this.#written.delete(name);
+    }
+    return true;
   }
 
   /** Partitions that others own now: committing them would be wrong. */

@@ -36,6 +36,9 @@ import { chooseTopics, readWish, type Wish } from "../wish.ts";
 
 const POLL_MS = 500;
 const COMMIT_INTERVAL_MS = 1000;
+/** How long the last commit waits for a group that is being divided. */
+const SETTLE_MS_MAX = 10_000;
+const SETTLE_POLL_MS = 100;
 /** How much farther back a tail is looked for, each time that it was short. */
 const TAIL_GROWTH = 8;
 
@@ -141,8 +144,17 @@ function hasKey(record: ConsumerRecord, key: Uint8Array): boolean {
 
 /** Commits what was written and leaves the group, even after a failure. */
 async function end(consumer: Consumer, delivery: Delivery): Promise<void> {
+  const sinceMs = monoMs();
   try {
-    await delivery.commit();
+    while (!await delivery.commit()) {
+      if (monoMs() - sinceMs > SETTLE_MS_MAX) {
+        throw new Error(
+          "Cannot commit: the group is being divided. What was read last will be read again",
+        );
+      }
+      // Nothing of what it brings is taken.
+      await consumer.poll(SETTLE_POLL_MS);
+    }
   } finally {
     await consumer.close();
   }
@@ -161,6 +173,7 @@ async function begin(
       assigned: (partitions) => span.assigned(partitions),
       revoked: async (partitions) => {
         await delivery.commit();
+        delivery.forget(partitions);
         span.revoked(partitions);
       },
       lost: (partitions) => {
