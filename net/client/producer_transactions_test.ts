@@ -10,6 +10,7 @@ import { type ErrorName, ERRORS, KafkaError } from "../../core/errors.ts";
 import { LIMITS } from "../../core/limits.ts";
 import { decode } from "../../core/schema/codec.ts";
 import type { Input, Message } from "../../core/schema/schema.ts";
+import { until } from "../../tests/fixtures.ts";
 import { FrameReader } from "../link/frame_reader.ts";
 import { memoryTransport } from "../tcp/memory_tcp.ts";
 import type { Connection } from "../tcp/transport.ts";
@@ -292,7 +293,7 @@ Deno.test("who is fenced while an abort waits is told so", async () => {
     KafkaError,
     "is being aborted",
   );
-  while (asked.length === 0) await new Promise((next) => setTimeout(next));
+  await until("it is refused once", () => asked.length > 0);
   const error = await assertRejects(
     () => producer.abortTransaction(),
     KafkaError,
