@@ -324,7 +324,7 @@ export class Hosting {
     }
   }
 
-  /** Whether the disk refuses what is appended to a partition that is led here. */
+  /** Whether the disk refuses what is appended to the replica here. */
   isRefused({ topicId, index }: Place): boolean {
     const hosted = this.partitions.getById(topicId, index);
     return hosted !== undefined && hosted.partition.log.isRefused;
