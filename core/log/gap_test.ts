@@ -81,6 +81,11 @@ class Node implements AsyncDisposable {
     return baseOffset;
   }
 
+  forgetRecoveryPoint(): void {
+    const { path } = this.#temporary;
+    Deno.removeSync(`${path}/recovery-point-offset-checkpoint`);
+  }
+
   /** The offsets that are there. */
   offsets(): number[] {
     const { log } = this;
@@ -156,6 +161,22 @@ for (const clean of [true, false]) {
     assertEquals(node.offsets(), upTo(RECORDS));
   });
 }
+
+Deno.test("damage within a log that was stopped well keeps no start from it", async () => {
+  await using node = new Node();
+  node.append(RECORDS);
+  await node.restart({
+    clean: true,
+    meanwhile: () => {
+      const path = `${node.log.segments[1]!.path}.log`;
+      const bytes = Deno.readFileSync(path);
+      const { sizeInBytes } = [...batchesOf(bytes)].at(-1)!;
+      Deno.writeFileSync(path, bytes.fill(0, bytes.length - sizeInBytes));
+      node.forgetRecoveryPoint();
+    },
+  });
+  assertEquals(node.log.logEndOffset, RECORDS);
+});
 
 Deno.test("what compaction left out is no gap, above the recovery point neither", async () => {
   await using node = new Node();

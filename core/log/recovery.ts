@@ -278,11 +278,21 @@ function openClean(
   let gapOffset: number | undefined;
   const first = firstToScan(segments, options.recoveryPoint);
   for (let i = first; i < segments.length - 1; i++) {
-    const next = segments[i]!.readNextOffset();
-    const isGap = isGapAt(next, segments[i + 1]!, options);
-    if (isGap) gapOffset ??= next;
+    const next = endOf(segments[i]!);
+    if (next === undefined) continue;
+    if (isGapAt(next, segments[i + 1]!, options)) gapOffset ??= next;
   }
   return { logEndOffset: end, snapshotOffset, gapOffset };
+}
+
+/** Where the segment ends; undefined where damage hides it, which readers tell. */
+function endOf(segment: Segment): number | undefined {
+  try {
+    return segment.readNextOffset();
+  } catch (error) {
+    if (error instanceof KafkaError) return undefined;
+    throw error;
+  }
 }
 
 /**
