@@ -372,12 +372,12 @@ export class Log {
     return this.#producers.beginVerification(batch, options);
   }
 
-  /** Forgets records before `offset`; of many segments retention deletes the rest. */
+  /** Forgets records before `offset`; whole segments go at once, for good. */
   deleteRecordsBefore(offset: number): void {
     if (offset <= this.#logStartOffset) return;
     invariant(offset <= this.#logEndOffset, "log start lies within the log");
     this.#logStartOffset = offset;
-    this.#deleteBelowStart();
+    for (let hasMore = true; hasMore;) hasMore = this.#deleteBelowStart();
   }
 
   /**

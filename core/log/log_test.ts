@@ -111,22 +111,28 @@ Deno.test("retention by time deletes whole segments, the active one after a roll
     assertEquals(append(log, 10_000), 10);
   }));
 
-Deno.test("of many segments some go at a time, and nothing of the rest can be read", () =>
-  withLog({ segmentBytes: 500 }, (log) => {
+Deno.test("retention lets some of many segments go at a time, and nothing of the rest be read", () =>
+  withLog({ segmentBytes: 500, retentionBytes: 0 }, (log) => {
     for (let i = 0; i < 100; i++) append(log, i);
     const bounds = { nowMs: 0, highWatermark: log.logEndOffset };
-    let left = log.segments.length;
-    log.deleteRecordsBefore(log.logEndOffset);
     const asked = { maxBytes: 100, upperOffset: 100, minOneBatch: true };
-    assertThrows(() => log.read(99, asked), KafkaError);
-    let hasMore = true;
-    for (let rounds = 0; hasMore; rounds++) {
-      const { length } = log.segments;
-      assert(length < left && left - length <= 4, `${left} to ${length}`);
-      left = length;
+    for (let hasMore = true; hasMore;) {
+      const { length: before } = log.segments;
       hasMore = log.applyRetention(bounds);
+      const { length } = log.segments;
+      assert(length < before && before - length <= 4, `${before} to ${length}`);
+      const start = log.segments.at(-1)!.baseOffset;
+      assertEquals(log.logStartOffset, start);
+      assertThrows(() => log.read(start - 1, asked), KafkaError);
     }
     assertEquals(log.segments.length, 1);
+  }));
+
+Deno.test("records that are deleted on purpose are gone from the disk at once", () =>
+  withLog({ segmentBytes: 500 }, (log, folder) => {
+    for (let i = 0; i < 100; i++) append(log, i);
+    log.deleteRecordsBefore(log.logEndOffset);
+    assertEquals(baseOffsets(folder).length, 1);
     assertEquals([log.logStartOffset, log.logEndOffset], [100, 100]);
   }));
 
