@@ -94,6 +94,8 @@ export interface MarkersWrittenInput extends TxnProducer {
 /** A transaction took too long, if it is still the same. */
 export interface TimeOutInput extends TxnProducer, MayTakeProducerId {
   readonly type: "TimeOut";
+  /** When it began. */
+  readonly startMs: number;
 }
 
 /** What the transaction coordinator is asked. */
@@ -106,8 +108,6 @@ export type TxnRequest =
   | ListTransactionsInput
   | MarkersWrittenInput
   | TimeOutInput
-  /** Which transactions took too long? */
-  | { readonly type: "ListTimedOut" }
   /** Ids that nobody used for long are forgotten. */
   | { readonly type: "ExpireIds" }
   /** The state was replayed: what was prepared goes on. */
@@ -143,13 +143,21 @@ export interface TxnReplies {
   readonly ListTransactions: readonly ListedTransaction[];
   readonly MarkersWritten: null;
   readonly TimeOut: NeedsProducerId | null;
-  readonly ListTimedOut: readonly TxnProducer[];
   readonly ExpireIds: null;
   readonly Loaded: null;
 }
 
 /** Any answer. */
 export type TxnReply = TxnReplies[keyof TxnReplies];
+
+/** Asks for every transaction that somebody must end. */
+export const LIST_OPEN: ListTransactionsInput = {
+  type: "ListTransactions",
+  states: ["Ongoing"],
+  producerIds: [],
+  longerThanMs: -1,
+  pattern: "",
+};
 
 /** What changes the state: what is stored, and markers, which are not. */
 export type TxnChange = TransactionRecord | {

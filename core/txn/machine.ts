@@ -87,8 +87,6 @@ export class TransactionMachine
         return only(this.#list(request, nowMs));
       case "MarkersWritten":
         return this.#markersWritten(request, nowMs);
-      case "ListTimedOut":
-        return only(this.#timedOut(nowMs));
       case "TimeOut":
         return this.#timeOut(request, nowMs);
       case "ExpireIds":
@@ -236,20 +234,11 @@ export class TransactionMachine
     };
   }
 
-  #timedOut(nowMs: number): TxnProducer[] {
-    const found: TxnProducer[] = [];
-    for (const [transactionalId, transaction] of this.#transactions) {
-      if (!isTimedOut(transaction, nowMs)) continue;
-      const { producerId, producerEpoch } = transaction;
-      found.push({ transactionalId, producerId, producerEpoch });
-    }
-    return found;
-  }
-
   #timeOut(request: TimeOutInput, nowMs: number): TxnDecision {
-    const { transactionalId, producerId, producerEpoch } = request;
+    const { transactionalId, producerId, producerEpoch, startMs } = request;
     const before = this.#transactions.get(transactionalId);
-    const isSame = before !== undefined && isTimedOut(before, nowMs) &&
+    const isSame = before?.state === "Ongoing" &&
+      before.startMs === startMs &&
       before.producerId === producerId &&
       before.producerEpoch === producerEpoch;
     if (!isSame) return only(null);
@@ -327,13 +316,6 @@ function producerOf(
   { producerId, producerEpoch }: ProducerIdAndEpoch,
 ): ProducerReply {
   return { error: "NONE", producerId, producerEpoch };
-}
-
-function isTimedOut(
-  { state, startMs, timeoutMs }: Transaction,
-  nowMs: number,
-): boolean {
-  return state === "Ongoing" && startMs + timeoutMs < nowMs;
 }
 
 function markersOf(

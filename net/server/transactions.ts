@@ -10,17 +10,20 @@ import type { Cancel } from "../../core/env/env.ts";
 import { type ErrorName, ERRORS } from "../../core/errors.ts";
 import { partitionName } from "../../core/ids.ts";
 import { decodeRecords } from "../../core/record/record.ts";
-import type {
-  ListTransactionsInput,
-  NeedsProducerId,
-  TxnChange,
-  TxnProducer,
-  TxnReplies,
-  TxnReply,
-  TxnRequest,
-  WriteMarkersEffect,
+import {
+  LIST_OPEN,
+  type ListedTransaction,
+  type ListTransactionsInput,
+  type NeedsProducerId,
+  type TxnChange,
+  type TxnProducer,
+  type TxnReplies,
+  type TxnReply,
+  type TxnRequest,
+  type WriteMarkersEffect,
 } from "../../core/txn/inputs.ts";
 import { storedOf, TransactionMachine } from "../../core/txn/machine.ts";
+import { OpenTransactions } from "../../core/txn/overdue.ts";
 import {
   decodeTransactionRecord,
   type TransactionRecord,
@@ -70,6 +73,7 @@ class TransactionCoordinator implements Coordinator {
   readonly #hosted: HostedPartition;
   readonly #host: Host;
   readonly #retries = new Set<Cancel>();
+  readonly #open = new OpenTransactions();
   #machine: TransactionMachine | undefined;
 
   constructor(services: Services, hosted: HostedPartition) {
@@ -119,6 +123,13 @@ class TransactionCoordinator implements Coordinator {
         error,
       });
     });
+  }
+
+  /** The transactions that take too long. */
+  async overdue(): Promise<ListedTransaction[]> {
+    const { clock } = this.#services.env;
+    const now = { wallMs: clock.wallMs(), monoMs: clock.monoMs() };
+    return this.#open.overdue(await this.ask(LIST_OPEN), now);
   }
 
   fail(error: unknown): void {
@@ -331,12 +342,12 @@ export class Transactions {
   async #abortTimedOut(): Promise<void> {
     for (const coordinator of this.#coordinators.all()) {
       try {
-        const found = await coordinator.ask({ type: "ListTimedOut" });
-        for (const each of found) {
-          await this.ask({ type: "TimeOut", ...each });
-          this.#services.env.trace("info", "A transaction timed out", {
-            ...each,
-          });
+        const found = await coordinator.overdue();
+        for (const { transactionalId, producerId, ...each } of found) {
+          const { producerEpoch, startMs } = each;
+          const producer = { transactionalId, producerId, producerEpoch };
+          await this.ask({ type: "TimeOut", ...producer, startMs });
+          this.#services.env.trace("info", "A transaction timed out", producer);
         }
       } catch (error) {
         this.#services.env.trace("warn", "Transactions can't be timed out", {

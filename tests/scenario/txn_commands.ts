@@ -62,6 +62,10 @@ export class TxnCommands {
           words.length === 0 ? undefined : words.map(partitionOf),
         );
       case "advance":
+        this.#world.monoMs += Number(words[0]);
+        this.#world.nowMs += Number(words[0]);
+        return;
+      case "clock-jump":
         this.#world.nowMs += Number(words[0]);
         return;
       case "abort-timed-out":

@@ -8,14 +8,17 @@
 import { CoordinatorHost } from "../../core/coordinator/host.ts";
 import { KafkaError } from "../../core/errors.ts";
 import type { TopicPartition } from "../../core/ids.ts";
-import type {
-  TxnChange,
-  TxnConfig,
-  TxnReply,
-  TxnRequest,
-  WriteMarkersEffect,
+import {
+  LIST_OPEN,
+  type ListedTransaction,
+  type TxnChange,
+  type TxnConfig,
+  type TxnReply,
+  type TxnRequest,
+  type WriteMarkersEffect,
 } from "../../core/txn/inputs.ts";
 import { storedOf, TransactionMachine } from "../../core/txn/machine.ts";
+import { OpenTransactions } from "../../core/txn/overdue.ts";
 import {
   decodeTransactionRecord,
   encodeTransactionRecord,
@@ -38,7 +41,9 @@ const DEFAULTS: TxnConfig = {
 export class TxnWorld {
   readonly log = new MemoryLog();
   config: TxnConfig = DEFAULTS;
+  /** What the wall clock says; it may jump. */
   nowMs = 0;
+  monoMs = 0;
   /** Markers that were decided and not written. */
   pending: WriteMarkersEffect[] = [];
   machine = this.#create();
@@ -50,6 +55,7 @@ export class TxnWorld {
   >;
   #turnJobs: (() => void)[] = [];
   #nextProducerId = 1000;
+  #open = new OpenTransactions();
 
   constructor() {
     this.#host = new CoordinatorHost({
@@ -113,9 +119,11 @@ export class TxnWorld {
 
   /** What the host does from time to time: looks for what took too long. */
   abortTimedOut(): void {
-    this.submit({ type: "ListTimedOut" }, (found) => {
-      if (!Array.isArray(found)) throw found;
-      for (const each of found) {
+    this.submit(LIST_OPEN, (listed) => {
+      if (!Array.isArray(listed)) throw listed;
+      const open: readonly ListedTransaction[] = listed;
+      const now = { wallMs: START_MS + this.nowMs, monoMs: this.monoMs };
+      for (const each of this.#open.overdue(open, now)) {
         this.submit({ type: "TimeOut", ...each }, () => {});
       }
     });
