@@ -10,7 +10,7 @@ import { Link } from "../net/link/link.ts";
 import { ControllerChannel } from "../net/metadata/controller_channel.ts";
 import { denoTransport } from "../net/tcp/deno_tcp.ts";
 import type { Address } from "../net/tcp/transport.ts";
-import { freePort } from "./fixtures.ts";
+import { freePort } from "./ports.ts";
 import { running } from "./raw_broker.ts";
 
 /** A channel of another node to wherever `controller` says; `clock` may differ. */

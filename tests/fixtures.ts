@@ -215,12 +215,6 @@ export async function startBrokerProcess(
   };
 }
 
-/** A port that was free just now. */
-export function freePort(): number {
-  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  return listener.addr.port;
-}
-
 /** Whether a program can be run here; says so when not, for tests that skip. */
 export function hasProgram(name: string, ...probe: string[]): boolean {
   try {

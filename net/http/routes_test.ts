@@ -8,6 +8,7 @@ import { assertEquals, assertMatch, assertRejects } from "@std/assert";
 import { denoEnv } from "../../core/env/deno_env.ts";
 import type { Env } from "../../core/env/env.ts";
 import { temporaryFolder, until } from "../../tests/fixtures.ts";
+import { freePort } from "../../tests/ports.ts";
 import { create, running, start } from "../../tests/raw_broker.ts";
 import { RawClient } from "../../tests/raw_client.ts";
 import { denoTransport } from "../tcp/deno_tcp.ts";
@@ -17,13 +18,6 @@ const HTTP = { "kf.http.listener": "127.0.0.1:0" };
 async function get(port: number, path: string): Promise<[number, string]> {
   const answer = await fetch(`http://127.0.0.1:${port}${path}`);
   return [answer.status, await answer.text()];
-}
-
-/** A loopback port that nobody listens on. */
-function freePort(): number {
-  const listener = denoTransport().listen({ host: "127.0.0.1", port: 0 });
-  listener.close();
-  return listener.address.port;
 }
 
 /**

@@ -7,7 +7,8 @@
  */
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { channelTo, controlled } from "../../tests/controlled_broker.ts";
-import { freePort, until } from "../../tests/fixtures.ts";
+import { until } from "../../tests/fixtures.ts";
+import { freePort } from "../../tests/ports.ts";
 import { latest } from "../../tests/raw_broker.ts";
 import { RawClient } from "../../tests/raw_client.ts";
 import { KafkaError } from "../../core/errors.ts";

@@ -6,9 +6,10 @@
  * @module
  */
 import { assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
+import { freePort } from "../../tests/ports.ts";
 import { RawClient } from "../../tests/raw_client.ts";
 import { latest, running, start } from "../../tests/raw_broker.ts";
-import { freePort, temporaryFolder } from "../../tests/fixtures.ts";
+import { temporaryFolder } from "../../tests/fixtures.ts";
 import { ERRORS, KafkaError } from "../../core/errors.ts";
 import { METADATA } from "../wire/03_metadata.ts";
 import { API_VERSIONS } from "../wire/18_api_versions.ts";

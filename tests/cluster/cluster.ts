@@ -11,6 +11,7 @@ import { denoEnv } from "../../core/env/deno_env.ts";
 import { Broker } from "../../net/server/broker.ts";
 import { denoTransport } from "../../net/tcp/deno_tcp.ts";
 import { kfCommand } from "../fixtures.ts";
+import { freePorts } from "../ports.ts";
 
 /** Quick to find out that somebody is gone, on a slow machine too. */
 export const QUICK = {
@@ -303,18 +304,6 @@ class JoiningNode extends ProcessNode {
     this.#once = [];
     return flags;
   }
-}
-
-/** Ports that were free just now, all different. */
-export function freePorts(count: number): number[] {
-  const listeners = Array.from(
-    { length: count },
-    () => Deno.listen({ hostname: "127.0.0.1", port: 0 }),
-  );
-  return listeners.map((listener) => {
-    listener.close();
-    return listener.addr.port;
-  });
 }
 
 function text(_key: string, value: unknown): unknown {

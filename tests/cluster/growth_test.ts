@@ -11,7 +11,8 @@ import {
   createProducer,
 } from "../../net/client.ts";
 import { kf, until } from "../fixtures.ts";
-import { Cluster, freePorts, ProcessNode, QUICK } from "./cluster.ts";
+import { Cluster, ProcessNode, QUICK } from "./cluster.ts";
+import { freePorts } from "../ports.ts";
 
 const ENCODER = new TextEncoder();
 const DECODER = new TextDecoder();

@@ -7,7 +7,8 @@
 import { assertEquals, assertMatch, assertRejects } from "@std/assert";
 import { startBroker } from "../../net/broker.ts";
 import { kf, temporaryFolder, until } from "../fixtures.ts";
-import { freePorts, ProcessNode, QUICK } from "./cluster.ts";
+import { ProcessNode, QUICK } from "./cluster.ts";
+import { freePorts } from "../ports.ts";
 
 const CLUSTER_ID = "4L6g3nShT-eMCtK--X86sw";
 const DIRECTORIES = [

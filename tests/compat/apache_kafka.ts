@@ -5,8 +5,10 @@
  *
  * @module
  */
-import { run } from "../fixtures.ts";
+import { createAdmin } from "../../net/client.ts";
+import { run, until } from "../fixtures.ts";
 import { makeOnce } from "./made_once.ts";
+import { freePort } from "../ports.ts";
 
 const POM = new URL("./pom.xml", import.meta.url).pathname;
 /** The same as in `quorum_members.ts`, which votes with it. */
@@ -151,6 +153,7 @@ export async function startApacheKafka(
       giveUp.abort();
       await listening.catch(() => {});
     });
+    if (!("process.roles" in (options.config ?? {}))) await untilServing(port);
   } catch (error) {
     await dispose();
     throw error;
@@ -200,10 +203,17 @@ group.initial.rebalance.delay.ms=100
 `;
 }
 
-/** A port on which nothing listened just now. */
-export function freePort(): number {
-  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  return listener.addr.port;
+/** Resolves when a broker at `port` is unfenced: it listens before that. */
+async function untilServing(port: number): Promise<void> {
+  const admin = createAdmin({ "bootstrap.servers": `127.0.0.1:${port}` });
+  try {
+    await until("Apache Kafka has a broker", async () => {
+      const { nodes } = await admin.describeCluster();
+      return nodes.length > 0;
+    }, READY_MS_MAX);
+  } finally {
+    await admin.close();
+  }
 }
 
 /** Resolves when something listens on `port`. */

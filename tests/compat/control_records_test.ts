@@ -9,12 +9,13 @@ import { assertEquals } from "@std/assert";
 import { startBroker } from "../../net/broker.ts";
 import { createAdmin } from "../../net/client.ts";
 import { done } from "../cli/moved_topics.ts";
-import { freePort, kf, run, temporaryFolder, until } from "../fixtures.ts";
+import { kf, run, temporaryFolder, until } from "../fixtures.ts";
 import {
   apacheKafkaJars,
   kafkaTool,
   startApacheKafka,
 } from "./apache_kafka.ts";
+import { freePort } from "../ports.ts";
 
 const jars = await apacheKafkaJars();
 const isMissing = "reason" in jars;

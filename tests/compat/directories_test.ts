@@ -8,7 +8,7 @@
 import { assertEquals, assertMatch } from "@std/assert";
 import { parseProperties, startBroker } from "../../net/broker.ts";
 import { done } from "../cli/moved_topics.ts";
-import { freePort, kf, run, temporaryFolder, until } from "../fixtures.ts";
+import { kf, run, temporaryFolder, until } from "../fixtures.ts";
 import {
   apacheKafkaJars,
   CLUSTER_ID,
@@ -16,6 +16,7 @@ import {
   startApacheKafka,
 } from "./apache_kafka.ts";
 import { clusterTool } from "./cluster_tools_suite.ts";
+import { freePort } from "../ports.ts";
 
 const jars = await apacheKafkaJars();
 const isMissing = "reason" in jars;

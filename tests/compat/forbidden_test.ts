@@ -6,7 +6,8 @@
  */
 import { assertEquals, assertMatch } from "@std/assert";
 import { kf } from "../fixtures.ts";
-import { apacheKafkaJars, freePort, startApacheKafka } from "./apache_kafka.ts";
+import { apacheKafkaJars, startApacheKafka } from "./apache_kafka.ts";
+import { freePort } from "../ports.ts";
 
 const LINES = [
   "topic create t",

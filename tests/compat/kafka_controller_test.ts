@@ -8,13 +8,14 @@
 import { assertEquals, assertMatch } from "@std/assert";
 import { parseProperties, startBroker } from "../../net/broker.ts";
 import { done } from "../cli/moved_topics.ts";
-import { freePort, kf, run, temporaryFolder } from "../fixtures.ts";
+import { kf, run, temporaryFolder } from "../fixtures.ts";
 import {
   apacheKafkaJars,
   CLUSTER_ID,
   kafkaTool,
   startApacheKafka,
 } from "./apache_kafka.ts";
+import { freePort } from "../ports.ts";
 
 const jars = await apacheKafkaJars();
 const isMissing = "reason" in jars;

@@ -7,7 +7,8 @@
 import { assert, assertEquals } from "@std/assert";
 import { denoEnv } from "../../core/env/deno_env.ts";
 import { denoTransport } from "../../net/tcp/deno_tcp.ts";
-import { freePort, until } from "../fixtures.ts";
+import { until } from "../fixtures.ts";
+import { freePort } from "../ports.ts";
 import { openMember } from "../quorum_members.ts";
 import { apacheKafkaJars, startApacheKafka } from "./apache_kafka.ts";
 

@@ -8,13 +8,14 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { createAdmin } from "../../net/client.ts";
 import { kf, run, temporaryFolder, until } from "../fixtures.ts";
-import { freePorts, ProcessNode, QUICK } from "../cluster/cluster.ts";
+import { ProcessNode, QUICK } from "../cluster/cluster.ts";
 import {
   apacheKafkaJars,
   CLUSTER_ID,
   kafkaTool,
   startApacheKafka,
 } from "./apache_kafka.ts";
+import { freePorts } from "../ports.ts";
 
 const jars = await apacheKafkaJars();
 const isMissing = "reason" in jars;

@@ -4,13 +4,14 @@
  *
  * @module
  */
-import { ClusterNode, freePorts, ProcessNode } from "../cluster/cluster.ts";
+import { ClusterNode, ProcessNode } from "../cluster/cluster.ts";
 import {
   type ApacheKafka,
   CLUSTER_ID,
   startApacheKafka,
   untilListening,
 } from "./apache_kafka.ts";
+import { freePorts } from "../ports.ts";
 
 /** What all nodes are told, whichever they are. */
 const COMMON = {
