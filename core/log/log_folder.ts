@@ -379,18 +379,41 @@ export class LogFolder {
     highWatermarks: () => ReadonlyMap<string, number>,
     which: readonly Checkpoint[],
   ): void {
+    // The task that writes tells of a failure.
+    this.#writeLater(highWatermarks, which).catch(() => {});
+  }
+
+  /**
+   * Writes recovery points so that no loss of power brings older ones back: to
+   * those what a compaction left out would pass for lost.
+   */
+  async keepRecoveryPoints(
+    highWatermarks: () => ReadonlyMap<string, number>,
+  ): Promise<void> {
+    await this.#writeLater(highWatermarks, ["recovery"]);
+    await this.#env.disk.syncDirectoryLater(this.path);
+  }
+
+  #writeLater(
+    highWatermarks: () => ReadonlyMap<string, number>,
+    which: readonly Checkpoint[],
+  ): Promise<void> {
     for (const each of which) this.#due.add(each);
-    if (this.#checkpointing !== undefined) return;
+    if (this.#checkpointing !== undefined) return this.#checkpointing;
     const over = Promise.withResolvers<void>();
     this.#checkpointing = over.promise;
     this.#env.tasks.spawn("write checkpoints", async () => {
       try {
         await this.#writeDue(highWatermarks);
+        over.resolve();
+      } catch (error) {
+        over.reject(error);
+        throw error;
       } finally {
         this.#checkpointing = undefined;
-        over.resolve();
       }
     });
+    return over.promise;
   }
 
   async #writeDue(
@@ -479,7 +502,7 @@ export class LogFolder {
     const logs = [...this.#logs.values()];
     try {
       const failures = await closeAll(logs, clean);
-      await this.#checkpointing;
+      await this.#checkpointing?.catch(() => {});
       if (failures.length > 0) throw failures[0];
       // What a failed log has on the disk only a scan can tell.
       if (!clean || logs.some(({ isOffline }) => isOffline)) return;

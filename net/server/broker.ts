@@ -15,7 +15,6 @@ import {
 import type { Env, ProcessUsage } from "../../core/env/env.ts";
 import { KafkaError, messageOf } from "../../core/errors.ts";
 import { LIMITS } from "../../core/limits.ts";
-import { LogCleaner } from "../../core/log/cleaner/log_cleaner.ts";
 import { replaceFile } from "../../core/log/checkpoint.ts";
 import type { LogFolder } from "../../core/log/log_folder.ts";
 import { withOpenFilesMax } from "../../core/log/open_files.ts";
@@ -45,7 +44,7 @@ import { TransactionPeers } from "../transaction/transaction_peers.ts";
 import { ALTER_PARTITION } from "../wire/56_alter_partition.ts";
 import { ASSIGN_REPLICAS_TO_DIRS } from "../wire/73_assign_replicas_to_dirs.ts";
 import { Background, type Chore } from "./background.ts";
-import { metadataChores, partitionChores } from "./broker_chores.ts";
+import { cleanerOf, metadataChores, partitionChores } from "./broker_chores.ts";
 import { controllerChores } from "./controller_chores.ts";
 import { Deadlines } from "./deadlines.ts";
 import { Dispatch } from "./dispatch.ts";
@@ -460,7 +459,9 @@ export class Broker {
     await lifecycle.serve();
     this.#undo.push(() => groups.close());
     this.#undo.push(() => transactions.close());
-    const cleaner = this.#startCleaner(folder, hosting);
+    const config = () => this.#config;
+    const cleaner = cleanerOf(this.#options.env, { config, folder, hosting });
+    this.#undo.push(() => cleaner.stop());
     hosting.onTopicsRemoved((topics) => {
       groups.topicsDeleted(topics);
       transactions.topicsDeleted(topics);
@@ -745,18 +746,6 @@ export class Broker {
     const endpoint = metadata.image.broker(id)?.endPoints
       .find((endpoint) => endpoint.name === name);
     return endpoint && { host: endpoint.host, port: endpoint.port };
-  }
-
-  #startCleaner(folder: LogFolder, hosting: Hosting): LogCleaner {
-    const cleaner = new LogCleaner({
-      env: this.#options.env,
-      config: () => this.#config,
-      partitions: () => hosting.openPartitions(),
-      onCleaned: () =>
-        folder.checkpointLater(() => hosting.highWatermarks(), ["cleaner"]),
-    });
-    this.#undo.push(() => cleaner.stop());
-    return cleaner;
   }
 
   #accept(

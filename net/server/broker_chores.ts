@@ -5,7 +5,9 @@
  *
  * @module
  */
-import type { LogCleaner } from "../../core/log/cleaner/log_cleaner.ts";
+import type { BrokerConfig } from "../../core/config/resolve.ts";
+import type { Env } from "../../core/env/env.ts";
+import { LogCleaner } from "../../core/log/cleaner/log_cleaner.ts";
 import type { LogFolder } from "../../core/log/log_folder.ts";
 import type { Chore } from "./background.ts";
 import type { Hosting } from "./hosting.ts";
@@ -28,6 +30,25 @@ export function metadataChores(
     everyMs: () => SNAPSHOT_CHECK_MS,
     round: () => metadata.snapshotIfDue(),
   }];
+}
+
+/** What compacts the logs of a node that hosts partitions. */
+export function cleanerOf(
+  env: Env,
+  { config, folder, hosting }: {
+    readonly config: () => BrokerConfig;
+    readonly folder: LogFolder;
+    readonly hosting: Hosting;
+  },
+): LogCleaner {
+  const highWatermarks = () => hosting.highWatermarks();
+  return new LogCleaner({
+    env,
+    config,
+    partitions: () => hosting.openPartitions(),
+    keepRecoveryPoints: () => folder.keepRecoveryPoints(highWatermarks),
+    onCleaned: () => folder.checkpointLater(highWatermarks, ["cleaner"]),
+  });
 }
 
 /** Chores of a node that hosts partitions. */

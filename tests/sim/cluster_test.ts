@@ -62,6 +62,8 @@ const HARSH_KEPT = [
   850000596,
   // Power failed while a broker stopped, which said why it couldn't: no defect.
   950001300,
+  // Power took the recovery point, and what a compaction left out passed for lost.
+  860000354,
 ];
 
 /** By plan 3. */

@@ -42,6 +42,8 @@ export interface CleanerOptions {
   readonly firstUncleanableOffset: number;
   /** When it begins. */
   readonly highWatermark: number;
+  /** Makes durable how much of the log is durable. */
+  readonly keepRecoveryPoints: () => Promise<void>;
 }
 
 /** What a cleaning did. */
@@ -91,6 +93,8 @@ export class Cleaner {
       indexBytesMax: config.segmentIndexBytes,
       endOffset: firstUncleanableOffset,
     });
+    // A start takes what is missing above the recovery point for lost.
+    await this.#options.keepRecoveryPoints();
     for (const group of groups) {
       await this.#cleanGroup(group, { nowMs, transactions });
     }

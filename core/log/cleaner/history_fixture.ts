@@ -194,6 +194,7 @@ export class World {
       firstDirtyOffset: all ? 0 : dirt.firstDirtyOffset,
       firstUncleanableOffset: dirt.firstUncleanableOffset,
       highWatermark,
+      keepRecoveryPoints: () => Promise.resolve(),
       pace: new Pace({
         clock,
         signal: new AbortController().signal,

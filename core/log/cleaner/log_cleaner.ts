@@ -18,6 +18,8 @@ export interface LogCleanerOptions {
   /** The partitions that are open now. */
   readonly partitions: () => Iterable<Compactable>;
   readonly config: () => BrokerConfig;
+  /** Makes durable how much of each log is durable. */
+  readonly keepRecoveryPoints: () => Promise<void>;
   /** Told after each cleaning: `cleanedOffset` of a log has moved. */
   readonly onCleaned: () => void;
 }
@@ -156,7 +158,8 @@ export class LogCleaner {
   /** Whether it was cleaned. */
   async #clean({ partition, dirt }: Filthy): Promise<boolean> {
     const { log, config, highWatermark } = partition;
-    const { env, config: broker, onCleaned } = this.#options;
+    const { env, config: broker, keepRecoveryPoints, onCleaned } =
+      this.#options;
     const beganMs = env.clock.monoMs();
     const { firstDirtyOffset, firstUncleanableOffset } = dirt;
     const cleaner = new Cleaner({
@@ -166,6 +169,7 @@ export class LogCleaner {
       firstDirtyOffset,
       firstUncleanableOffset,
       highWatermark,
+      keepRecoveryPoints,
       mapBytesMax: broker()["log.cleaner.dedupe.buffer.size"],
       pace: new Pace({
         clock: env.clock,

@@ -118,6 +118,7 @@ function cleaning(worlds: readonly World[]) {
         lastStableOffset,
         highWatermark: log.logEndOffset,
       })),
+    keepRecoveryPoints: () => Promise.resolve(),
     onCleaned: () => told.push("checkpoint"),
   });
   const round = async () => {
