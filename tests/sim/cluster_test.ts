@@ -64,6 +64,8 @@ const HARSH_KEPT = [
   950001300,
   // Power took the recovery point, and what a compaction left out passed for lost.
   860000354,
+  // Power tore a log of who was not registered again: the rule read what no start had cut.
+  861200039,
 ];
 
 /** By plan 3. */

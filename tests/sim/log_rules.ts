@@ -7,6 +7,7 @@
  * @module
  */
 import type { Log } from "../../core/log/log.ts";
+import { walkBatches } from "../../core/log/scan.ts";
 import { batchesOf, type BatchView } from "../../core/record/batch.ts";
 import { FileNode, FolderNode } from "./files.ts";
 
@@ -50,16 +51,36 @@ export function* lateOwners(root: FolderNode): Generator<string> {
   for (const [name, folder] of data?.entries ?? []) {
     if (!PARTITION.test(name) || folder instanceof FileNode) continue;
     const epochs = new Map<number, number>();
-    for (const [, node] of segmentsIn(folder)) {
-      for (const { batch } of placedIn(node.content())) {
-        const { producerId, producerEpoch, baseOffset } = batch;
-        if (producerId < 0) continue;
-        const before = epochs.get(producerId) ?? producerEpoch;
-        epochs.set(producerId, producerEpoch);
-        if (producerEpoch >= before) continue;
-        yield `${name} at ${baseOffset}: epoch ${producerEpoch} of producer ` +
-          `${producerId} comes behind ${before}`;
-      }
+    for (const batch of wholeIn(folder)) {
+      const { producerId, producerEpoch, baseOffset } = batch;
+      if (producerId < 0) continue;
+      const before = epochs.get(producerId) ?? producerEpoch;
+      epochs.set(producerId, producerEpoch);
+      if (producerEpoch >= before) continue;
+      yield `${name} at ${baseOffset}: epoch ${producerEpoch} of producer ` +
+        `${producerId} comes behind ${before}`;
+    }
+  }
+}
+
+/**
+ * The batches of a log up to the first that isn't whole: power may have torn it,
+ * and a broker opens, and cuts, its logs only when it is registered.
+ */
+function* wholeIn(folder: FolderNode): Generator<BatchView> {
+  for (const [, node] of segmentsIn(folder)) {
+    const bytes = node.content();
+    const pread = (into: Uint8Array, position: number) => {
+      const part = bytes.subarray(position, position + into.length);
+      into.set(part);
+      return part.length;
+    };
+    const walk = walkBatches({ pread }, { size: bytes.length });
+    for (let next = walk.next();; next = walk.next()) {
+      const { done, value } = next;
+      if (done && value.why === undefined) break;
+      if (done || !value.batch.isCrcValid()) return;
+      yield value.batch;
     }
   }
 }

@@ -6,6 +6,7 @@
  */
 import { assertEquals, assertMatch } from "@std/assert";
 import { dataBatch, markerBatch } from "../../core/log/transactions_fixture.ts";
+import { BatchView } from "../../core/record/batch.ts";
 import { Chance } from "./chance.ts";
 import { SimDisk } from "./disk.ts";
 import { lateOwners, type Told, whyVolatile } from "./log_rules.ts";
@@ -98,4 +99,14 @@ Deno.test("who was fenced writes nothing behind a later owner", () => {
   assertEquals([...lateOwners(root)], [
     "t-0 at 3: epoch 0 of producer 7 comes behind 1",
   ]);
+});
+
+Deno.test("nobody owns what power tore, nor what lies behind it", () => {
+  const { root, file } = written(batch(1, 0), batch(1, 2), batch(0, 4));
+  const { sizeInBytes } = new BatchView(batch(1, 0));
+  assertEquals([...lateOwners(root)].length, 1);
+  file.pwriteAll(new Uint8Array(sizeInBytes - 20), sizeInBytes + 20);
+  assertEquals([...lateOwners(root)], []);
+  file.pwriteAll(new Uint8Array(sizeInBytes), sizeInBytes);
+  assertEquals([...lateOwners(root)], []);
 });
