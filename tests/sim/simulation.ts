@@ -221,16 +221,14 @@ class Run {
 
   async outcome(): Promise<Outcome> {
     const { world, history } = this.#stage;
-    await this.#live();
-    history.endsMs = world.machines.flatMap(({ endsMs }) => endsMs);
-    history.powerLossesMs = world.machines
-      .flatMap(({ powerLossesMs }) => powerLossesMs);
-    history.damagesMs = new Map(
-      world.machines.flatMap(({ damagesMs }) => [...damagesMs]),
-    );
-    const anomalies = world.defects.length > 0
-      ? world.defects.map((what) => ({ name: "defect", what }))
-      : check(history);
+    let anomalies: readonly Anomaly[];
+    try {
+      anomalies = await this.#anomalies();
+    } catch (error) {
+      // This seed's failure, and no reason to leave out the next ones.
+      const what = `the run broke off: ${(error as Error).stack ?? error}`;
+      anomalies = [{ name: "defect", what }];
+    }
     const { hash, eventCount, nowMs } = world.scheduler;
     return {
       seed: this.#seed,
@@ -246,6 +244,20 @@ class Run {
         0,
       ),
     };
+  }
+
+  async #anomalies(): Promise<readonly Anomaly[]> {
+    const { world, history } = this.#stage;
+    await this.#live();
+    history.endsMs = world.machines.flatMap(({ endsMs }) => endsMs);
+    history.powerLossesMs = world.machines
+      .flatMap(({ powerLossesMs }) => powerLossesMs);
+    history.damagesMs = new Map(
+      world.machines.flatMap(({ damagesMs }) => [...damagesMs]),
+    );
+    return world.defects.length > 0
+      ? world.defects.map((what) => ({ name: "defect", what }))
+      : check(history);
   }
 
   /** Trouble, then peace; ends early at a defect. */
