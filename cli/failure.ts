@@ -31,8 +31,11 @@ export function sentenceOf(error: unknown): string {
   const named = kafka === undefined || text.includes(kafka)
     ? text
     : `${text} (${kafka})`;
-  return kafka?.endsWith("_AUTHORIZATION_FAILED")
-    ? `${named}. The cluster's ACLs do not allow it: ask whoever runs it`
+  if (kafka?.endsWith("_AUTHORIZATION_FAILED")) {
+    return `${named}. The cluster's ACLs do not allow it: ask whoever runs it`;
+  }
+  return kafka === "LEADER_NOT_AVAILABLE"
+    ? `${named}. The brokers that have it are down: see kf cluster health`
     : named;
 }
 

@@ -8,11 +8,7 @@
  */
 import { isCooperative } from "../../core/client/assignment.ts";
 import { brokerPattern } from "../../core/client/consumer_membership.ts";
-import {
-  type HeldPartition,
-  Positions,
-  type Reset,
-} from "../../core/client/positions.ts";
+import { type HeldPartition, Positions } from "../../core/client/positions.ts";
 import type { ConsumerValues } from "../../core/config/client_keys.ts";
 import { clientConfig } from "../../core/config/resolve.ts";
 import type { Cancel, Env } from "../../core/env/env.ts";
@@ -26,11 +22,10 @@ import {
   AT_EARLIEST,
   AT_LATEST,
   commitOffsets,
-  fetchCommitted,
   knowTopics,
-  listOffsets,
   throwFirst,
 } from "./offsets.ts";
+import { LOOKUP_EVENT, PositionFinder } from "./position_finder.ts";
 import type {
   ClientConfig,
   ClientSeams,
@@ -45,7 +40,6 @@ import type {
 
 /** Background commits with an epoch that has passed, before one is given up. */
 const STALE_COMMITS_MAX = 10;
-const LOOKUP_EVENT = "Cannot find where to read";
 
 /**
  * Reads records from a Kafka cluster, alone or sharing topics with the other
@@ -93,6 +87,7 @@ export class Consumer {
   readonly #cluster: Cluster;
   readonly #positions: Positions = new Positions();
   readonly #fetcher: Fetcher;
+  readonly #finder: PositionFinder;
   readonly #member: GroupMember | ConsumerGroupMember | undefined;
   #topics: readonly string[] | RegExp | undefined;
   #listener: RebalanceListener = {};
@@ -116,6 +111,11 @@ export class Consumer {
       values: this.#values,
       refresh: () => this.#isStale = true,
       onProgress: () => this.#wake?.(),
+    });
+    this.#finder = new PositionFinder(this.#cluster, {
+      values: this.#values,
+      positions: this.#positions,
+      onFound: () => this.#readOn(),
     });
     this.#member = this.#makeMember();
   }
@@ -276,7 +276,7 @@ export class Consumer {
     const member = this.#requireGroup();
     const found = await this.#cluster.retrying(
       this.#values["default.api.timeout.ms"],
-      () => this.#askCommitted(member, partitions),
+      () => this.#finder.committed(member, partitions),
     );
     return found.filter(({ offset }) => offset >= 0);
   }
@@ -287,7 +287,9 @@ export class Consumer {
     await this.#cluster.retrying(
       this.#values["default.api.timeout.ms"],
       async () => {
-        await this.#findPositions();
+        await this.#finder.find(this.#member).catch((error) => {
+          if (held.position === undefined) throw error;
+        });
         if (held.position === undefined) {
           throw new KafkaError(
             "LEADER_NOT_AVAILABLE",
@@ -305,7 +307,7 @@ export class Consumer {
   beginningOffsets(
     partitions: readonly TopicPartition[],
   ): Promise<OffsetAtTime[]> {
-    return this.#list(partitions, AT_EARLIEST);
+    return this.#finder.list(partitions, AT_EARLIEST);
   }
 
   /**
@@ -313,7 +315,7 @@ export class Consumer {
    * `isolation.level=read_committed`.
    */
   endOffsets(partitions: readonly TopicPartition[]): Promise<OffsetAtTime[]> {
-    return this.#list(partitions, AT_LATEST);
+    return this.#finder.list(partitions, AT_LATEST);
   }
 
   /** First offsets at or after a time, in milliseconds since the Unix epoch. */
@@ -321,7 +323,7 @@ export class Consumer {
     partitions: readonly TopicPartition[],
     timestampMs: number,
   ): Promise<OffsetAtTime[]> {
-    return this.#list(partitions, timestampMs);
+    return this.#finder.list(partitions, timestampMs);
   }
 
   /** The partitions of a topic; waits up to `default.api.timeout.ms` for them. */
@@ -404,7 +406,7 @@ export class Consumer {
 
   async #lookUp(): Promise<void> {
     try {
-      await this.#findPositions();
+      await this.#finder.find(this.#member);
       this.#cluster.recovered(LOOKUP_EVENT);
     } catch (error) {
       if (!(error instanceof KafkaError)) throw error;
@@ -417,11 +419,14 @@ export class Consumer {
       } else if (!this.#isClosed) this.#lookupError = error;
     } finally {
       this.#lookup = undefined;
-      if (!this.#isClosed) {
-        this.#fetcher.fetchAhead();
-        this.#wake?.();
-      }
+      this.#readOn();
     }
+  }
+
+  #readOn(): void {
+    if (this.#isClosed) return;
+    this.#fetcher.fetchAhead();
+    this.#wake?.();
   }
 
   async #keepMembership(
@@ -573,108 +578,6 @@ export class Consumer {
         leaderEpoch: held.leaderEpoch,
       }]
     );
-  }
-
-  async #findPositions(): Promise<void> {
-    const lacking = this.#positions.lacking();
-    const versions = new Map(lacking.map((held) => [held, held.version]));
-    const isUnmoved = (held: HeldPartition) =>
-      versions.get(held) === held.version;
-    const committed = lacking.filter(({ reset }) => reset === "committed");
-    const toReset = lacking.filter(({ reset }) => reset !== "committed");
-    const offsets = this.#member && committed.length > 0
-      ? await this.#askCommitted(this.#member, committed)
-      : [];
-    for (const held of committed) {
-      const found = offsets.find((o) =>
-        o.topic === held.topic && o.partition === held.partition
-      );
-      if (!isUnmoved(held)) continue;
-      if (found && found.offset >= 0) {
-        held.seek(found.offset);
-        held.leaderEpoch = found.leaderEpoch ?? -1;
-      } else toReset.push(held);
-    }
-    const byReset = Map.groupBy(
-      toReset.filter(isUnmoved),
-      (held) => this.#policy(held),
-    );
-    for (const [reset, group] of byReset) {
-      const timestamp = reset === "earliest" ? AT_EARLIEST : AT_LATEST;
-      const listed = await this.#listOnce(group, timestamp);
-      for (const { topic, partition, offset } of listed) {
-        const held = this.#positions.get({ topic, partition });
-        if (held && versions.has(held) && isUnmoved(held)) held.seek(offset);
-      }
-    }
-  }
-
-  #policy(held: HeldPartition): Reset {
-    if (held.reset === "earliest" || held.reset === "latest") return held.reset;
-    const policy = this.#values["auto.offset.reset"];
-    if (policy !== "none") return policy;
-    throw new KafkaError(
-      "OFFSET_OUT_OF_RANGE",
-      `No committed offset for ${
-        partitionName(held.topic, held.partition)
-      } and auto.offset.reset is none`,
-    );
-  }
-
-  async #askCommitted(
-    member: GroupMember | ConsumerGroupMember,
-    partitions: readonly TopicPartition[],
-  ): Promise<CommittedOffset[]> {
-    try {
-      const found = await fetchCommitted(
-        this.#cluster,
-        await member.coordinator(),
-        {
-          groupId: member.committer.groupId,
-          partitions,
-          isStable: true,
-          ...(member instanceof ConsumerGroupMember
-            ? { reader: member.reader }
-            : {}),
-        },
-      );
-      throwFirst(found);
-      return found;
-    } catch (error) {
-      if (error instanceof KafkaError) member.noteError(error);
-      throw error;
-    }
-  }
-
-  #list(
-    partitions: readonly TopicPartition[],
-    timestamp: number,
-  ): Promise<OffsetAtTime[]> {
-    return this.#cluster.retrying(
-      this.#values["default.api.timeout.ms"],
-      () => this.#listOnce(partitions, timestamp),
-    );
-  }
-
-  async #listOnce(
-    partitions: readonly TopicPartition[],
-    timestamp: number,
-  ): Promise<OffsetAtTime[]> {
-    const listed = await listOffsets(this.#cluster, partitions, {
-      timestamp,
-      isCommitted: this.#values["isolation.level"] === "read_committed",
-    });
-    const isUnclear = listed.some(({ error }) => error !== undefined);
-    if (isUnclear) {
-      await this.#cluster.refresh(partitions.map(({ topic }) => topic));
-    }
-    throwFirst(listed);
-    return listed.map(({ topic, partition, offset, timestamp }) => ({
-      topic,
-      partition,
-      offset,
-      timestamp,
-    }));
   }
 
   #wantedTopics(): readonly string[] {

@@ -44,14 +44,20 @@ export async function knowTopics(
 export async function listOffsets(
   cluster: Cluster,
   partitions: readonly TopicPartition[],
-  { timestamp, isCommitted }: {
+  { timestamp, isCommitted, onAnswer }: {
     readonly timestamp: number;
     readonly isCommitted: boolean;
+    /** Is given each leader's answer when it comes. */
+    readonly onAnswer?: ((listed: readonly ListedOffset[]) => void) | undefined;
   },
 ): Promise<ListedOffset[]> {
   return await perLeader(cluster, partitions, {
-    ask: (leader, group) =>
-      listAt(cluster, leader, { group, timestamp, isCommitted }),
+    ask: async (leader, group) => {
+      const at = { group, timestamp, isCommitted };
+      const listed = await listAt(cluster, leader, at);
+      onAnswer?.(listed);
+      return listed;
+    },
     failed: failedOffset,
   });
 }
@@ -88,13 +94,16 @@ export async function deleteRecords(
   });
 }
 
-/** Asks each partition's leader, as the metadata name it now. */
+/**
+ * Asks each partition's leader, as the metadata name it now. Who can't be asked
+ * fails its own partitions, not those of others.
+ */
 async function perLeader<T extends TopicPartition, R extends TopicPartition>(
   cluster: Cluster,
   partitions: readonly T[],
   { ask, failed }: {
     readonly ask: (leader: number, group: readonly T[]) => Promise<R[]>;
-    readonly failed: (tp: TopicPartition, code: number) => R;
+    readonly failed: (tp: TopicPartition, reason: number | KafkaError) => R;
   },
 ): Promise<R[]> {
   await knowTopics(cluster, partitions.map(({ topic }) => topic));
@@ -117,7 +126,14 @@ async function perLeader<T extends TopicPartition, R extends TopicPartition>(
     else byLeader.set(info.leader, [tp]);
   }
   const answers = await Promise.all(
-    [...byLeader].map(([leader, group]) => ask(leader, group)),
+    [...byLeader].map(async ([leader, group]) => {
+      try {
+        return await ask(leader, group);
+      } catch (error) {
+        if (!(error instanceof KafkaError) || cluster.isClosed) throw error;
+        return group.map((tp) => failed(tp, error));
+      }
+    }),
   );
   for (const answer of answers) results.push(...answer);
   const places = new Map(partitions.map((tp, i) => [nameOf(tp), i]));
@@ -162,24 +178,35 @@ async function listAt(
   );
 }
 
-function failedOffset(tp: TopicPartition, code: number): ListedOffset {
+function failedOffset(
+  tp: TopicPartition,
+  reason: number | KafkaError,
+): ListedOffset {
   return {
     topic: tp.topic,
     partition: tp.partition,
     offset: -1,
     timestamp: -1,
     leaderEpoch: -1,
-    error: kafkaError(code, `Cannot list offsets of ${nameOf(tp)}`),
+    error: errorOf(reason, `Cannot list offsets of ${nameOf(tp)}`),
   };
 }
 
-function failedDeletion(tp: TopicPartition, code: number): DeletedRecords {
+function failedDeletion(
+  tp: TopicPartition,
+  reason: number | KafkaError,
+): DeletedRecords {
   return {
     topic: tp.topic,
     partition: tp.partition,
     lowWatermark: -1,
-    error: kafkaError(code, `Cannot delete records of ${nameOf(tp)}`),
+    error: errorOf(reason, `Cannot delete records of ${nameOf(tp)}`),
   };
+}
+
+/** An answer's code says what happened where; a failed request says so itself. */
+function errorOf(reason: number | KafkaError, what: string): KafkaError {
+  return typeof reason === "number" ? kafkaError(reason, what) : reason;
 }
 
 /** The first error among outcomes that retrying may mend, or any, is thrown. */
