@@ -193,6 +193,12 @@ export class Partition {
     return this.#inSync.committed;
   }
 
+  /** Whether every replica has all that is committed, as far as is known here. */
+  get isFullyInSync(): boolean {
+    const isr = this.#isLeader ? this.isr : this.#state.isr;
+    return this.replicas.every((id) => isr.includes(id));
+  }
+
   get highWatermark(): number {
     return this.#highWatermark;
   }

@@ -25,6 +25,8 @@ export interface Compactable {
   /** Nothing at or above is ever cleaned. */
   readonly lastStableOffset: number;
   readonly highWatermark: number;
+  /** Whether no replica lacks anything that is committed. */
+  readonly isFullyInSync: boolean;
 }
 
 /** What a cleaning of a log would have to do. */
@@ -42,7 +44,10 @@ export interface Dirt {
 
 /** How dirty the log is. */
 export function dirtOf(
-  { log, config, lastStableOffset }: Omit<Compactable, "highWatermark">,
+  { log, config, lastStableOffset }: Omit<
+    Compactable,
+    "highWatermark" | "isFullyInSync"
+  >,
   nowMs: number,
 ): Dirt {
   const firstDirtyOffset = Math.max(

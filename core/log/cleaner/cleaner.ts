@@ -42,6 +42,8 @@ export interface CleanerOptions {
   readonly firstUncleanableOffset: number;
   /** When it begins. */
   readonly highWatermark: number;
+  /** Whether no replica lacks anything that is committed, when it begins. */
+  readonly isFullyInSync: boolean;
   /** Makes durable how much of the log is durable. */
   readonly keepRecoveryPoints: () => Promise<void>;
 }
@@ -215,13 +217,14 @@ export class Cleaner {
       readonly transactions: CleanedTransactions;
     },
   ): (batch: BatchView) => BatchRetention {
-    const { log, config, highWatermark } = this.#options;
+    const { log, config, highWatermark, isFullyInSync } = this.#options;
     const lastBatches = log.lastDataBatches();
     return (batch) => {
       const { producerId } = batch;
       const mayDiscard = transactions.mayDiscard(batch);
-      // A batch's base timestamp is its delete horizon once it has one.
-      const isPastHorizon = batch.hasDeleteHorizon &&
+      // A batch's base timestamp is its delete horizon once it has one. Whoever
+      // is behind would never learn what was deleted, or that a transaction ended.
+      const isPastHorizon = isFullyInSync && batch.hasDeleteHorizon &&
         batch.baseTimestamp <= nowMs;
       const isDiscarded = mayDiscard && (!batch.isControl || isPastHorizon);
       const last = lastBatches.get(producerId);

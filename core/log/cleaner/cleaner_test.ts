@@ -52,6 +52,38 @@ Deno.test("a batch that lost its records stays where the high watermark is, and 
   ]]);
 });
 
+Deno.test("tombstones and markers stay as long as a replica may not have them", async () => {
+  const world = new World();
+  const end: Step = { type: "end", producer: 2, committed: false };
+  const tombstone: Step = {
+    type: "data",
+    producer: 0,
+    codec: "none",
+    records: [{ key: 10, value: null }],
+  };
+  await world.run(IN_TRANSACTION);
+  for (const step of filling(10)) await world.run(step);
+  await world.run(end);
+  await world.run(tombstone);
+  const marker = world.log.logEndOffset - 2;
+  // The last batch of a producer stays, and with it the marker behind it.
+  await world.run(IN_TRANSACTION);
+  await world.run(end);
+  for (const step of filling(30)) await world.run(step);
+  const left = async (isFullyInSync: boolean) => {
+    for (let i = 0; i < 3; i++) {
+      await world.clean({ ...EVERYTHING, isFullyInSync });
+      world.nowMs += DELETE_RETENTION_MS;
+    }
+    return world.views().filter(({ baseOffset, recordCount }) =>
+      [0, marker, marker + 1].includes(baseOffset) && recordCount > 0
+    ).map(({ baseOffset }) => baseOffset);
+  };
+  assertEquals(await left(false), [marker, marker + 1]);
+  assertEquals(await left(true), []);
+  await world.log.close({ clean: true });
+});
+
 Deno.test("compaction leaves what a plain map of any history holds", async () => {
   await fc.assert(
     fc.asyncProperty(

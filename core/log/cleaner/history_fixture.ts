@@ -172,11 +172,17 @@ export class World {
 
   /** Cleans what may be cleaned, whether it is due or not. */
   async clean(
-    { mapBytesMax, all = false, highWatermark = this.log.logEndOffset }: {
+    {
+      mapBytesMax,
+      all = false,
+      highWatermark = this.log.logEndOffset,
+      isFullyInSync = true,
+    }: {
       readonly mapBytesMax: number;
       /** What is clean already, too. */
       readonly all?: boolean;
       readonly highWatermark?: number;
+      readonly isFullyInSync?: boolean;
     },
   ): Promise<Cleaned> {
     const { log } = this;
@@ -194,6 +200,7 @@ export class World {
       firstDirtyOffset: all ? 0 : dirt.firstDirtyOffset,
       firstUncleanableOffset: dirt.firstUncleanableOffset,
       highWatermark,
+      isFullyInSync,
       keepRecoveryPoints: () => Promise.resolve(),
       pace: new Pace({
         clock,

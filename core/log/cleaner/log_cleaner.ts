@@ -157,7 +157,7 @@ export class LogCleaner {
 
   /** Whether it was cleaned. */
   async #clean({ partition, dirt }: Filthy): Promise<boolean> {
-    const { log, config, highWatermark } = partition;
+    const { log, config, highWatermark, isFullyInSync } = partition;
     const { env, config: broker, keepRecoveryPoints, onCleaned } =
       this.#options;
     const beganMs = env.clock.monoMs();
@@ -169,6 +169,7 @@ export class LogCleaner {
       firstDirtyOffset,
       firstUncleanableOffset,
       highWatermark,
+      isFullyInSync,
       keepRecoveryPoints,
       mapBytesMax: broker()["log.cleaner.dedupe.buffer.size"],
       pace: new Pace({

@@ -117,6 +117,7 @@ function cleaning(worlds: readonly World[]) {
         config: CONFIG,
         lastStableOffset,
         highWatermark: log.logEndOffset,
+        isFullyInSync: true,
       })),
     keepRecoveryPoints: () => Promise.resolve(),
     onCleaned: () => told.push("checkpoint"),

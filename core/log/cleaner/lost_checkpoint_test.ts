@@ -65,6 +65,7 @@ async function clean(
       config: CONFIG,
       lastStableOffset: log.logEndOffset,
       highWatermark: log.logEndOffset,
+      isFullyInSync: true,
     }],
     keepRecoveryPoints: () => folder.keepRecoveryPoints(marks),
     onCleaned: () => folder.checkpointLater(marks, ["cleaner"]),
