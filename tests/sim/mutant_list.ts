@@ -177,8 +177,8 @@ export const MUTANTS: readonly Mutant[] = [
     name: "a new partition's folder isn't synced",
     file: "core/log/log_folder.ts",
     edits: [[
-      "await this.#env.disk.syncDirectoryLater(this.path)",
-      "await Promise.resolve()",
+      "await this.#env.disk.syncDirectoryLater(this.path);\n      this.#kept",
+      "await Promise.resolve();\n      this.#kept",
     ]],
   },
   {
