@@ -219,13 +219,26 @@ async function shared(bench: Bench): Promise<void> {
     ...["-X", "consumer.session.timeout.ms=6000", "-b", bootstrap],
     ...["--", "sh", "-c", "sleep 0.05; cat"],
   );
-  const start = () =>
-    new Deno.Command(program!, {
+  const said: string[] = [];
+  const start = () => {
+    const child = new Deno.Command(program!, {
       args,
       stdin: "null",
       stdout: "null",
-      stderr: "null",
+      stderr: "piped",
     }).spawn();
+    const listening = child.stderr.pipeThrough(new TextDecoderStream())
+      .pipeTo(new WritableStream({ write: (text) => void said.push(text) }));
+    let hasEnded = false;
+    child.status.then(() => hasEnded = true);
+    const kill = async (signal: Deno.Signal) => {
+      if (!hasEnded) child.kill(signal);
+      const { code } = await child.status;
+      await listening;
+      return code;
+    };
+    return { kill };
+  };
   const consumer = createConsumer({
     "bootstrap.servers": bootstrap,
     "isolation.level": "read_committed",
@@ -235,21 +248,28 @@ async function shared(bench: Bench): Promise<void> {
     const found = await consumer.endOffsets(at).catch(() => []);
     return found.reduce((sum, { offset }) => sum + offset, 0);
   };
-  const killed = start();
-  await until("some is done", async () => await ends() > 60);
-  const others = [start(), start()];
-  await until("more is done", async () => await ends() > 200);
-  killed.kill("SIGKILL");
-  await killed.status;
-  await until(
-    "all is done",
-    async () => (await readAll(bench, "done")).length >= 600,
-    60_000,
-  );
-  for (const other of others) other.kill("SIGTERM");
-  for (const other of others) assertEquals((await other.status).code, 0);
-  await consumer.close();
-  assertEquals(await readAll(bench, "done"), await readAll(bench, "work"));
+  const members = [start()];
+  try {
+    await until("some is done", async () => await ends() > 60);
+    members.push(start(), start());
+    await until("more is done", async () => await ends() > 200);
+    await members.shift()!.kill("SIGKILL");
+    await until(
+      "all is done",
+      async () => (await readAll(bench, "done")).length >= 600,
+      60_000,
+    );
+    while (members.length > 0) {
+      assertEquals(await members.shift()!.kill("SIGTERM"), 0, said.join(""));
+    }
+    assertEquals(await readAll(bench, "done"), await readAll(bench, "work"));
+  } catch (error) {
+    const { message } = error as Error;
+    throw new Error(`${message}, and the members say: ${said.join("")}`);
+  } finally {
+    for (const member of members) await member.kill("SIGKILL");
+    await consumer.close();
+  }
 }
 
 /** Runs all of it. */
