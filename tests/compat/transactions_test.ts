@@ -19,13 +19,18 @@ const jars = await apacheKafkaJars();
 const isMissing = "reason" in jars;
 if (isMissing) console.error(`Apache Kafka tests skipped: ${jars.reason}`);
 
+/** Records with timestamps of years ago stay, however long this takes. */
+const KEEPING = { "log.retention.ms": "-1" };
+
 for (const version of [2, 1]) {
   Deno.test({
     name: `transactions of version ${version} work against Apache Kafka`,
     ignore: isMissing,
     fn: async (t) => {
       if (isMissing) return;
-      await using kafka = await startApacheKafka(jars.folder);
+      await using kafka = await startApacheKafka(jars.folder, {
+        config: KEEPING,
+      });
       const level = await run(
         kafkaTool(jars.folder, "FeatureCommand", [
           ...["--bootstrap-server", kafka.bootstrap],
@@ -47,7 +52,10 @@ Deno.test({
   fn: async (t) => {
     if (isMissing) return;
     await using kafka = await startApacheKafka(jars.folder, {
-      config: { "transaction.partition.verification.enable": "false" },
+      config: {
+        ...KEEPING,
+        "transaction.partition.verification.enable": "false",
+      },
     });
     await txnCommandsSuite(t, kafka.bootstrap);
   },
