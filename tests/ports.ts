@@ -11,14 +11,16 @@ const BLOCKS = 300;
 const BLOCK_PORTS = 40;
 
 /** Whoever listens on a block's first port has the block. */
+const door = claimed();
+const block = door.addr.port;
 let next = 1;
-const block = claimed();
 
-function claimed(): number {
+function claimed(): Deno.TcpListener {
   const start = Math.trunc(Math.random() * BLOCKS);
   for (let i = 0; i < BLOCKS; i++) {
     const port = PORTS_FROM + BLOCK_PORTS * ((start + i) % BLOCKS);
-    if (listenOn(port) !== undefined) return port;
+    const listener = listenOn(port);
+    if (listener !== undefined) return listener;
   }
   throw new Error(`Every port from ${PORTS_FROM} on is taken`);
 }
