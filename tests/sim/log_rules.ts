@@ -6,6 +6,7 @@
  *
  * @module
  */
+import { KafkaError } from "../../core/errors.ts";
 import type { Log } from "../../core/log/log.ts";
 import { walkBatches } from "../../core/log/scan.ts";
 import { batchesOf, type BatchView } from "../../core/record/batch.ts";
@@ -35,12 +36,22 @@ export function whyVolatile(
   for (const [file, node] of segmentsIn(folder)) {
     const isKept = isDurable(root, path) && folder.durable.get(file) === node;
     const kept = isKept ? node.durable() : new Uint8Array(0);
-    for (const { batch, position } of placedIn(node.content())) {
-      if (batch.nextOffset > flushedOffset) break;
+    const content = node.content();
+    const { placed, tornAt } = placedIn(content);
+    let end = Number(file.slice(0, 20));
+    for (const { batch, position } of placed) {
+      if (batch.nextOffset > flushedOffset) return undefined;
+      end = batch.nextOffset;
       if (batch.nextOffset <= logStartOffset) continue;
       if (batch.bytes.every((byte, i) => byte === kept[position + i])) continue;
       return `${name} counts as flushed up to ${flushedOffset}, and power would take ${batch.baseOffset}`;
     }
+    // The rest of a write that failed counts for nothing.
+    if (end >= flushedOffset) return undefined;
+    // What rotted did so on the medium, too.
+    const torn = content.subarray(tornAt);
+    if (torn.every((byte, i) => byte === kept[tornAt + i])) continue;
+    return `${name} counts as flushed up to ${flushedOffset}, and is torn at ${end}`;
   }
   return undefined;
 }
@@ -93,14 +104,19 @@ function segmentsIn({ entries }: FolderNode): [string, FileNode][] {
     .sort(([one], [other]) => one < other ? -1 : 1);
 }
 
-function* placedIn(
-  bytes: Uint8Array,
-): Generator<{ readonly batch: BatchView; readonly position: number }> {
+/** The batches of a segment as far as they can be told apart, and where that ends. */
+function placedIn(bytes: Uint8Array) {
+  const placed: { batch: BatchView; position: number }[] = [];
   let position = 0;
-  for (const batch of batchesOf(bytes)) {
-    yield { batch, position };
-    position += batch.sizeInBytes;
+  try {
+    for (const batch of batchesOf(bytes)) {
+      placed.push({ batch, position });
+      position += batch.sizeInBytes;
+    }
+  } catch (error) {
+    if (!(error instanceof KafkaError)) throw error;
   }
+  return { placed, tornAt: position };
 }
 
 function folderAt(root: FolderNode, path: string): FolderNode | undefined {

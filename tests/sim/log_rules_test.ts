@@ -110,3 +110,16 @@ Deno.test("nobody owns what power tore, nor what lies behind it", () => {
   file.pwriteAll(new Uint8Array(sizeInBytes), sizeInBytes);
   assertEquals([...lateOwners(root)], []);
 });
+
+Deno.test("what can't be read is on the medium as it is, or counts for nothing", () => {
+  const { root, disk, file } = written(batch(1, 0), batch(1, 2), batch(1, 4));
+  for (const folder of ABOVE.concat(FOLDER)) disk.syncDirectory(folder);
+  file.syncDataSync();
+  const { sizeInBytes } = new BatchView(batch(1, 0));
+  const size = new Uint8Array([0, 0, 0, 1]);
+  file.pwriteAll(size, sizeInBytes + 8);
+  assertEquals(whyVolatile(root, told(2)), undefined);
+  assertMatch(whyVolatile(root, told(6))!, /is torn at 2$/);
+  file.syncDataSync();
+  assertEquals(whyVolatile(root, told(6)), undefined);
+});
