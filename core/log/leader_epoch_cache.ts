@@ -141,12 +141,15 @@ export class LeaderEpochCache {
     return { epoch: found?.epoch ?? epoch, endOffset };
   }
 
-  /** Forgets epochs that begin at or after `offset`. */
+  /**
+   * Forgets epochs that begin at or after `offset`. The file may tell of them
+   * until records are about to be durable there: a start reads these anew.
+   */
   truncateFromEnd(offset: number): void {
     const kept = this.#entries.filter((entry) => entry.startOffset < offset);
     if (kept.length === this.#entries.length) return;
     this.#entries = kept;
-    this.#write();
+    this.#isSaved = false;
   }
 
   /**
@@ -183,6 +186,8 @@ export class LeaderEpochCache {
 
   #write(): void {
     const file = this.#file();
+    // The disk may refuse it.
+    this.#isSaved = false;
     replaceFile(this.#disk, file);
     this.#saved = file.content;
     this.#isSaved = true;

@@ -393,7 +393,7 @@ export class Log {
     this.#epochs.truncateFromEnd(offset);
   }
 
-  /** Cuts where power may have taken records: another log has them. */
+  /** Cuts where power may have taken records: another log may have them. */
   cutGap(): void {
     if (this.#gapOffset !== undefined) this.truncateTo(this.#gapOffset);
   }

@@ -61,7 +61,7 @@ export function traceRecovery(
   for (const { name, gapOffset } of gaps.slice(0, TOLD_MAX)) {
     trace(
       "warn",
-      `${name} may lack records from offset ${gapOffset} on: power failed before they were on the disk, and spared later ones; where another replica leads they are fetched from there`,
+      `${name} may lack records from offset ${gapOffset} on: power failed before they were on the disk, and spared later ones, which stay if no other replica can have what is missing`,
     );
   }
   const more = Math.max(0, cut.length - TOLD_MAX) +

@@ -142,6 +142,29 @@ Deno.test("a batch that the cut goes through is gone whole", async () => {
   assertEquals([...batchesOf(bytes)].at(-1)!.nextOffset, 4);
 });
 
+for (const end of ["a kill", "a clean stop"]) {
+  Deno.test(`epochs that a cut took are unknown after ${end}`, async () => {
+    const disk = new CrashDisk();
+    const { folder, log } = await begin(disk);
+    log.assignEpoch(2);
+    append(log, 2);
+    await log.flush();
+    log.assignEpoch(4);
+    append(log, 4);
+    await log.flush();
+    folder.checkpoint(new Map());
+    log.truncateTo(26);
+    assertEquals([log.logEndOffset, log.latestEpoch], [26, 2]);
+    log.truncateTo(24);
+    const highWatermarks = new Map();
+    const stopped = { clean: true, brokerEpoch: 1, highWatermarks };
+    if (end === "a clean stop") await folder.close(stopped);
+    const again = open(disk.copy()).log;
+    assertEquals([again.logEndOffset, again.latestEpoch], [24, 1]);
+    assertEquals(again.endOffsetForEpoch(3).endOffset, -1);
+  });
+}
+
 Deno.test("a log that starts over where its last segment begins has a file", () => {
   const disk = new CrashDisk();
   const { log } = open(disk);

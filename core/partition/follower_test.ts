@@ -114,6 +114,29 @@ Deno.test("what a full disk refuses of a leader's records is not taken for commi
   assertEquals([log.logEndOffset, replica.highWatermark], [1, 1]);
 });
 
+Deno.test("what a full disk refuses of a batch that a log begins anew within is not committed", async () => {
+  await using broker = new Broker();
+  const { log } = broker;
+  log.truncateFullyAndStartAt(2);
+  const replica = broker.replica(STATE, 2);
+  const record = { key: null, value: null, timestamp: 0 };
+  const records = buildBatch([record, record, record]);
+  new BatchView(records).setBaseOffset(1);
+  const take = () =>
+    replica.followerAnswer(replica.fetchTarget()!, {
+      highWatermark: 4,
+      logStartOffset: 0,
+      divergingEpoch: undefined,
+      records,
+    });
+  broker.isFull = true;
+  assertThrows(take, KafkaError, "NoSpace");
+  assertEquals([log.logEndOffset, replica.highWatermark], [1, 1]);
+  broker.isFull = false;
+  assertEquals(take(), "appended");
+  assertEquals([log.logEndOffset, replica.highWatermark], [4, 4]);
+});
+
 Deno.test("a follower is given nothing that the disk may still refuse", async () => {
   await using broker = new Broker();
   const { log } = broker;
@@ -150,8 +173,13 @@ Deno.test("a log without epochs is cut for a leader's sake, and stays as long as
   assertEquals(log.logEndOffset, 0);
 });
 
-for (const leader of [1, 2]) {
-  const what = leader === 1 ? "cut for a leader's sake" : "kept by who leads";
+for (
+  const [what, { leader, replicas }] of [
+    ["cut for a leader's sake", { leader: 1, replicas: [1, 2] }],
+    ["cut by who leads others", { leader: 2, replicas: [1, 2] }],
+    ["kept by an only replica", { leader: 2, replicas: [2] }],
+  ] as const
+) {
   Deno.test(`a gap that power made is ${what}, and kept as long as nobody leads`, async () => {
     await using broker = new Broker({ segmentBytes: 200 });
     for (let offset = 0; offset < 6; offset++) {
@@ -166,13 +194,15 @@ for (const leader of [1, 2]) {
       Deno.truncateSync(`${first!.path}.log`, gap * batchOf(20).length)
     );
     const { log } = broker;
-    const state = { ...STATE, leader: -1, leaderEpoch: 3 };
+    const state = { ...STATE, replicas, leader: -1, leaderEpoch: 3 };
     const replica = broker.replica(state, 5);
     assertEquals([log.logEndOffset, replica.highWatermark], [6, 5]);
-    replica.update({ ...STATE, leader, leaderEpoch: 4 });
+    replica.update({ ...state, leader, leaderEpoch: 4 });
     assertEquals(
       [log.logEndOffset, replica.highWatermark],
-      leader === 1 ? [gap, gap] : [6, 5],
+      replicas.length > 1 ? [gap, gap] : [6, 6],
     );
+    const { endOffset } = log.endOffsetForEpoch(3);
+    assertEquals(endOffset, leader === 1 ? -1 : log.logEndOffset);
   });
 }

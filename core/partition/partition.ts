@@ -7,7 +7,7 @@
  * | role     | event                                | next                         |
  * | -------- | ------------------------------------ | ---------------------------- |
  * | any      | state of an older partition epoch    | as it was                    |
- * | any      | this broker leads, newer leader epoch| leader: the epoch begins at the log's end, nothing is known of followers |
+ * | any      | this broker leads, newer leader epoch| leader: the log is cut at a gap unless it is the only replica, the epoch begins at its end, nothing is known of followers |
  * | leader   | the same leader epoch                | other replicas, other ISR    |
  * | any      | another leads                        | follower: nobody is in sync, the log is cut at a gap, and without epochs at the high watermark |
  * | any      | nobody leads                         | follower: nobody is in sync, the log stays as it is |
@@ -266,13 +266,26 @@ export class Partition {
       this.#follow(this.#highWatermark);
       return;
     }
-    log.keepGap();
+    // Others may have what is missing, of the same epoch: nothing would tell them
+    // to cut, and logs would differ.
+    if (replicas.length === 1) log.keepGap();
+    else if (!log.isOffline) this.#cutting(() => log.cutGap());
     log.assignEpoch(leaderEpoch);
     this.#epochStart = log.logEndOffset;
     const ids = this.#others(replicas);
     this.#followers.begin({ ids, isr, nowMs: this.#host.nowMs() });
     this.#inSync.commit(isr);
     this.advance();
+  }
+
+  /** Whatever `cut` leaves of the log, and even if it fails: nothing else counts. */
+  #cutting<T>(cut: () => T): T {
+    try {
+      return cut();
+    } finally {
+      const { logEndOffset } = this.log;
+      this.#highWatermark = Math.min(this.#highWatermark, logEndOffset);
+    }
   }
 
   #others(replicas: readonly number[]): number[] {
@@ -517,9 +530,12 @@ export class Partition {
   followerAnswer(target: FetchTarget, answer: FollowerAnswer): FollowerStep {
     if (!this.#isAsAsked(target)) return "stale";
     this.#leaderHighWatermark = answer.highWatermark;
-    const step = takeIn(this.log, target, answer);
-    // What the disk refuses now is not there: nothing of it may count.
-    this.log.writeStaged();
+    const step = this.#cutting(() => {
+      const step = takeIn(this.log, target, answer);
+      // What the disk refuses now is not there: nothing of it may count.
+      this.log.writeStaged();
+      return step;
+    });
     // Where the logs part, the next answer may cut deeper: nothing that is
     // left is known to be what the leader has.
     const isShared = answer.divergingEpoch === undefined;
@@ -538,7 +554,7 @@ export class Partition {
     if (!this.#isAsAsked(target)) return "stale";
     const { log } = this;
     if (leader.endOffset < log.logEndOffset) {
-      log.truncateTo(leader.endOffset);
+      this.#cutting(() => log.truncateTo(leader.endOffset));
       this.#follow(this.#highWatermark);
       return "truncated";
     }

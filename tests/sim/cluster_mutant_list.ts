@@ -243,8 +243,8 @@ export const CLUSTER_MUTANTS: readonly Mutant[] = [
     name: "a follower counts what its disk refused",
     file: "core/partition/partition.ts",
     edits: [[
-      "    this.log.writeStaged();\n    // Where the logs part",
-      "    // Where the logs part",
+      "      this.log.writeStaged();\n      return step;",
+      "      return step;",
     ]],
   },
   {

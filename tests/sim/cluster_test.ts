@@ -68,6 +68,11 @@ const HARSH_KEPT = [
   861200039,
   // A replica was away while the end of a transaction was compacted away: open for ever.
   870002596,
+  // Power took a leader's records before others, which it kept: replicas differed.
+  872000526,
+  875000068,
+  // The disk refused a file of epochs after a cut: a high watermark beyond the end.
+  875000034,
 ];
 
 /** By plan 3. */
