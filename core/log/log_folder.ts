@@ -561,7 +561,6 @@ export class LogFolder {
     const gone = new Set(
       [...this.#named].filter((name) => !this.#isKnown(name)),
     );
-    for (const name of gone) this.#named.delete(name);
     this.#strikes++;
     const { disk } = this.#env;
     for (const name of [RECOVERY, START, REPLICATION, CLEANER]) {
@@ -578,6 +577,8 @@ export class LogFolder {
       replaceFile(disk, { folder: this.path, name, content });
       this.#written.delete(name);
     }
+    // Not before: the disk may refuse a file, and be asked again.
+    for (const name of gone) this.#named.delete(name);
   }
 
   /** Whether it is here, open or not. */

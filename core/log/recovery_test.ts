@@ -6,6 +6,7 @@
  * @module
  */
 import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
+import { faultyEnv } from "../../tests/faulty_disk.ts";
 import { denoEnv } from "../env/deno_env.ts";
 import { DiskError, type OpenMode } from "../env/env.ts";
 import { batchesOf } from "../record/batch.ts";
@@ -378,6 +379,38 @@ for (const isInBackground of [false, true]) {
       await close(again.folder, false);
     }));
 }
+
+Deno.test("whichever checkpoint the disk refuses, a new topic takes nothing from its namesake's", () =>
+  withFolder(async (path) => {
+    let refused = "";
+    const env = faultyEnv((call, file) =>
+      call === "write" && file === refused ? "NoSpace" : undefined
+    );
+    const folder = LogFolder.open({ env, path, nodeId: 1 });
+    const log = folder.openLog(PLACE);
+    for (let n = 0; n < 5; n++) append(log, n);
+    await log.flush();
+    log.deleteRecordsBefore(4);
+    log.markCleaned(5);
+    folder.checkpoint(new Map([["t-0", 5]]));
+    await folder.deleteLog("t", 0);
+    for (
+      const what of ["recovery-point", "log-start", "replication", "cleaner"]
+    ) {
+      refused = `${path}/${what}-offset-checkpoint.tmp`;
+      assertThrows(() => folder.openLog(NAMESAKE), DiskError, refused);
+    }
+    refused = "";
+    const next = folder.openLog(NAMESAKE);
+    append(next, 0);
+    next.writeStaged();
+    await close(folder, false);
+    const again = open(path, NAMESAKE);
+    assertEquals([again.log.flushedOffset, again.log.logEndOffset], [0, 1]);
+    assertEquals(again.folder.highWatermark("t", 0), 0);
+    assertEquals(again.log.cleanedOffset, undefined);
+    await close(again.folder, false);
+  }));
 
 Deno.test("how far a log was compacted outlives a restart, unless it was cut", () =>
   withFolder(async (path) => {

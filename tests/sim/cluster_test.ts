@@ -73,6 +73,8 @@ const HARSH_KEPT = [
   875000068,
   // The disk refused a file of epochs after a cut: a high watermark beyond the end.
   875000034,
+  // The disk refused a checkpoint that told of a deleted namesake, and was not asked again.
+  877500970,
 ];
 
 /** By plan 3. */
