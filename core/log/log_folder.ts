@@ -328,9 +328,12 @@ export class LogFolder {
     if (log === undefined) return;
     this.#logs.delete(name);
     const closing = log.close({ clean: false });
-    // At once: a new topic of that name may want the place this very turn.
-    this.#delete(name);
-    await closing;
+    try {
+      // At once: a new topic of that name may want the place this very turn.
+      this.#delete(name);
+    } finally {
+      await closing;
+    }
   }
 
   /** Of these topics, what is still there may go for good. */
