@@ -31,6 +31,9 @@ export class QuorumFiles {
   constructor(disk: Disk, folder: string) {
     this.#disk = disk;
     this.#folder = folder;
+    // What a kill left under its new name is believed from now on: a loss of power
+    // must not bring an older state back, and with it a vote that was given.
+    if (disk.stat(folder) !== undefined) disk.syncDirectory(folder);
     this.#snapshots = servable(disk, folder);
   }
 

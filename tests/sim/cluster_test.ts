@@ -75,6 +75,9 @@ const HARSH_KEPT = [
   875000034,
   // The disk refused a checkpoint that told of a deleted namesake, and was not asked again.
   877500970,
+  // Killed before the name of its state was durable, it went on by it, and power took it.
+  904500717,
+  904500960,
 ];
 
 /** By plan 3. */
