@@ -113,7 +113,10 @@ class IndexFile {
   /** Writes what lies in memory only. */
   save(): void {
     const isNone = !this.#isThere && this.#count === 0;
-    if (isNone || this.#isThere && this.#saved === this.#count) return;
+    // What was cut off is in the file still.
+    const isSaved = this.#isThere && this.#saved === this.#count &&
+      this.#fileBytes === this.sizeInBytes;
+    if (isNone || isSaved) return;
     const file = this.#write();
     file.close();
     this.#noteSaved(file);

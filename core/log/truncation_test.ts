@@ -46,14 +46,17 @@ function envOn(disk: CrashDisk): Env {
   } as unknown as Env;
 }
 
-function placeOf(partition: number): LogPlace {
+function placeOf(partition: number, config = CONFIG): LogPlace {
   const topicId = "Gmd94rMBRdCEC5P7ytJnvA";
-  return { topic: "t", partition, topicId, config: CONFIG };
+  return { topic: "t", partition, topicId, config };
 }
 
-function open(disk: CrashDisk): { folder: LogFolder; log: Log } {
+function open(
+  disk: CrashDisk,
+  config = CONFIG,
+): { folder: LogFolder; log: Log } {
   const folder = LogFolder.open({ env: envOn(disk), path: "/d", nodeId: 1 });
-  const log = folder.openLog(placeOf(0));
+  const log = folder.openLog(placeOf(0, config));
   return { folder, log };
 }
 
@@ -128,6 +131,27 @@ Deno.test("a log that is cut ends there, and so do its times, its producers and 
   log.assignEpoch(3);
   append(log, 3);
   assertEquals(epochsIn(log), [...Array(14).fill(1), 3, 3]);
+});
+
+Deno.test("a log that is cut twice has no index entry of what was cut first", async () => {
+  const config = { ...CONFIG, indexIntervalBytes: 250 };
+  const stopped = { clean: false, brokerEpoch: 1, highWatermarks: new Map() };
+  for (let count = 1; count < 10; count++) {
+    const disk = new CrashDisk();
+    const { folder, log } = open(disk, config);
+    log.assignEpoch(1);
+    for (let i = 0; i < 4; i++) append(log, 1);
+    await folder.close(stopped);
+    // A start saves the index.
+    const again = open(disk, config).log;
+    assertEquals(again.segments[0]!.offsetIndex.file.count, 1);
+    again.truncateTo(2);
+    again.assignEpoch(2);
+    append(again, 2, count);
+    append(again, 2);
+    again.truncateTo(2 + count);
+    assertEquals(epochsIn(again), [1, 1, ...Array(count).fill(2)]);
+  }
 });
 
 Deno.test("a batch that the cut goes through is gone whole", async () => {

@@ -78,6 +78,8 @@ const HARSH_KEPT = [
   // Killed before the name of its state was durable, it went on by it, and power took it.
   904500717,
   904500960,
+  // A log was cut twice, and an index entry of what went first led into a batch.
+  910000090,
 ];
 
 /** By plan 3. */
