@@ -316,12 +316,16 @@ export class Watcher {
     return true;
   }
 
-  /** How many may have the record at `offset`: those that are down, too. */
+  /**
+   * How many may have the record at `offset`: those that are down, too; any
+   * number where nobody is up who knows which replicas there are.
+   */
   holders(
     { topic, partition: index }: TopicPartition,
     offset: number,
   ): number {
-    const image = this.#newest()?.metadata.image;
+    const { appliedOffset = -1, image } = this.#newest()?.metadata ?? {};
+    if (appliedOffset < this.#newestOffset) return Infinity;
     const replicas = image?.topic(topic)?.partitions[index]?.replicas ?? [];
     return replicas.filter((id) => {
       const broker = this.#brokers.get(id);
