@@ -70,13 +70,11 @@ const HARSH_KEPT = [
   870002596,
   // Power took a leader's records before others, which it kept: replicas differed.
   872000526,
-  875000068,
   // The disk refused a file of epochs after a cut: a high watermark beyond the end.
   875000034,
   // The disk refused a checkpoint that told of a deleted namesake, and was not asked again.
   877500970,
   // Killed before the name of its state was durable, it went on by it, and power took it.
-  904500717,
   904500960,
   // A log was cut twice, and an index entry of what went first led into a batch.
   910000090,
