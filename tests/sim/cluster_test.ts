@@ -94,6 +94,8 @@ const WIDE_KEPT = [
   920000576,
   // A bit flipped in the size of a batch, and a rule on logs read no further.
   729320715,
+  // Logs were compared before what had rotted was replaced.
+  940000046,
 ];
 
 /** By plan 4. */

@@ -318,7 +318,9 @@ class Run {
   }
 
   async #areInSync(): Promise<boolean> {
-    const { watcher } = this.#stage.world;
+    const { machines, watcher } = this.#stage.world;
+    const isSound = () => machines.every(({ rotten }) => rotten.size === 0);
+    if (!await this.#settles("what rotted is replaced", isSound)) return false;
     const replicas = new ReplicasReader(this.#stage);
     const areInSync = () => replicas.isDone;
     if (!await this.#settles("all replicas are in sync", areInSync)) {
