@@ -140,15 +140,17 @@ export class Nemesis {
 
   /**
    * Whether all that others are to die of yet leaves room for this: while one has
-   * lost its power nobody else ends uncleanly, or who kept all may not lead.
+   * lost its power nobody else ends uncleanly, or who kept all may not lead. Nor
+   * does who alone kept all, before the one that lost it has it again.
    */
   #leavesRoom(machine: Machine, death: Death): boolean {
     return this.#plan.powerLoss === "any" ||
-      this.#world.machines.every((each) => {
-        const { pendingDeath } = each.disk;
-        return each === machine || pendingDeath === undefined ||
-          pendingDeath === "killed" && death === "killed";
-      });
+      !machine.isLastWhole &&
+        this.#world.machines.every((each) => {
+          const { pendingDeath } = each.disk;
+          return each === machine || pendingDeath === undefined ||
+            pendingDeath === "killed" && death === "killed";
+        });
   }
 
   #every(meanMs: number, fault: (machine: Machine) => void): void {

@@ -317,6 +317,26 @@ export class Watcher {
   }
 
   /**
+   * Whether nobody but broker `id` is eligible in a partition whose last leader
+   * is one of `lacking`, which don't count.
+   */
+  isLastEligible(id: number, lacking: readonly number[]): boolean {
+    const { image } = this;
+    if (image === undefined || lacking.length === 0) return false;
+    for (const { partitions } of image.topics.values()) {
+      for (const partition of partitions) {
+        const { leader, isr, eligibleLeaderReplicas, lastKnownElr } = partition;
+        const last = leader < 0 ? lastKnownElr[0] : leader;
+        if (last === undefined || !lacking.includes(last)) continue;
+        const whole = [...isr, ...eligibleLeaderReplicas]
+          .filter((each) => !lacking.includes(each));
+        if (whole.length > 0 && whole.every((each) => each === id)) return true;
+      }
+    }
+    return false;
+  }
+
+  /**
    * How many may have the record at `offset`: those that are down, too; any
    * number where nobody is up who knows which replicas there are.
    */

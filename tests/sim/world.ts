@@ -268,6 +268,19 @@ export class Machine {
       this.#world.watcher.hasOtherInSync(this.nodeId, sound);
   }
 
+  /**
+   * Whether it alone may lead a partition whose last leader lost records: were
+   * it to end uncleanly, that one would be elected, as KIP-966 has it.
+   */
+  get isLastWhole(): boolean {
+    const { machines, watcher } = this.#world;
+    const lacking = machines.filter((each) => each.#owesRecords);
+    return watcher.isLastEligible(
+      this.nodeId,
+      lacking.map(({ nodeId }) => nodeId),
+    );
+  }
+
   /** Whether it lost power, and was not seen to have all again since. */
   get #owesRecords(): boolean {
     if (this.#isLacking && this.isUp) {
