@@ -80,6 +80,8 @@ const HARSH_KEPT = [
   910000090,
   // All were killed while an acknowledgement was under way: the watcher saw no replicas.
   922500758,
+  // One was killed who alone had what power took from the last leader: the nemesis did that.
+  950001246,
 ];
 
 /** By plan 3. */
