@@ -36,7 +36,8 @@ class World {
   start = 0;
   /** Next sequence by producer. */
   readonly #sequences = [0, 0, 0];
-  #last: { batch: Uint8Array; offset: number } | undefined;
+  /** The last five batches of each producer, as it sent them, oldest first. */
+  readonly #sent: { batch: Uint8Array; offset: number }[][] = [[], [], []];
 
   constructor(path: string) {
     this.#path = path;
@@ -95,23 +96,27 @@ class World {
       lastOffset: this.values.length + count - 1,
       isDuplicate: false,
     });
-    this.#last = { batch: copy, offset: this.values.length };
+    const sent = this.#sent[producer]!;
+    sent.push({ batch: copy, offset: this.values.length });
+    if (sent.length > 5) sent.shift();
     this.#sequences[producer]! += count;
     this.values.push(...values);
     this.log.writeStaged();
   }
 
-  /** The newest batch again, as a producer that got no answer sends it. */
+  /** All that a producer may have in flight again, as if it got no answer. */
   retry(): void {
-    if (this.#last === undefined || this.#last.offset < this.start) return;
-    const appended = this.log.appendAsLeader(this.#last.batch.slice(), {
-      leaderEpoch: 0,
-      nowMs: 0,
-    });
-    assertEquals(
-      [appended.isDuplicate, appended.baseOffset],
-      [true, this.#last.offset],
-    );
+    for (const { batch, offset } of this.#sent.flat()) {
+      if (offset < this.start) continue;
+      const appended = this.log.appendAsLeader(batch.slice(), {
+        leaderEpoch: 0,
+        nowMs: 0,
+      });
+      assertEquals(
+        [appended.isDuplicate, appended.baseOffset],
+        [true, offset],
+      );
+    }
   }
 
   async checkpoint(): Promise<void> {
@@ -243,6 +248,7 @@ Deno.test("a log holds what was written through any history of stops and kills",
               await world.stop(step.type === "clean");
               world.open();
               world.check();
+              world.retry();
             }
           }
           world.check();

@@ -34,6 +34,11 @@ interface ProducedBatch {
   readonly offsetDelta: number;
 }
 
+/** Of a producer of which only the epoch is known. */
+const NO_BATCHES: readonly ProducedBatch[] = [
+  { firstSequence: -1, lastSequence: -1, lastOffset: -1, offsetDelta: 0 },
+];
+
 interface ProducerEntry {
   epoch: number;
   batches: ProducedBatch[];
@@ -407,24 +412,30 @@ export class ProducerStates {
     this.#guards.clear();
   }
 
-  /** The content of a `.snapshot` file. */
+  /** The content of a `.snapshot` file: an entry per batch, oldest first. */
   encode(): Uint8Array {
+    let count = 0;
+    for (const { batches } of this.#entries.values()) {
+      count += Math.max(1, batches.length);
+    }
     const writer = new Writer(
-      SNAPSHOT_HEADER_BYTES + this.#entries.size * SNAPSHOT_ENTRY_BYTES,
+      SNAPSHOT_HEADER_BYTES + count * SNAPSHOT_ENTRY_BYTES,
     );
     writer.int16(SNAPSHOT_VERSION);
     writer.uint32(0);
-    writer.int32(this.#entries.size);
+    writer.int32(count);
     for (const [id, entry] of this.#entries) {
-      const last = entry.batches.at(-1);
-      writer.int64(id);
-      writer.int16(entry.epoch);
-      writer.int32(last?.lastSequence ?? -1);
-      writer.int64(last?.lastOffset ?? -1);
-      writer.int32(last?.offsetDelta ?? 0);
-      writer.int64(entry.lastTimestamp);
-      writer.int32(entry.coordinatorEpoch);
-      writer.int64(this.#open.get(id) ?? -1);
+      const batches = entry.batches.length > 0 ? entry.batches : NO_BATCHES;
+      for (const { lastSequence, lastOffset, offsetDelta } of batches) {
+        writer.int64(id);
+        writer.int16(entry.epoch);
+        writer.int32(lastSequence);
+        writer.int64(lastOffset);
+        writer.int32(offsetDelta);
+        writer.int64(entry.lastTimestamp);
+        writer.int32(entry.coordinatorEpoch);
+        writer.int64(this.#open.get(id) ?? -1);
+      }
     }
     const bytes = writer.finish();
     writer.patchInt32(2, crc32c(bytes, 6));
@@ -438,9 +449,7 @@ export class ProducerStates {
   load(bytes: Uint8Array): boolean {
     try {
       const saved = decodeSnapshot(bytes);
-      this.#entries = new Map(
-        saved.map((each) => [each.producerId, entryOf(each)]),
-      );
+      this.#entries = entriesOf(saved);
       this.#open = new Map(
         saved.filter(({ currentTxnFirstOffset }) => currentTxnFirstOffset >= 0)
           .sort((a, b) => a.currentTxnFirstOffset - b.currentTxnFirstOffset)
@@ -484,7 +493,10 @@ function duplicateOf(
   return undefined;
 }
 
-/** What a snapshot holds of one producer: its last batch. */
+/**
+ * What a snapshot holds of one batch of a producer. The producer's last entry
+ * is what Kafka writes, and reads: a later one takes the place of an earlier.
+ */
 export interface SnapshotEntry {
   readonly producerId: number;
   readonly producerEpoch: number;
@@ -522,6 +534,23 @@ export function decodeSnapshot(bytes: Uint8Array): SnapshotEntry[] {
       coordinatorEpoch: reader.int32(),
       currentTxnFirstOffset: reader.int64(),
     });
+  }
+  return entries;
+}
+
+/** Producers by id, each with the batches that a snapshot holds of it. */
+function entriesOf(
+  saved: readonly SnapshotEntry[],
+): Map<number, ProducerEntry> {
+  const entries = new Map<number, ProducerEntry>();
+  for (const each of saved) {
+    const entry = entryOf(each);
+    const before = entries.get(each.producerId);
+    if (before?.epoch === entry.epoch) {
+      const batches = [...before.batches, ...entry.batches];
+      entry.batches = batches.slice(-BATCHES_MAX);
+    }
+    entries.set(each.producerId, entry);
   }
   return entries;
 }

@@ -60,21 +60,29 @@ function open(
   return { folder, log };
 }
 
-/** Appends one batch of a producer, and hands it to the file. */
-function append(log: Log, leaderEpoch: number, count = 2): void {
-  const at = log.logEndOffset;
-  const batch = buildBatch(
+/** A batch for offset `at`, of a producer whose epoch is the leader's. */
+function batchAt(
+  at: number,
+  { leaderEpoch, baseSequence, count = 2 }: {
+    readonly leaderEpoch: number;
+    readonly baseSequence: number;
+    readonly count?: number | undefined;
+  },
+): Uint8Array {
+  return buildBatch(
     Array.from({ length: count }, (_, i) => ({
       timestamp: 1000 + at + i,
       key: null,
       value: new Uint8Array(20).fill(leaderEpoch),
     })),
-    {
-      producerId: 7,
-      producerEpoch: leaderEpoch,
-      baseSequence: sequenceOf(log),
-    },
+    { producerId: 7, producerEpoch: leaderEpoch, baseSequence },
   );
+}
+
+/** Appends one batch of a producer, and hands it to the file. */
+function append(log: Log, leaderEpoch: number, count?: number): void {
+  const baseSequence = sequenceOf(log);
+  const batch = batchAt(log.logEndOffset, { leaderEpoch, baseSequence, count });
   log.appendAsLeader(batch, { leaderEpoch, nowMs: 0 });
   log.writeStaged();
 }
@@ -151,6 +159,24 @@ Deno.test("a log that is cut twice has no index entry of what was cut first", as
     append(again, 2);
     again.truncateTo(2 + count);
     assertEquals(epochsIn(again), [1, 1, ...Array(count).fill(2)]);
+  }
+});
+
+Deno.test("a log that is cut knows the last batches that it keeps of a producer", async () => {
+  const { log } = await begin(new CrashDisk());
+  const cut = log.segments.at(-1)!.baseOffset;
+  log.truncateTo(cut);
+  for (let i = 1; i <= 5; i++) {
+    const baseOffset = cut - 2 * i;
+    const again = batchAt(baseOffset, {
+      leaderEpoch: 1,
+      baseSequence: baseOffset,
+    });
+    assertEquals(log.appendAsLeader(again, { leaderEpoch: 1, nowMs: 0 }), {
+      baseOffset,
+      lastOffset: baseOffset + 1,
+      isDuplicate: true,
+    });
   }
 });
 

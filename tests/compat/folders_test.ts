@@ -6,6 +6,7 @@
  * @module
  */
 import { assert, assertEquals, assertMatch } from "@std/assert";
+import { buildBatch } from "../../core/record/builder.ts";
 import {
   hasProgram,
   kf,
@@ -13,6 +14,8 @@ import {
   startBrokerProcess,
   temporaryFolder,
 } from "../fixtures.ts";
+import { produce, records } from "../raw_broker.ts";
+import { RawClient } from "../raw_client.ts";
 import {
   type ApacheKafka,
   apacheKafkaJars,
@@ -124,6 +127,26 @@ function hand(from: string, to: string): void {
   }
 }
 
+/** Appends the records of a producer, one batch each; gives their offsets. */
+async function number(
+  bootstrap: string,
+  sequences: readonly number[],
+): Promise<number[]> {
+  using client = await RawClient.connect(Number(bootstrap.split(":").at(-1)));
+  const offsets: number[] = [];
+  for (const baseSequence of sequences) {
+    const batch = buildBatch(records(`number ${baseSequence}`), {
+      producerId: 4242,
+      producerEpoch: 0,
+      baseSequence,
+    });
+    const { errorCode, baseOffset } = await produce(client, batch);
+    assertEquals(errorCode, 0, `sequence ${baseSequence}`);
+    offsets.push(baseOffset);
+  }
+  return offsets;
+}
+
 function removeMarks(data: string): void {
   for (const name of CLEAN_MARKS) Deno.removeSync(`${data}/${name}`);
 }
@@ -141,16 +164,18 @@ Deno.test({
     const [ours, home] = [`${folder.path}/kf`, `${folder.path}/kafka`];
     Deno.mkdirSync(home);
     let written: string[];
+    let numbered: number[];
     {
       await using broker = await startBrokerProcess({ data: ours });
       await createTopic(broker.address);
       await fill(broker.address);
+      numbered = await number(broker.address, [0, 1, 2, 3, 4, 5]);
       written = await read(broker.address);
       assertEquals(await broker.end(), 0);
     }
     assertEquals(
       written.length,
-      RECORDS * CODECS.length * PARTITIONS.length,
+      RECORDS * CODECS.length * PARTITIONS.length + numbered.length,
     );
     assert(segments(ours) > 1, "only one segment was written");
     let data: string;
@@ -164,6 +189,10 @@ Deno.test({
     {
       await using kafka = await startKafka(home);
       assertEquals(await read(kafka.bootstrap), written);
+      // Of what a snapshot holds of a producer Kafka takes the last batch.
+      const [last, next] = await number(kafka.bootstrap, [5, 6]);
+      assertEquals([last, next], [numbered.at(-1), numbered.at(-1)! + 1]);
+      written = await read(kafka.bootstrap);
       await kafka.stop();
     }
     // Without the marks Kafka checks every batch and makes indexes anew.

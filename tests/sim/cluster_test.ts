@@ -82,6 +82,8 @@ const HARSH_KEPT = [
   922500758,
   // One was killed who alone had what power took from the last leader: the nemesis did that.
   950001246,
+  // A log was cut, and knew of each producer's batches the last one only: a retry came twice.
+  960001876,
 ];
 
 /** By plan 3. */
