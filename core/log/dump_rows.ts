@@ -77,7 +77,7 @@ export interface TxnIndexRow extends Placed {
   readonly lastStableOffset: number;
 }
 
-/** A producer of a `.snapshot`. */
+/** One of the last batches of a producer, in a `.snapshot`. */
 export interface ProducerRow extends Placed, SnapshotEntry {
   readonly kind: "producer";
 }

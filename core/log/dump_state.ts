@@ -29,7 +29,7 @@ import {
 const DECODER = new TextDecoder();
 const ENCODER = new TextEncoder();
 
-/** The producers of a `.snapshot`. */
+/** The producers of a `.snapshot`, each with its last batches. */
 export function* decodeProducerSnapshot(
   bytes: Uint8Array,
 ): Generator<ProducerRow | ProblemRow> {
