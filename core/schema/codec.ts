@@ -20,6 +20,17 @@ import { decoderSource, encoderSource, RUNTIME_NAMES } from "./source.ts";
 
 export { DecodeError, EncodeError };
 
+/** A value that a version of a message can't hold; another one may. */
+export class VersionError extends EncodeError {
+  /** Of the message and the field. */
+  readonly path: string;
+
+  constructor(path: string, why: string) {
+    super(`Cannot encode ${path}: ${why}`);
+    this.path = path;
+  }
+}
+
 type Decoder = (reader: Reader) => unknown;
 type Encoder = (writer: Writer, value: unknown) => void;
 
@@ -72,15 +83,11 @@ function badCount(path: string, count: number, reader: Reader): never {
 }
 
 function unsupported(path: string, version: number): never {
-  throw new EncodeError(
-    `Cannot encode ${path}: version ${version} does not have this field`,
-  );
+  throw new VersionError(path, `version ${version} does not have this field`);
 }
 
 function notNullable(path: string, version: number): never {
-  throw new EncodeError(
-    `Cannot encode ${path}: null is not allowed in version ${version}`,
-  );
+  throw new VersionError(path, `null is not allowed in version ${version}`);
 }
 
 function badInteger(x: unknown, path: string, version: number): never {

@@ -9,6 +9,7 @@ import config from "../../deno.json" with { type: "json" };
 import type { Cancel, Env } from "../../core/env/env.ts";
 import { errorName, ERRORS, KafkaError, messageOf } from "../../core/errors.ts";
 import { LIMITS } from "../../core/limits.ts";
+import { VersionError } from "../../core/schema/codec.ts";
 import type {
   Decoded,
   Input,
@@ -190,13 +191,9 @@ export class Link {
     if (version === undefined) {
       return Promise.reject(this.#unsupported(api, options.versionMax));
     }
-    const frame = encodeRequest({
-      api,
-      version,
-      correlationId: this.#nextCorrelationId++ & 0x7fffffff,
-      clientId: this.#options.clientId,
-    }, body);
+    const correlationId = this.#nextCorrelationId++ & 0x7fffffff;
     return new Promise((resolve, reject) => {
+      const frame = this.#encode({ api, version, correlationId }, body);
       this.#write({ frame, resolve, reject });
     });
   }
@@ -206,6 +203,30 @@ export class Link {
     this.#fail(
       new LinkError("closed", `Connection to ${text(this.address)} closed`),
     );
+  }
+
+  /** Throws when the peer is too old for what `body` says. */
+  #encode<Req extends Message>(
+    head: {
+      readonly api: Api<Req>;
+      readonly version: number;
+      readonly correlationId: number;
+    },
+    body: Input<Req>,
+  ): Uint8Array<ArrayBuffer> {
+    const { clientId } = this.#options;
+    try {
+      return encodeRequest({ ...head, clientId }, body);
+    } catch (error) {
+      if (!(error instanceof VersionError)) throw error;
+      throw new KafkaError(
+        "UNSUPPORTED_VERSION",
+        `Cannot send ${head.api.name} to ${
+          text(this.address)
+        }: version ${head.version}, the newest that both speak, can't say ${error.path}`,
+        { cause: error },
+      );
+    }
   }
 
   #exchange<Req extends Message, Res extends Message>(
@@ -230,11 +251,8 @@ export class Link {
     }
     const correlationId = this.#nextCorrelationId++ & 0x7fffffff;
     return new Promise((resolve, reject) => {
-      const { clientId, requestTimeoutMs } = this.#options;
-      const frame = encodeRequest(
-        { api, version, correlationId, clientId },
-        body,
-      );
+      const frame = this.#encode({ api, version, correlationId }, body);
+      const { requestTimeoutMs } = this.#options;
       const nowMs = this.#env.clock.monoMs();
       if (this.#pending.length === 0) this.#silentSinceMs = nowMs;
       const deadlineMs = nowMs + (timeoutMs ?? requestTimeoutMs);

@@ -3,8 +3,9 @@
  *
  * @module
  */
-import { assert, assertEquals, assertRejects } from "@std/assert";
+import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
 import { denoEnv } from "../../core/env/deno_env.ts";
+import { KafkaError } from "../../core/errors.ts";
 import { LIMITS } from "../../core/limits.ts";
 import { memoryTransport } from "../tcp/memory_tcp.ts";
 import type { Connection, Transport } from "../tcp/transport.ts";
@@ -124,6 +125,32 @@ Deno.test("requests in flight get their own answers", async () => {
     [1, 2, 3].map(() => link.request(METADATA, {})),
   );
   assertEquals(answers.map(({ clusterId }) => clusterId), ["c2", "c3", "c4"]);
+  link.close();
+  await peer.close();
+});
+
+Deno.test("a peer that is too old for what a request says is named", async () => {
+  const transport = memoryTransport();
+  const peer = scripted(
+    transport,
+    ({ apiVersion: version, correlationId }) =>
+      encodeResponse({ api: API_VERSIONS, version, correlationId }, {
+        apiKeys: [{ apiKey: 3, minVersion: 0, maxVersion: 3 }],
+      }),
+  );
+  const link = await open(transport, peer.port);
+  const body = { topics: [], allowAutoTopicCreation: false };
+  for (
+    const send of [link.request(METADATA, body), link.sendOnly(METADATA, body)]
+  ) {
+    const error = await assertRejects(() => send, KafkaError);
+    assertEquals(error.error, "UNSUPPORTED_VERSION");
+    assertMatch(
+      error.message,
+      /^Cannot send Metadata to localhost:\d+: version 3,.* MetadataRequest.allowAutoTopicCreation$/,
+    );
+  }
+  assertEquals(link.error, undefined);
   link.close();
   await peer.close();
 });
