@@ -1,6 +1,6 @@
 /**
- * The real seams over a disk that fails when it is told to. Owns where a fault
- * comes in between; which call fails on which file is the test's.
+ * The real seams over a disk that fails or lags when it is told to. Owns where
+ * that comes in between; which call it is, on which file, is the test's.
  *
  * @module
  */
@@ -21,8 +21,11 @@ export type Fault = (
   path: string,
 ) => DiskErrorCode | undefined;
 
+/** What a sync of `path` waits for; undefined: nothing. */
+export type Delay = (path: string) => Promise<void> | undefined;
+
 /** Real seams, of which the disk asks `fault` before each call. */
-export function faultyEnv(fault: Fault): Env {
+export function faultyEnv(fault: Fault, delay: Delay = () => undefined): Env {
   const real = denoEnv({ trace: () => {} });
   const check = (call: FaultyCall, path: string) => {
     const code = fault(call, path);
@@ -35,7 +38,7 @@ export function faultyEnv(fault: Fault): Env {
       ...real.disk,
       open(path, mode) {
         check("open", path);
-        return faultyFile(real.disk.open(path, mode), check);
+        return faultyFile(real.disk.open(path, mode), check, delay);
       },
     },
   };
@@ -44,6 +47,7 @@ export function faultyEnv(fault: Fault): Env {
 function faultyFile(
   file: DiskFile,
   check: (call: FaultyCall, path: string) => void,
+  delay: Delay,
 ): DiskFile {
   const { path } = file;
   return {
@@ -62,10 +66,10 @@ function faultyFile(
       }
       file.pwriteAll(bytes, position);
     },
-    // deno-lint-ignore require-await -- a check that throws must reject
     async syncData() {
       check("sync", path);
-      return file.syncData();
+      await delay(path);
+      return await file.syncData();
     },
     syncDataSync() {
       check("sync", path);

@@ -1,12 +1,13 @@
 /**
- * What a broker prints of its recovery: how far it is, once it takes long, and
- * one report at the end, nothing else.
+ * What a broker prints of its recovery (how far it is, once it takes long, and
+ * one report at the end, nothing else), and when clients are served after it.
  *
  * @module
  */
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { buildBatch } from "../../core/record/builder.ts";
-import { run, temporaryFolder } from "../../tests/fixtures.ts";
+import { faultyEnv } from "../../tests/faulty_disk.ts";
+import { run, temporaryFolder, until } from "../../tests/fixtures.ts";
 import {
   create,
   fetch,
@@ -67,6 +68,33 @@ Deno.test("a start after a kill tells how far it is and what it found, in one bl
     report[1]!,
     /^Cut t-3 at offset 1: a batch of \d+ bytes begins here, and \d+ are left$/,
   );
+});
+
+Deno.test("readers are served after a kill once all that they saw is flushed again", async () => {
+  using folder = temporaryFolder();
+  const path = await unclean(folder.path);
+  const { promise: isFlushed, resolve: flush } = Promise.withResolvers<void>();
+  const asked = new Set<string>();
+  const env = faultyEnv(() => undefined, (path) => {
+    const [log] = /\/t-\d\/\d+\.log$/.exec(path) ?? [];
+    if (log === undefined) return undefined;
+    asked.add(log);
+    return isFlushed;
+  });
+  let isServing = false;
+  const config = { "log.flush.interval.messages": "1" };
+  const starting = start(path, { env, config }).finally(() => isServing = true);
+  await until("all are being flushed", () => asked.size === PARTITIONS);
+  // Whatever else a start waits for takes no longer than one of an empty folder.
+  await (await start(`${folder.path}/other`)).stop();
+  assertEquals(isServing, false);
+  flush();
+  const broker = await starting;
+  using client = await RawClient.connect(broker.address.port);
+  assertEquals((await fetch(client)).highWatermark, 2);
+  client.close();
+  await broker.stop();
+  await env.tasks.settled();
 });
 
 Deno.test("a start after a clean stop says nothing of logs", async () => {

@@ -168,6 +168,22 @@ export class Hosting {
     folder.clearStrays((topic, index) =>
       this.partitions.get(topic, index) !== undefined
     );
+    await this.#settleAll(onProgress);
+  }
+
+  /**
+   * What readers were shown before a crash counts again once it is flushed:
+   * they must not see a high watermark below.
+   */
+  async #settleAll(onProgress: (progress: string) => void): Promise<void> {
+    const logs = Array.from(this.openPartitions(), ({ log }) => log)
+      .filter(({ settledOffset, logEndOffset }) =>
+        settledOffset < logEndOffset
+      );
+    if (logs.length === 0) return;
+    onProgress(`${logs.length} logs that a crash left are flushed`);
+    // A log that the disk fails is offline, and the others are served.
+    await Promise.allSettled(logs.map((log) => log.flush()));
   }
 
   /** The metadata may change during a long scan; what it became counts. */
@@ -185,7 +201,10 @@ export class Hosting {
     this.#scanned = undefined;
     const now = image.topic(name);
     if (now !== undefined && this.#isOurs(now, index)) {
-      if (now.id === place.topicId) return this.#add(now, log);
+      if (now.id === place.topicId) {
+        log.reconfigure(this.topicConfig(name));
+        return this.#add(now, log);
+      }
       this.#waiting.push({ topic: now, index });
     }
     this.#delete(name, index);
