@@ -17,6 +17,13 @@ export function partitionName(topic: string, partition: number): string {
   return `${topic}-${partition}`;
 }
 
+/** `host:port` as configs and people write it; an IPv6 address in brackets. */
+export function addressText(
+  { host, port }: { readonly host: string; readonly port: number },
+): string {
+  return host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`;
+}
+
 /** Tells what is none of `partitions`. */
 export function outside(
   partitions: readonly TopicPartition[],

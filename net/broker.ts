@@ -7,6 +7,7 @@
 import { resolveBrokerConfig } from "../core/config/resolve.ts";
 import { denoEnv, openFilesMax, processUsage } from "../core/env/deno_env.ts";
 import type { Trace, TraceLevel } from "../core/env/env.ts";
+import { addressText } from "../core/ids.ts";
 import { Broker } from "./server/broker.ts";
 import { joinedBefore, type Joining } from "./server/joined_note.ts";
 import { localNodes } from "./server/local_cluster.ts";
@@ -72,9 +73,9 @@ export async function startBroker(
   const broker = await start(await configured(options), { nodes: 1 });
   const { address, httpAddress } = broker;
   return {
-    address: textOf(address),
+    address: addressText(address),
     port: address.port,
-    httpAddress: httpAddress && textOf(httpAddress),
+    httpAddress: httpAddress && addressText(httpAddress),
     clusterId: broker.clusterId,
     nodeId: broker.nodeId,
     stop: () => broker.stop(),
@@ -125,9 +126,9 @@ export async function startCluster(
   brokers.sort((a, b) => a.nodeId - b.nodeId);
   const [first] = brokers as [Broker, ...Broker[]];
   return {
-    address: brokers.map(({ address }) => textOf(address)).join(),
+    address: brokers.map(({ address }) => addressText(address)).join(),
     port: first.address.port,
-    httpAddress: first.httpAddress && textOf(first.httpAddress),
+    httpAddress: first.httpAddress && addressText(first.httpAddress),
     clusterId: first.clusterId,
     nodeId: first.nodeId,
     stop,
@@ -201,8 +202,4 @@ function start(
     processUsage,
     openFilesMax: open === undefined ? undefined : Math.floor(open / nodes),
   });
-}
-
-function textOf({ host, port }: Address): string {
-  return host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`;
 }

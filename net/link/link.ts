@@ -8,6 +8,7 @@
 import config from "../../deno.json" with { type: "json" };
 import type { Cancel, Env } from "../../core/env/env.ts";
 import { errorName, ERRORS, KafkaError, messageOf } from "../../core/errors.ts";
+import { addressText } from "../../core/ids.ts";
 import { LIMITS } from "../../core/limits.ts";
 import { VersionError } from "../../core/schema/codec.ts";
 import type {
@@ -114,7 +115,7 @@ export class Link {
   static async open(options: LinkOptions): Promise<Link> {
     const link = new Link(await dial(options), options);
     options.env.tasks.spawn(
-      `link to ${text(options.address)}`,
+      `link to ${addressText(options.address)}`,
       () => link.#readAll(),
     );
     try {
@@ -201,7 +202,10 @@ export class Link {
   /** Ends it; pending requests are refused in order. Idempotent. */
   close(): void {
     this.#fail(
-      new LinkError("closed", `Connection to ${text(this.address)} closed`),
+      new LinkError(
+        "closed",
+        `Connection to ${addressText(this.address)} closed`,
+      ),
     );
   }
 
@@ -222,7 +226,7 @@ export class Link {
       throw new KafkaError(
         "UNSUPPORTED_VERSION",
         `Cannot send ${head.api.name} to ${
-          text(this.address)
+          addressText(this.address)
         }: version ${head.version}, the newest that both speak, can't say ${error.path}`,
         { cause: error },
       );
@@ -244,7 +248,7 @@ export class Link {
         new LinkError(
           "protocol",
           `Cannot send ${api.name} to ${
-            text(this.address)
+            addressText(this.address)
           }: ${LIMITS.linkRequestsMax} requests wait already`,
         ),
       );
@@ -282,10 +286,10 @@ export class Link {
       "UNSUPPORTED_VERSION",
       theirs
         ? `Cannot send ${api.name} to ${
-          text(this.address)
+          addressText(this.address)
         }: it speaks versions ${theirs.min}–${theirs.max}, this client ${ours}`
         : `Cannot send ${api.name} to ${
-          text(this.address)
+          addressText(this.address)
         }: the broker does not offer it`,
     );
   }
@@ -308,7 +312,7 @@ export class Link {
       if (answer.errorCode !== ERRORS.UNSUPPORTED_VERSION || next < 0) {
         throw new LinkError(
           "protocol",
-          `Cannot agree on versions with ${text(this.address)}: ${
+          `Cannot agree on versions with ${addressText(this.address)}: ${
             errorName(answer.errorCode)
           }`,
         );
@@ -338,7 +342,7 @@ export class Link {
     if (this.#isWriting) return;
     this.#isWriting = true;
     this.#env.tasks.spawn(
-      `writes to ${text(this.address)}`,
+      `writes to ${addressText(this.address)}`,
       () => this.#writeAll(),
     );
   }
@@ -381,7 +385,7 @@ export class Link {
         if (frame === null) {
           throw new LinkError(
             "closed",
-            `${text(this.address)} closed the connection`,
+            `${addressText(this.address)} closed the connection`,
           );
         }
         this.#settle(frame);
@@ -398,7 +402,7 @@ export class Link {
       throw new LinkError(
         "protocol",
         `Cannot use the answer of ${
-          text(this.address)
+          addressText(this.address)
         }: correlation id ${correlationId}, not ${
           head?.correlationId ?? "any"
         }. Is it a Kafka broker?`,
@@ -417,9 +421,11 @@ export class Link {
       isDecode ? "protocol" : "closed",
       isDecode
         ? `Cannot read ${what} from ${
-          text(this.address)
+          addressText(this.address)
         }: ${error.message}. Is it a Kafka broker without TLS?`
-        : `Connection to ${text(this.address)} broke: ${messageOf(error)}`,
+        : `Connection to ${addressText(this.address)} broke: ${
+          messageOf(error)
+        }`,
       { cause: error },
     );
   }
@@ -454,7 +460,7 @@ export class Link {
           new LinkError(
             "timeout",
             `Cannot get an answer to ${name} from ${
-              text(this.address)
+              addressText(this.address)
             } in time${
               name === API_VERSIONS.name ? ". Is it a Kafka broker?" : ""
             }`,
@@ -497,9 +503,9 @@ async function dial(options: LinkOptions): Promise<Connection> {
       isAdvertised ? "advertised" : step,
       isAdvertised
         ? `Cannot connect to ${
-          text(address)
+          addressText(address)
         }, the address that the broker advertises (${why}). Check advertised.listeners of the broker`
-        : `Cannot connect to ${text(address)} (${why})`,
+        : `Cannot connect to ${addressText(address)} (${why})`,
       { cause: error, isLate: error instanceof DialError && error.isLate },
     );
   } finally {
@@ -508,7 +514,3 @@ async function dial(options: LinkOptions): Promise<Connection> {
 }
 
 const STEP_TEXT = { dns: "DNS", tcp: "TCP" } as const;
-
-function text({ host, port }: Address): string {
-  return host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`;
-}

@@ -9,6 +9,7 @@
 import { METADATA_TOPIC_ID, type Uuid } from "../../core/bytes/uuid.ts";
 import type { Clock } from "../../core/env/env.ts";
 import { type ErrorName, errorName, KafkaError } from "../../core/errors.ts";
+import { addressText } from "../../core/ids.ts";
 import { storedBatches, wholeBatches } from "../../core/raft/batches.ts";
 import { decodeSnapshot, type SnapshotId } from "../../core/raft/snapshot.ts";
 import type { Link } from "../link/link.ts";
@@ -134,9 +135,18 @@ export class QuorumReader {
         failure = error;
       }
     }
-    throw failure ?? new KafkaError(
+    throw failure ?? this.#unfound();
+  }
+
+  /** A controller that nobody else was to reach has no listener for it. */
+  #unfound(): KafkaError {
+    const { at } = this.#options;
+    const listeners = `PLAINTEXT://${addressText(at)},CONTROLLER://${
+      addressText({ ...at, port: at.port + 1 })
+    }`;
+    return new KafkaError(
       "BROKER_NOT_AVAILABLE",
-      "Cannot find the controllers: the node tells no address of theirs; a controller that others are to reach has a listener of its own (controller.listener.names)",
+      `Cannot find the controllers: the node tells no address of theirs. If it votes alone, start it again with a listener for others: -X listeners=${listeners} -X controller.listener.names=CONTROLLER`,
     );
   }
 

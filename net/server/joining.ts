@@ -12,6 +12,7 @@ import {
 } from "../../core/config/resolve.ts";
 import type { Env } from "../../core/env/env.ts";
 import { errorName, KafkaError, messageOf } from "../../core/errors.ts";
+import { addressText } from "../../core/ids.ts";
 import { readText } from "../../core/log/checkpoint.ts";
 import { parseMeta } from "../../core/log/folder_files.ts";
 import {
@@ -52,10 +53,6 @@ const REQUEST_TIMEOUT_MS = 10_000;
 const READ_TIMEOUT_MS = 30_000;
 /** How often another node may be faster to take an id. */
 const ATTEMPTS = 100;
-
-function textOf({ host, port }: Address): string {
-  return host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`;
-}
 
 /** Learns what a node needs to start as a broker of the cluster. */
 export async function join(options: JoinOptions): Promise<Joining> {
@@ -116,7 +113,7 @@ function ownConfig({ at, given }: JoinOptions): BrokerConfig {
     new Map([
       ["process.roles", "broker"],
       ["controller.listener.names", "CONTROLLER"],
-      ["controller.quorum.bootstrap.servers", textOf(at)],
+      ["controller.quorum.bootstrap.servers", addressText(at)],
       ...given,
     ]),
   );
@@ -210,7 +207,7 @@ async function checkReplication(
       return;
     } catch (error) {
       why = `broker ${id} can't be reached for replication at ` +
-        `${textOf(endpoint)}: ${messageOf(error)}. See what it advertises`;
+        `${addressText(endpoint)}: ${messageOf(error)}. See what it advertises`;
     }
   }
   if (why !== "") throw new Error(why);
@@ -286,7 +283,10 @@ function learnedOf(
     ["node.id", nodeId],
     ["kf.cluster.id", clusterId],
     ["controller.listener.names", listenerName],
-    ["controller.quorum.bootstrap.servers", controllers.map(textOf).join()],
+    [
+      "controller.quorum.bootstrap.servers",
+      controllers.map(addressText).join(),
+    ],
     ...listens,
   ]);
 }
@@ -299,7 +299,7 @@ function refusalOf(error: unknown, at: Address): unknown {
     ? ". Name another node of the cluster with --join"
     : "";
   const text = `Cannot join the cluster at ${
-    textOf(at)
+    addressText(at)
   }: ${error.message}${remedy}`;
   return error instanceof KafkaError
     ? new KafkaError(error.error, text, { cause: error })

@@ -183,6 +183,16 @@ function checkKinds(
   }
 }
 
+/** Where others reach a listener: as advertised, or at its `own` address. */
+function reachedAt(
+  { name, bind, advertised }: ListenerPlan,
+  own: Address | undefined,
+): NamedAddress | undefined {
+  const host = advertised?.host ?? own?.host ?? bind.host;
+  if (ANY_HOSTS.has(host)) return undefined;
+  return { name, host, port: advertised?.port || own?.port || bind.port };
+}
+
 /**
  * Where other nodes reach the controller's listeners; one on every interface
  * is at `own` host, as the voters are configured, or must be advertised.
@@ -190,19 +200,22 @@ function checkKinds(
 export function voterEndpoints(
   config: BrokerConfig,
   own: Address | undefined,
-): { readonly name: string; readonly host: string; readonly port: number }[] {
+): NamedAddress[] {
   return listenersOf(config).filter(({ isController }) => isController)
-    .map(({ name, bind, advertised }) => {
-      const host = advertised?.host ?? own?.host ?? bind.host;
-      if (!ANY_HOSTS.has(host)) {
-        const port = advertised?.port || own?.port || bind.port;
-        return { name, host, port };
-      }
+    .map((plan) => {
+      const endpoint = reachedAt(plan, own);
+      if (endpoint !== undefined) return endpoint;
       throw new KafkaError(
         "INVALID_CONFIG",
-        `Cannot vote with the listener ${name} on every interface: say with advertised.listeners at which host the others reach it`,
+        `Cannot vote with the listener ${plan.name} on every interface: say with advertised.listeners at which host the others reach it`,
       );
     });
+}
+
+/** Where brokers reach a controller that votes alone, if it lets them. */
+export function loneAddress(config: BrokerConfig): Address | undefined {
+  const plan = listenersOf(config).find(({ isController }) => isController);
+  return plan && reachedAt(plan, undefined);
 }
 
 /** Name of the listener at which brokers reach each other. */

@@ -11,8 +11,11 @@ import type { VoterEndpoint } from "../../core/raft/voter_set.ts";
 import { Link } from "../link/link.ts";
 import type { QuorumMembership } from "../raft/quorum.ts";
 import type { Transport } from "../tcp/transport.ts";
-import { voterEndpoints } from "./listener.ts";
+import { loneAddress, voterEndpoints } from "./listener.ts";
 import { rolesOf } from "./roles.ts";
+
+/** Of a voter that nobody else asks. */
+const NOWHERE = { host: "", port: 0 };
 
 /** Where the others reach this node should it vote, by listener. */
 function endpointsOf(config: BrokerConfig): VoterEndpoint[] {
@@ -56,7 +59,9 @@ export function membershipOf({ config, env, folder, transport }: {
     directoryId,
     listenerName: (config["controller.listener.names"][0] ?? "").toUpperCase(),
     endpoints: endpointsOf(config),
-    voters: isUntold ? [{ id: nodeId, host: "", port: 0 }] : configured,
+    voters: isUntold
+      ? [{ id: nodeId, ...loneAddress(config) ?? NOWHERE }]
+      : configured,
     isFirst: isFirstVoter(config),
     isJoining: isController && config["controller.quorum.auto.join.enable"],
     bootstrapServers: servers,

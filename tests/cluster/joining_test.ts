@@ -12,7 +12,8 @@ import {
   createProducer,
 } from "../../net/client.ts";
 import { kf, temporaryFolder, until } from "../fixtures.ts";
-import { running } from "../raw_broker.ts";
+import { freePorts } from "../ports.ts";
+import { running, start } from "../raw_broker.ts";
 import { Cluster } from "./cluster.ts";
 
 const ENCODER = new TextEncoder();
@@ -148,6 +149,35 @@ Deno.test("three brokers become six under load, and no error reaches who writes 
   }
 });
 
+Deno.test("a broker that ran alone lets others join once it is started as they are told", async () => {
+  await using cluster = await Cluster.start({ nodes: 1 });
+  using folder = temporaryFolder();
+  const [port] = freePorts(2);
+  const address = `127.0.0.1:${port}`;
+  const alone = await start(folder.path, {
+    config: { listeners: `PLAINTEXT://${address}` },
+  });
+  const join = ["broker", "--join", address, "--data", `${folder.path}/d`];
+  const { stderr } = await kf([...join, "--listen", FREE, "--http", "off"]);
+  await alone.stop();
+  const told = Array.from(stderr.matchAll(/ -X ([a-z.]+)=(\S+)/g))
+    .map(([, key, value]) => [key!, value!]);
+  assertEquals(told.length, 2, stderr);
+  const first = await start(folder.path, { config: Object.fromEntries(told) });
+  const second = cluster.join("--join", address, "--listen", FREE);
+  const admin = createAdmin({ "bootstrap.servers": address });
+  try {
+    await second.start();
+    await admin.createTopics([{ name: TOPIC, replicationFactor: 2 }]);
+    const { nodes } = await admin.describeCluster();
+    assertEquals(nodes.map(({ nodeId }) => nodeId), [1, 2]);
+  } finally {
+    await admin.close();
+    await second.stop();
+    await first.stop();
+  }
+});
+
 Deno.test("a node that can't join says why, and leaves nothing behind", async () => {
   await using cluster = await Cluster.start({ nodes: 1 });
   await using other = await Cluster.start({ nodes: 1 });
@@ -164,7 +194,7 @@ Deno.test("a node that can't join says why, and leaves nothing behind", async ()
   await refused(/nothing listens there.*--join/, "--join", "127.0.0.1:1");
   await using plain = await running({});
   await refused(
-    /tells no address of theirs.*controller\.listener\.names/,
+    /tells no address of theirs.*controller\.listener\.names=CONTROLLER/,
     ...["--join", `127.0.0.1:${plain.port}`],
   );
   await refused(/node id 1 is a controller's/, "--node-id", "1");
