@@ -102,6 +102,11 @@ class IndexFile {
     return new DataView(bytes.buffer);
   }
 
+  /** Another object may have saved the file: the next freeze syncs it. */
+  owe(): void {
+    this.#isUnsynced = true;
+  }
+
   /** Keeps the first `count` entries. */
   truncate(count: number): void {
     if (count >= this.#count) return;

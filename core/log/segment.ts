@@ -392,6 +392,13 @@ export class Segment {
     ]);
   }
 
+  /** What was saved of the indexes is for this one to sync, when it is frozen. */
+  oweIndexes(): void {
+    this.offsetIndex.file.owe();
+    this.timeIndex.file.owe();
+    this.txnIndex.owe();
+  }
+
   /** Writes gathered index entries to their files. */
   saveIndexes(): void {
     this.offsetIndex.file.save();

@@ -101,6 +101,7 @@ export function cutSegments(
   old.saveIndexes();
   const { baseOffset } = old;
   const kept = new Segment(disk, { folder, baseOffset });
+  kept.oweIndexes();
   kept.truncate(position, offset);
   kept.writer.syncDataSync();
   segments[at] = kept;

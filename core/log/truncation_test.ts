@@ -19,6 +19,8 @@ import { buildBatch } from "../record/builder.ts";
 import type { Log } from "./log.ts";
 import { readText } from "./checkpoint.ts";
 import { LogFolder, type LogPlace } from "./log_folder.ts";
+import { UNVERIFIED } from "./producer_state.ts";
+import { dataBatch, markerBatch } from "./transactions_fixture.ts";
 
 const CONFIG = {
   ...resolveTopicConfig(new Map(), resolveBrokerConfig()),
@@ -462,6 +464,44 @@ Deno.test("what a start cuts off doesn't come back when power fails later", asyn
     const epochs = await goOnAndLosePower(killed, open(killed));
     assertEquals(new Set(epochs), new Set([1]), `${batches} batches more`);
   }
+});
+
+async function cutRollAndLosePower(indexIntervalBytes: number) {
+  const disk = new CrashDisk();
+  const { folder, log } = open(disk, { ...CONFIG, indexIntervalBytes });
+  log.assignEpoch(1);
+  const options = { leaderEpoch: 1, nowMs: 0, guard: UNVERIFIED };
+  const aborted = dataBatch({
+    producerId: 7,
+    producerEpoch: 1,
+    baseSequence: 0,
+    count: 1,
+    timestamp: 1000,
+    isTransactional: true,
+  });
+  log.appendAsLeader(aborted, options);
+  log.appendAsLeader(markerBatch(7, 1, { kind: "abort" }), options);
+  append(log, 1);
+  append(log, 1);
+  log.truncateTo(4);
+  assertEquals([log.logEndOffset, log.segments.length], [4, 1]);
+  // It rolls at once: nothing more is noted in what the cut wrote.
+  append(log, 1, 10);
+  assertEquals(log.segments.length, 2);
+  await log.flush();
+  folder.checkpoint(new Map());
+  const { path } = log.segments[0]!;
+  const indexes = [".index", ".timeindex", ".txnindex"];
+  const sizes = (disk: CrashDisk) =>
+    indexes.map((suffix) => disk.sizes().get(`${path}${suffix}`));
+  assert(sizes(disk).every((size) => size! > 0), `${sizes(disk)}`);
+  assertEquals(sizes(disk.crashed(NOTHING_MORE)), sizes(disk));
+}
+
+Deno.test("the indexes of a segment that was cut are durable once a start trusts them", async () => {
+  // With entries of what is cut, and without.
+  await cutRollAndLosePower(1);
+  await cutRollAndLosePower(150);
 });
 
 /** A disk that is full in the middle of a write. */

@@ -93,6 +93,11 @@ export class TxnIndex {
     return { aborted, isComplete: false };
   }
 
+  /** Another object may have saved the file: the next freeze syncs it. */
+  owe(): void {
+    this.#isUnsynced = true;
+  }
+
   /** Forgets those whose marker lies at `offset` or after it. */
   truncateTo(offset: number): void {
     const entries = this.#load();

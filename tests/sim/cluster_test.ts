@@ -84,6 +84,8 @@ const HARSH_KEPT = [
   950001246,
   // A log was cut, and knew of each producer's batches the last one only: a retry came twice.
   960001876,
+  // A roll after a cut synced no .txnindex, and power took an abort with it.
+  982501269,
 ];
 
 /** By plan 3. */
