@@ -61,7 +61,7 @@ import {
 } from "./snapshots.ts";
 import { GATHER_BELOW_BYTES, Staging } from "./staging.ts";
 import { checkReplicated, cutSegments, startOver } from "./truncation.ts";
-import type { AbortedTransaction } from "./txn_index.ts";
+import { abortedFrom, type AbortedTransaction } from "./txn_index.ts";
 
 const EMPTY = new Uint8Array(0);
 /** Each costs a sync of the folder, for which everybody waits. */
@@ -295,6 +295,11 @@ export class Log {
     await this.#flusher.flush();
   }
 
+  /** Resolves when no flush is under way, however it ended. */
+  idle(): Promise<void> {
+    return this.#flusher.idle();
+  }
+
   /** Whole batches from the one that holds `offset`; empty when none may be read. */
   read(offset: number, options: LogReadOptions): Uint8Array {
     const { upperOffset } = options;
@@ -350,14 +355,8 @@ export class Log {
 
   /** The aborted transactions that overlap the offsets from `from` up to `to`. */
   abortedTransactions(from: number, to: number): AbortedTransaction[] {
-    const all: AbortedTransaction[] = [];
-    const segments = this.#segments;
-    for (let at = this.#segmentIndexOf(from); at < segments.length; at++) {
-      const found = segments[at]!.txnIndex.collect(from, to);
-      all.push(...found.aborted);
-      if (found.isComplete) break;
-    }
-    return all;
+    const at = this.#segmentIndexOf(from);
+    return abortedFrom(this.#segments, { at, from, to });
   }
 
   /**

@@ -213,6 +213,24 @@ export class TxnIndex {
   }
 }
 
+/** Of a log's segments, from the one at index `at` on, those that overlap. */
+export function abortedFrom(
+  segments: readonly { readonly txnIndex: TxnIndex }[],
+  { at, from, to }: {
+    readonly at: number;
+    readonly from: number;
+    readonly to: number;
+  },
+): AbortedTransaction[] {
+  const all: AbortedTransaction[] = [];
+  for (let i = at; i < segments.length; i++) {
+    const { aborted, isComplete } = segments[i]!.txnIndex.collect(from, to);
+    all.push(...aborted);
+    if (isComplete) break;
+  }
+  return all;
+}
+
 /** Index of the first entry whose marker lies at `offset` or after it. */
 function firstEndingFrom(
   entries: readonly AbortedTransaction[],

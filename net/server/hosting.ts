@@ -183,7 +183,7 @@ export class Hosting {
     if (logs.length === 0) return;
     onProgress(`${logs.length} logs that a crash left are flushed`);
     // A log that the disk fails is offline, and the others are served.
-    await Promise.allSettled(logs.map((log) => log.flush()));
+    await Promise.all(logs.map((log) => log.idle()));
   }
 
   /** The metadata may change during a long scan; what it became counts. */
