@@ -63,7 +63,7 @@ export interface HostingOptions {
  * Invariants:
  * 1. A partition is in the table exactly while its log is open.
  * 2. What is ours and not in the table is in `#waiting` for its turn, or in
- *    `#unopened` and tried again; at the start it may be `#opening`.
+ *    `#unopened` and tried again; at the start one of them is being scanned.
  */
 export class Hosting {
   readonly partitions = new PartitionTable<HostedPartition>();
@@ -73,9 +73,9 @@ export class Hosting {
   /** Partitions that are opened as soon as others had a turn. */
   #waiting: PartitionRef[] = [];
   #isOpening = false;
+  /** Whether what waits is scanned in steps, one after the other. */
+  #isStarting = false;
   #isStopped = false;
-  /** The partition that a scan is going on of. */
-  #scanned: PartitionRef | undefined;
   /** What is counted of each topic. */
   readonly #traffic = new Map<string, Traffic>();
   readonly #host: ReplicaHost;
@@ -138,8 +138,12 @@ export class Hosting {
    */
   async hostAll(onProgress: (progress: string) => void): Promise<void> {
     const { image, folder, env: { clock, trace } } = this.#options;
-    const topics = [...image.topics.values()];
-    const all = topics.reduce((sum, topic) => sum + topic.partitions.length, 0);
+    this.#isStarting = true;
+    for (const topic of image.topics.values()) {
+      for (const index of topic.partitions.keys()) {
+        this.#waiting.push({ topic, index });
+      }
+    }
     let done = 0;
     let scannedBytes = 0;
     let sinceMs = clock.monoMs();
@@ -149,6 +153,7 @@ export class Hosting {
       const nowMs = clock.monoMs();
       if (nowMs - sinceMs < BUSY_MS_MAX) return undefined;
       sinceMs = nowMs;
+      const all = done + this.#waiting.length;
       const progress = `${done} of ${all} partitions are opened`;
       onProgress(progress);
       if (nowMs - toldMs >= PROGRESS_MS) {
@@ -157,18 +162,20 @@ export class Hosting {
       }
       return clock.sleep(0);
     };
-    for (const topic of topics) {
-      for (const index of topic.partitions.keys()) {
-        await this.#openLater({ topic, index }, pace);
-        done++;
-        await pace(0);
-      }
+    // The metadata may change meanwhile: what comes has its turn, too.
+    for (let ref; (ref = this.#waiting[0]) !== undefined;) {
+      await this.#openLater(ref, pace);
+      this.#waiting.shift();
+      done++;
+      await pace(0);
     }
     folder.traceRecovery();
     folder.clearStrays((topic, index) =>
       this.partitions.get(topic, index) !== undefined
     );
     await this.#settleAll(onProgress);
+    this.#isStarting = false;
+    this.#hostWaiting();
   }
 
   /**
@@ -196,9 +203,7 @@ export class Hosting {
     if (topic?.partitions[index] === undefined) return;
     const place = this.#placeOf(topic, index);
     if (place === undefined) return;
-    this.#scanned = { topic, index };
     const log = await folder.openLogLater(place, pace);
-    this.#scanned = undefined;
     const now = image.topic(name);
     if (now !== undefined && this.#isOurs(now, index)) {
       if (now.id === place.topicId) {
@@ -208,7 +213,6 @@ export class Hosting {
       this.#waiting.push({ topic: now, index });
     }
     this.#delete(name, index);
-    this.#hostWaiting();
   }
 
   #isOurs({ partitions }: TopicImage, index: number): boolean {
@@ -251,7 +255,8 @@ export class Hosting {
       ...ours.filter(isLed),
       ...ours.filter((each) => !isLed(each)),
     ];
-    this.#onRolesChanged?.([...gone, ...this.#hostSome(inOrder)]);
+    const here = this.#hostSome(inOrder);
+    this.#onRolesChanged?.([...gone, ...here]);
     this.#hostWaiting();
   }
 
@@ -263,9 +268,9 @@ export class Hosting {
     return refs.flatMap((ref) => {
       const { topic: { name }, index } = ref;
       const isOpen = this.partitions.get(name, index) !== undefined;
-      const isBusy = !isOpen && ++count > AT_ONCE &&
-        clock.monoMs() - sinceMs >= BUSY_MS_MAX;
-      if (isBusy) {
+      const isBusy = () =>
+        ++count > AT_ONCE && clock.monoMs() - sinceMs >= BUSY_MS_MAX;
+      if (!isOpen && (this.#isStarting || isBusy())) {
         this.#waiting.push(ref);
         return NOTHING;
       }
@@ -278,7 +283,8 @@ export class Hosting {
   }
 
   #hostWaiting(): void {
-    if (this.#isOpening || this.#waiting.length === 0) return;
+    if (this.#isStarting || this.#isOpening) return;
+    if (this.#waiting.length === 0) return;
     this.#isOpening = true;
     const { clock, tasks } = this.#options.env;
     tasks.spawn("open partitions", async () => {
@@ -287,7 +293,8 @@ export class Hosting {
         if (this.#isStopped) return;
         const refs = this.#waiting;
         this.#waiting = [];
-        this.#onRolesChanged?.(this.#hostSome(refs));
+        const here = this.#hostSome(refs);
+        this.#onRolesChanged?.(here);
       }
       this.#isOpening = false;
     });
@@ -371,8 +378,6 @@ export class Hosting {
 
   /** A disk that refuses one partition's log must not stop the metadata. */
   #tryHost(topic: TopicImage, index: number, level: TraceLevel): void {
-    const scanned = this.#scanned;
-    if (scanned?.topic.name === topic.name && scanned.index === index) return;
     try {
       this.#open(topic, index);
       this.#options.folder.traceRecovery();

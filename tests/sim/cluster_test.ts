@@ -86,6 +86,8 @@ const HARSH_KEPT = [
   960001876,
   // A roll after a cut synced no .txnindex, and power took an abort with it.
   982501269,
+  // A topic that came while a broker flushed what it had recovered was never hosted there.
+  987502194,
 ];
 
 /** By plan 3. */
