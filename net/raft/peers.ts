@@ -49,8 +49,26 @@ export type Answered =
     readonly size: number;
   };
 
+/** How long members are waited for. */
+export interface PeerTimeouts {
+  /** Without a fetch's answer for this long: an election. */
+  readonly fetchMs: number;
+  /** For an answer to any request. */
+  readonly requestMs: number;
+}
+
+const FETCH_WAIT_MS_MAX = 500;
+
+/**
+ * How long a leader may hold a fetch back: whoever waited for as long as one of
+ * its own timers runs would stand for election whenever nothing happens.
+ */
+export function fetchWaitMs({ fetchMs, requestMs }: PeerTimeouts): number {
+  return Math.min(FETCH_WAIT_MS_MAX, fetchMs >> 1, requestMs >> 1);
+}
+
 /** What {@linkcode Peers} are made of. */
-export interface PeersOptions {
+export interface PeersOptions extends PeerTimeouts {
   readonly own: VoterNode;
   readonly clusterId: Uuid;
   /** Name of the listener at which members are reached. */
@@ -58,9 +76,6 @@ export interface PeersOptions {
   /** Who votes now. */
   readonly quorum: () => QuorumVoters;
   readonly bootstrapServers: readonly Address[];
-  readonly requestMs: number;
-  /** How long a leader may hold a fetch back. */
-  readonly fetchWaitMs: number;
   readonly connect: (address: Address) => Promise<Link>;
 }
 
@@ -274,7 +289,7 @@ export class Peers {
 
   async #fetch(link: Link, message: RaftMessageOf<"fetch">): Promise<Answered> {
     const { epoch, offset, lastFetchedEpoch, highWatermark } = message;
-    const { own, clusterId, requestMs, fetchWaitMs } = this.#options;
+    const { own, clusterId, requestMs } = this.#options;
     const hasState = (link.version(FETCH) ?? 0) >= REPLICA_STATE_VERSION;
     const replica = hasState
       ? { replicaState: { replicaId: own.id, replicaEpoch: -1 } }
@@ -282,7 +297,7 @@ export class Peers {
     const answered = await link.request(FETCH, {
       clusterId,
       ...replica,
-      maxWaitMs: fetchWaitMs,
+      maxWaitMs: fetchWaitMs(this.#options),
       minBytes: 0,
       maxBytes: FETCH_BYTES_MAX,
       sessionId: 0,

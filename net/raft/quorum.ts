@@ -134,7 +134,6 @@ export interface QuorumOptions extends QuorumMembership {
   readonly onFailed: (error: unknown) => void;
 }
 
-const FETCH_WAIT_MS_MAX = 500;
 const READ_BYTES = 1024 * 1024;
 
 /**
@@ -193,11 +192,9 @@ export class Quorum {
     this.#history = this.#readVoters(persisted?.voterIds ?? []);
     this.#peers = new Peers({
       ...options,
+      ...timeouts,
       own: this.#own,
       quorum: () => this.#history.latest,
-      requestMs: timeouts.requestMs,
-      // Whoever waited for as long as its timer runs would stand each time.
-      fetchWaitMs: Math.min(FETCH_WAIT_MS_MAX, timeouts.fetchMs >> 1),
     });
     this.#raft = new Raft({
       own: this.#own,
