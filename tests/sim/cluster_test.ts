@@ -104,6 +104,9 @@ const WIDE_KEPT = [
   729320715,
   // Logs were compared before what had rotted was replaced.
   940000046,
+  // What rotted where a leader was alone in sync kept its followers from coming back: the
+  // nemesis had nobody replace it, though another one was eligible.
+  945000061,
 ];
 
 /** By plan 4. */

@@ -124,7 +124,7 @@ export class Nemesis {
 
   /** An operator discards what is rotten once others have it. */
   #replace(machine: Machine): void {
-    if (this.#mayFail && machine.isCovered) {
+    if (this.#mayFail && machine.isReplaceable) {
       machine.die("killed");
       machine.discardRotten();
     } else this.#world.scheduler.after(100, () => this.#replace(machine));

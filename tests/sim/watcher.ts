@@ -293,12 +293,29 @@ export class Watcher {
 
   /** Whether each partition of broker `id` has another one of `others` in sync. */
   hasOtherInSync(id: number, others: readonly number[]): boolean {
+    return this.#hasOther(id, ({ isr }) => isr, others);
+  }
+
+  /** The same, where who is eligible has all that is committed, too. */
+  hasOtherWhole(id: number, others: readonly number[]): boolean {
+    return this.#hasOther(
+      id,
+      ({ isr, eligibleLeaderReplicas }) => [...isr, ...eligibleLeaderReplicas],
+      others,
+    );
+  }
+
+  #hasOther(
+    id: number,
+    having: (state: PartitionImage) => readonly number[],
+    others: readonly number[],
+  ): boolean {
     const image = this.#newest()?.metadata.image;
     if (image === undefined) return false;
     for (const { partitions } of image.topics.values()) {
-      for (const { replicas, isr } of partitions) {
-        if (!replicas.includes(id)) continue;
-        if (!isr.some((each) => others.includes(each))) return false;
+      for (const state of partitions) {
+        if (!state.replicas.includes(id)) continue;
+        if (!having(state).some((each) => others.includes(each))) return false;
       }
     }
     return true;

@@ -248,10 +248,23 @@ export class Machine {
 
   /** Whether each of its partitions has somebody else in sync who runs. */
   get isCovered(): boolean {
-    const others = this.#world.machines
+    const { watcher } = this.#world;
+    return watcher.hasOtherInSync(this.nodeId, this.#othersUp);
+  }
+
+  /**
+   * The same once nothing fails any more: who is merely eligible takes over,
+   * too, where what rotted here keeps others from being in sync.
+   */
+  get isReplaceable(): boolean {
+    const { watcher } = this.#world;
+    return watcher.hasOtherWhole(this.nodeId, this.#othersUp);
+  }
+
+  get #othersUp(): number[] {
+    return this.#world.machines
       .filter((each) => each !== this && each.isUp)
       .map(({ nodeId }) => nodeId);
-    return this.#world.watcher.hasOtherInSync(this.nodeId, others);
   }
 
   /**
