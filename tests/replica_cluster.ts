@@ -53,6 +53,35 @@ export const TOPIC_ID = "Gmd94rMBRdCEC5P7ytJnvA";
 const DIRECTORY = "AAAAAAAAAAAAAAAAAAAAAw";
 const INCARNATION = "Gmd94rMBRdCEC5P7ytJnvg";
 
+/** A topic of one partition, which the first of `replicas` leads. */
+export function topicRecords(
+  name: string,
+  topicId: string,
+  replicas: number[],
+): MetadataRecord[] {
+  return [
+    { type: "Topic", value: { name, topicId } },
+    {
+      type: "Partition",
+      value: {
+        partitionId: 0,
+        topicId,
+        replicas,
+        isr: replicas,
+        removingReplicas: [],
+        addingReplicas: [],
+        leader: replicas[0]!,
+        leaderEpoch: 0,
+        partitionEpoch: 0,
+        leaderRecoveryState: 0,
+        directories: replicas.map(() => DIRECTORY),
+        eligibleLeaderReplicas: null,
+        lastKnownElr: null,
+      },
+    },
+  ];
+}
+
 /** One broker without a controller. */
 class ReplicaBroker {
   readonly id: number;
@@ -288,27 +317,7 @@ export class ReplicaCluster implements AsyncDisposable {
 
   /** Creates the partition on all three, led by 1. */
   create(): void {
-    this.decided([
-      { type: "Topic", value: { name: "t", topicId: TOPIC_ID } },
-      {
-        type: "Partition",
-        value: {
-          partitionId: 0,
-          topicId: TOPIC_ID,
-          replicas: [1, 2, 3],
-          isr: [1, 2, 3],
-          removingReplicas: [],
-          addingReplicas: [],
-          leader: 1,
-          leaderEpoch: 0,
-          partitionEpoch: 0,
-          leaderRecoveryState: 0,
-          directories: [DIRECTORY, DIRECTORY, DIRECTORY],
-          eligibleLeaderReplicas: null,
-          lastKnownElr: null,
-        },
-      },
-    ]);
+    this.decided(topicRecords("t", TOPIC_ID, [1, 2, 3]));
   }
 
   /** Records are committed: everybody but `except` learns them at once. */

@@ -16,39 +16,16 @@ import {
 } from "../../core/metadata/records.ts";
 import { temporaryFolder } from "../../tests/fixtures.ts";
 import { hurried } from "../../tests/raw_broker.ts";
+import { topicRecords } from "../../tests/replica_cluster.ts";
 import { Hosting } from "./hosting.ts";
 import { BrokerStats } from "./stats.ts";
 import { Turn } from "./turn.ts";
 
 /** Time flies: others get a turn after each log. */
 const ENV = hurried(1e6);
-const DIRECTORY = "AAAAAAAAAAAAAAAAAAAAAw";
 
-/** A topic of one partition, which broker 1 leads. */
-function topic(name: string): MetadataRecord[] {
-  const topicId = uuidFromRandom(ENV.random);
-  return [
-    { type: "Topic", value: { name, topicId } },
-    {
-      type: "Partition",
-      value: {
-        partitionId: 0,
-        topicId,
-        replicas: [1, 2],
-        isr: [1, 2],
-        removingReplicas: [],
-        addingReplicas: [],
-        leader: 1,
-        leaderEpoch: 0,
-        partitionEpoch: 0,
-        leaderRecoveryState: 0,
-        directories: [DIRECTORY, DIRECTORY],
-        eligibleLeaderReplicas: null,
-        lastKnownElr: null,
-      },
-    },
-  ];
-}
+const topic = (name: string) =>
+  topicRecords(name, uuidFromRandom(ENV.random), [1, 2]);
 
 /** Broker 2 leads it. */
 function moved({ topicId }: { readonly topicId: string }): MetadataRecord {
