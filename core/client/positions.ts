@@ -20,6 +20,8 @@ export class HeldPartition implements TopicPartition {
   position: number | undefined;
   /** How to find the position. */
   reset: Reset | undefined = "committed";
+  /** The last position, which a leader found out of range. */
+  refused: number | undefined;
   /** Leader epoch of the last record handed out; -1 when unknown. */
   leaderEpoch = -1;
   isPaused = false;
@@ -37,6 +39,7 @@ export class HeldPartition implements TopicPartition {
   seek(offset: number): void {
     this.position = offset;
     this.reset = undefined;
+    this.refused = undefined;
     this.leaderEpoch = -1;
     this.version++;
   }
@@ -45,7 +48,15 @@ export class HeldPartition implements TopicPartition {
   seekTo(reset: Reset): void {
     this.position = undefined;
     this.reset = reset;
+    this.refused = undefined;
     this.version++;
+  }
+
+  /** A leader has nothing at the position. */
+  refuse(reset: Reset): void {
+    const { position } = this;
+    this.seekTo(reset);
+    this.refused = position;
   }
 }
 

@@ -400,7 +400,7 @@ export class Fetcher {
         position,
         policy,
       });
-      held.seekTo(policy);
+      held.refuse(policy);
       return;
     }
     const { currentLeader } = part;

@@ -12,7 +12,12 @@ import { OFFSET_COMMIT } from "../wire/08_offset_commit.ts";
 import { OFFSET_FETCH } from "../wire/09_offset_fetch.ts";
 import { FIND_COORDINATOR } from "../wire/10_find_coordinator.ts";
 import { DELETE_RECORDS } from "../wire/21_delete_records.ts";
-import type { DeletedRecords, ListedOffset } from "./admin_types.ts";
+import { OFFSET_FOR_LEADER_EPOCH } from "../wire/23_offset_for_leader_epoch.ts";
+import type {
+  DeletedRecords,
+  ListedOffset,
+  PartitionOutcome,
+} from "./admin_types.ts";
 import { type Cluster, isTransient, kafkaError } from "./cluster.ts";
 import type { CommittedOffset, ConsumerGroupMetadata } from "./types.ts";
 
@@ -59,6 +64,50 @@ export async function listOffsets(
       return listed;
     },
     failed: failedOffset,
+  });
+}
+
+/** Where an epoch ended. */
+export interface EpochEnd extends PartitionOutcome {
+  /** Offset after the last record of the epoch, or of an older one; -1: none. */
+  readonly endOffset: number;
+}
+
+/** Where leader epochs ended, one request per leader (KIP-320). */
+export async function epochEnds(
+  cluster: Cluster,
+  epochs: readonly (TopicPartition & { readonly leaderEpoch: number })[],
+): Promise<EpochEnd[]> {
+  const failed = (
+    { topic, partition }: TopicPartition,
+    reason: number | KafkaError,
+  ): EpochEnd => {
+    const what = `Cannot find where ${
+      partitionName(topic, partition)
+    } diverges`;
+    return { topic, partition, endOffset: -1, error: errorOf(reason, what) };
+  };
+  return await perLeader(cluster, epochs, {
+    ask: async (leader, group) => {
+      const { topics } = await cluster.ask(leader, OFFSET_FOR_LEADER_EPOCH, {
+        replicaId: -1,
+        topics: grouped(group).map(({ topic, items }) => ({
+          topic,
+          partitions: items.map(({ partition, leaderEpoch }) => ({
+            partition,
+            leaderEpoch,
+          })),
+        })),
+      });
+      return topics.flatMap(({ topic, partitions }) =>
+        partitions.map(({ partition, errorCode, endOffset }) =>
+          errorCode === ERRORS.NONE
+            ? { topic, partition, endOffset }
+            : failed({ topic, partition }, errorCode)
+        )
+      );
+    },
+    failed,
   });
 }
 

@@ -20,6 +20,8 @@ import type { GroupMember } from "./group_member.ts";
 import {
   AT_EARLIEST,
   AT_LATEST,
+  type EpochEnd,
+  epochEnds,
   fetchCommitted,
   listOffsets,
   throwFirst,
@@ -79,19 +81,54 @@ export class PositionFinder {
       toReset.filter(isUnmoved),
       (held) => this.#policy(held),
     );
-    const take = (listed: readonly ListedOffset[]) => {
+    const doubted = new Map<HeldPartition, number>();
+    const take = (listed: readonly ListedOffset[], reset: Reset) => {
       for (const { topic, partition, offset, error } of listed) {
         const held = this.#positions.get({ topic, partition });
         if (error || !held || !versions.has(held) || !isUnmoved(held)) continue;
-        held.seek(offset);
+        const { refused = -1, leaderEpoch } = held;
+        const isDoubted = reset === "earliest" && offset < refused &&
+          leaderEpoch >= 0;
+        if (isDoubted) doubted.set(held, offset);
+        else held.seek(offset);
       }
       this.#onFound();
     };
     const all = await Promise.all([...byReset].map(([reset, group]) => {
       const timestamp = reset === "earliest" ? AT_EARLIEST : AT_LATEST;
-      return this.#ask(group, timestamp, take);
+      return this.#ask(group, timestamp, (listed) => take(listed, reset));
     }));
-    throwFirst(all.flat());
+    const ends = await this.#judge(doubted, isUnmoved);
+    throwFirst([...all.flat(), ...ends]);
+  }
+
+  /**
+   * Who refused a position leads no more if the leader begins before it: where
+   * that one has all that was read, reading goes on. Else it was beyond the end,
+   * and begins with what is first.
+   */
+  async #judge(
+    doubted: ReadonlyMap<HeldPartition, number>,
+    isUnmoved: (held: HeldPartition) => boolean,
+  ): Promise<EpochEnd[]> {
+    if (doubted.size === 0) return [];
+    const ends = await epochEnds(this.#cluster, [...doubted.keys()]);
+    const unclear: EpochEnd[] = [];
+    for (const end of ends) {
+      const held = this.#positions.get(end);
+      const earliest = held && doubted.get(held);
+      if (earliest === undefined || !isUnmoved(held!)) continue;
+      const { refused = -1, leaderEpoch } = held!;
+      if (end.error && isTransient(end.error)) {
+        unclear.push(end);
+      } else if (end.endOffset >= refused) {
+        held!.seek(refused);
+        held!.leaderEpoch = leaderEpoch;
+      } else held!.seek(earliest);
+    }
+    await this.#refresh(unclear);
+    this.#onFound();
+    return unclear;
   }
 
   /** Offsets at `timestamp`, in the order asked; tries until all are there. */
@@ -170,10 +207,12 @@ export class PositionFinder {
       isCommitted: this.#values["isolation.level"] === "read_committed",
       onAnswer,
     });
-    const unclear = listed.filter(({ error }) => error !== undefined);
-    if (unclear.length > 0) {
-      await this.#cluster.refresh(unclear.map(({ topic }) => topic));
-    }
+    await this.#refresh(listed.filter(({ error }) => error !== undefined));
     return listed;
+  }
+
+  async #refresh(unclear: readonly TopicPartition[]): Promise<void> {
+    if (unclear.length === 0) return;
+    await this.#cluster.refresh(unclear.map(({ topic }) => topic));
   }
 }

@@ -8,7 +8,7 @@ import { assertEquals, assertRejects } from "@std/assert";
 import { Positions } from "../../core/client/positions.ts";
 import { clientConfig } from "../../core/config/resolve.ts";
 import { denoEnv } from "../../core/env/deno_env.ts";
-import { KafkaError } from "../../core/errors.ts";
+import { ERRORS, KafkaError } from "../../core/errors.ts";
 import { LIMITS } from "../../core/limits.ts";
 import { decode } from "../../core/schema/codec.ts";
 import { until } from "../../tests/fixtures.ts";
@@ -18,17 +18,26 @@ import type { Connection } from "../tcp/transport.ts";
 import { LIST_OFFSETS } from "../wire/02_list_offsets.ts";
 import { METADATA } from "../wire/03_metadata.ts";
 import { API_VERSIONS } from "../wire/18_api_versions.ts";
+import { OFFSET_FOR_LEADER_EPOCH } from "../wire/23_offset_for_leader_epoch.ts";
 import { decodeRequestHeader, encodeResponse } from "../wire/headers.ts";
 import { Cluster } from "./cluster.ts";
 import { PositionFinder } from "./position_finder.ts";
 
-const APIS = [LIST_OFFSETS, METADATA, API_VERSIONS];
+const APIS = [
+  LIST_OFFSETS,
+  METADATA,
+  API_VERSIONS,
+  OFFSET_FOR_LEADER_EPOCH,
+];
 const ANSWERS = 1;
 const AWAY = 2;
 const SILENT = 3;
 /** By partition. */
 const LEADERS = [ANSWERS, -1, AWAY, SILENT];
 const ports = new Map<number, number>();
+/** What is said of where an epoch ended, and of which ones was asked. */
+let epochEnd: { endOffset?: number; errorCode?: number } = {};
+const epochsAsked: number[] = [];
 
 /** Answers a frame; undefined: never. */
 function answer(frame: Uint8Array, nodeId: number): Uint8Array | undefined {
@@ -65,6 +74,15 @@ function answer(frame: Uint8Array, nodeId: number): Uint8Array | undefined {
           offset: 7,
         })),
       })),
+    });
+  }
+  if (apiKey === OFFSET_FOR_LEADER_EPOCH.key) {
+    const { request } = OFFSET_FOR_LEADER_EPOCH;
+    const { topics } = decode(request, version, frame.subarray(bodyAt));
+    epochsAsked.push(topics[0]!.partitions[0]!.leaderEpoch);
+    const answer = { api: OFFSET_FOR_LEADER_EPOCH, version, correlationId };
+    return encodeResponse(answer, {
+      topics: [{ topic: "t", partitions: [{ partition: 0, ...epochEnd }] }],
     });
   }
   return encodeResponse({ api: API_VERSIONS, version, correlationId }, {
@@ -107,6 +125,7 @@ function finding(...partitions: number[]) {
       onFound: () => hasFound = true,
     }),
     hasFound: () => hasFound,
+    held: positions.all(),
     at: () => positions.all().map(({ position }) => position),
     async [Symbol.asyncDispose]() {
       cluster.close();
@@ -144,4 +163,58 @@ Deno.test("what one leader says counts while another is silent", async () => {
   assertEquals(bench.at(), [undefined, 7]);
   await bench[Symbol.asyncDispose]();
   assertEquals((await over).error, "NETWORK_EXCEPTION");
+});
+
+/** Where a consumer that was at `position` goes on behind a refusal. */
+async function afterRefusal(
+  { position, epoch = 3, ...end }: {
+    readonly position: number;
+    readonly epoch?: number;
+    readonly endOffset?: number;
+    readonly errorCode?: number;
+  },
+) {
+  await using bench = finding(0);
+  const [held] = bench.held;
+  held!.seek(position);
+  held!.leaderEpoch = epoch;
+  held!.refuse("earliest");
+  epochEnd = end;
+  epochsAsked.length = 0;
+  const error = await bench.finder.find(undefined).catch((error) => error);
+  const { leaderEpoch } = held!;
+  return { at: held!.position, leaderEpoch, asked: [...epochsAsked], error };
+}
+
+Deno.test("who was refused reads on where the next leader has all that was read, else from its first offset", async () => {
+  const first = { at: 7, leaderEpoch: -1, error: undefined };
+  // The first offset is 7.
+  assertEquals(await afterRefusal({ position: 5 }), { ...first, asked: [] });
+  for (const endOffset of [9, 12]) {
+    assertEquals(await afterRefusal({ position: 9, endOffset }), {
+      at: 9,
+      leaderEpoch: 3,
+      error: undefined,
+      asked: [3],
+    });
+  }
+  for (
+    const answer of [
+      { endOffset: 8 },
+      { endOffset: -1 },
+      { errorCode: ERRORS.UNSUPPORTED_VERSION },
+    ]
+  ) {
+    const found = await afterRefusal({ position: 9, ...answer });
+    assertEquals(found, { ...first, asked: [3] });
+  }
+  // Nobody knows by which leader it was written: a seek, say.
+  const unknown = await afterRefusal({ position: 9, epoch: -1 });
+  assertEquals(unknown, { ...first, asked: [] });
+});
+
+Deno.test("a leader that can't say yet what it has is asked again", async () => {
+  const errorCode = ERRORS.NOT_LEADER_OR_FOLLOWER;
+  const { at, error } = await afterRefusal({ position: 9, errorCode });
+  assertEquals([at, error.error], [undefined, "NOT_LEADER_OR_FOLLOWER"]);
 });
