@@ -82,6 +82,12 @@ export const CLUSTER_KEYS = {
     doc: "What this node does: it is a broker, votes on the metadata as a " +
       "controller, or both. Kafka has no default.",
   }),
+  "metadata.max.idle.interval.ms": int(500, {
+    min: 0,
+    doc: "How often the active controller writes a record that says nothing, " +
+      "so that whoever follows keeps pace; 0: never. A node that nobody " +
+      "follows writes none.",
+  }),
   "unclean.leader.election.interval.ms": long(300000, {
     min: 1,
     doc: "How often the controller looks for partitions without leader whose " +

@@ -194,6 +194,9 @@ export interface BrokerHeartbeat {
   readonly cordonedLogDirs: readonly Uuid[] | null;
 }
 
+/** A record that changes nothing. */
+const NO_OP: MetadataRecord = { type: "NoOp", value: {} };
+
 /** What the controller is asked. Decoded requests satisfy the inputs. */
 export type ControllerInput =
   | { readonly type: "bootstrap" }
@@ -213,6 +216,7 @@ export type ControllerInput =
     readonly topicPartitions: readonly TopicElections[] | null;
   }
   | { readonly type: "balanceLeaders" | "electUncleanLeaders" }
+  | { readonly type: "writeNoOp" }
   | {
     readonly type: "createTopics";
     readonly topics: readonly NewTopic[];
@@ -345,6 +349,7 @@ export type ControllerReply =
     /** How many there were; more may be needed. */
     readonly elections: number;
   }
+  | { readonly type: "writeNoOp" }
   | { readonly type: "createTopics"; readonly topics: CreatedTopic[] }
   | { readonly type: "deleteTopics"; readonly topics: DeletedTopic[] }
   | { readonly type: "createPartitions"; readonly topics: CreatedPartitions[] }
@@ -476,6 +481,8 @@ export class Controller
         return balanceLeaders(state);
       case "electUncleanLeaders":
         return electUncleanLeaders(state);
+      case "writeNoOp":
+        return { records: [NO_OP], reply: { type: "writeNoOp" } };
       case "createTopics":
         return createTopics(input, state);
       case "deleteTopics":

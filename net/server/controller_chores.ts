@@ -14,7 +14,7 @@ const LOOKS_PER_SESSION = 8;
 
 /** Chores that do nothing where the active controller isn't. */
 export function controllerChores(
-  services: Pick<Services, "config" | "control">,
+  services: Pick<Services, "config" | "control" | "quorum">,
   { clock, trace, isActive }: {
     readonly clock: Pick<Clock, "monoMs">;
     readonly trace: Trace;
@@ -71,7 +71,28 @@ export function controllerChores(
       everyMs: () => services.config["unclean.leader.election.interval.ms"],
       round: () => whileAnyIs(electUnclean),
     },
+    noOpRecords(services, { whileAnyIs }),
   ];
+}
+
+/** Nobody who runs alone needs them: an idle machine's disk can rest. */
+function noOpRecords(
+  { config, control, quorum }: Pick<Services, "config" | "control" | "quorum">,
+  { whileAnyIs }: {
+    readonly whileAnyIs: (one: () => Promise<boolean>) => Promise<void>;
+  },
+): Chore {
+  const write = async () => {
+    const { voters = [], observers = [] } = quorum.describe() ?? {};
+    const isFollowed = voters.length + observers.length > 1;
+    if (isFollowed) await control({ type: "writeNoOp" });
+    return false;
+  };
+  return {
+    name: "no-op records",
+    everyMs: () => config["metadata.max.idle.interval.ms"] || Infinity,
+    round: () => whileAnyIs(write),
+  };
 }
 
 function silentBrokers(

@@ -11,14 +11,18 @@ import {
   replicated,
 } from "../../tests/metadata_cluster.ts";
 import { controllerChores } from "./controller_chores.ts";
+import type { Services } from "./services.ts";
 
 function setUp(cluster: MetadataCluster, properties = {}) {
   const told: string[] = [];
-  const state = { isActive: true };
+  const state = { isActive: true, followers: 2 };
   const chores = controllerChores({
     config: resolveBrokerConfig(new Map(Object.entries(properties))),
     control: (input) =>
       Promise.try(() => cluster.run<typeof input.type>(input as never)),
+    quorum: {
+      describe: () => ({ voters: [0], observers: Array(state.followers) }),
+    } as unknown as Services["quorum"],
   }, {
     clock: { monoMs: () => cluster.nowMs },
     trace: (level, event, fields) =>
@@ -79,4 +83,22 @@ Deno.test("unclean leaders are elected by the clock, and operators are told", as
     'warn: Replicas that may lack records lead now {"partitions":1}',
   ]);
   assertEquals(cluster.partition().leader, 2);
+});
+
+Deno.test("records that say nothing are written for whoever follows", async () => {
+  const cluster = replicated();
+  const { chores, round, state } = setUp(cluster);
+  const chore = chores.find(({ name }) => name === "no-op records")!;
+  assertEquals(chore.everyMs(), 500);
+  const off = setUp(cluster, { "metadata.max.idle.interval.ms": "0" });
+  assertEquals(off.chores.at(-1)!.everyMs(), Infinity);
+  await round("no-op records");
+  assertEquals(cluster.records, [{ type: "NoOp", value: {} }]);
+  cluster.records = [];
+  state.followers = 0;
+  await round("no-op records");
+  state.followers = 2;
+  state.isActive = false;
+  await round("no-op records");
+  assertEquals(cluster.records, []);
 });

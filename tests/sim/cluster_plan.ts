@@ -59,6 +59,8 @@ export function drawClusterPlan(chance: Chance, more: Chance): Plan {
 /** How soon somebody is missed. */
 export function drawQuorum(chance: Chance): Texts {
   return {
+    // On, they would change what the seeds met that were kept before there were any.
+    "metadata.max.idle.interval.ms": "0",
     "broker.heartbeat.interval.ms": "200",
     "broker.session.timeout.ms": chance.pick(["1000", "3000"]),
     "controller.quorum.election.timeout.ms": "300",

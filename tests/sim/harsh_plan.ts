@@ -74,6 +74,22 @@ export function drawHarshPlan(chance: Chance, more: Chance): Plan {
   };
 }
 
+/** The same with records in the metadata that say nothing, as is the default. */
+export function drawIdlePlan(
+  chance: Chance,
+  more: Chance,
+  own: Chance,
+): Plan {
+  const plan = drawHarshPlan(chance, more);
+  return {
+    ...plan,
+    brokerConfig: {
+      ...plan.brokerConfig,
+      "metadata.max.idle.interval.ms": own.pick(["100", "500", "500"]),
+    },
+  };
+}
+
 function drawFaults(
   chance: Chance,
   { powerLoss }: Losses,

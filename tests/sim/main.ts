@@ -6,6 +6,7 @@
  */
 import { simulateQuorum } from "./quorum_world.ts";
 import {
+  CLUSTER_PLANS,
   type ClusterPlan,
   NEWEST,
   type Outcome,
@@ -20,8 +21,8 @@ const USAGE = `deno task sim [--seed N] [--seeds COUNT] [--from N] [--first]
   --first        stop at the first seed that fails
   --cluster      several nodes, not one
   --plan N       of a cluster: 1, where one machine only loses power, 2, 3,
-                 where there are up to seven machines, or 4, where requests
-                 between brokers come late
+                 where there are up to seven machines, 4, where requests between
+                 brokers come late, or 5, which is 2 with records that say nothing
   --quorum       only the metadata quorum of several nodes
   --trace        print every event of the run`;
 
@@ -62,9 +63,7 @@ function tell(outcome: Told, ms: number): void {
 }
 
 function planOf(number: number): ClusterPlan {
-  if (number === 1 || number === 2 || number === 3 || number === 4) {
-    return number;
-  }
+  if (number in CLUSTER_PLANS) return number as ClusterPlan;
   console.error(`There is no plan ${number}\n\n${USAGE}`);
   Deno.exit(2);
 }

@@ -13,7 +13,7 @@ import { beset, drawAddedPlan } from "./added_plan.ts";
 import { Chance } from "./chance.ts";
 import { drawClusterPlan } from "./cluster_plan.ts";
 import { type Anomaly, check, lastingRecords, wasUnclean } from "./checker.ts";
-import { drawHarshPlan } from "./harsh_plan.ts";
+import { drawHarshPlan, drawIdlePlan } from "./harsh_plan.ts";
 import { differences } from "./copies.ts";
 import type { FinalLog, History, Seen } from "./history.ts";
 import { lateOwners } from "./log_rules.ts";
@@ -76,17 +76,19 @@ function onRejection(event: PromiseRejectionEvent): void {
 }
 
 /** The plans of clusters: kept seeds keep theirs. */
-export type ClusterPlan = 1 | 2 | 3 | 4;
-
-const CLUSTER_PLANS = {
+export const CLUSTER_PLANS = {
   1: drawClusterPlan,
   2: drawHarshPlan,
   3: drawWidePlan,
   4: drawLatePlan,
+  5: drawIdlePlan,
 } as const;
 
+/** The number of a plan of clusters. */
+export type ClusterPlan = keyof typeof CLUSTER_PLANS;
+
 /** The plan that a seed is drawn by if none is named. */
-export const NEWEST: ClusterPlan = 2;
+export const NEWEST: ClusterPlan = 5;
 
 /** How a seed is run. */
 export interface SimulateOptions {
