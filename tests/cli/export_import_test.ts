@@ -14,7 +14,15 @@ import {
   temporaryFolder,
   until,
 } from "../fixtures.ts";
-import { contents, countIn, done, writeMany } from "./moved_topics.ts";
+import {
+  assertSameTopic,
+  contents,
+  countIn,
+  cutShort,
+  done,
+  importCutShort,
+  writeMany,
+} from "./moved_topics.ts";
 
 /** A topic of three partitions with whatever a record may hold. */
 async function writeNasty(address: string): Promise<void> {
@@ -78,28 +86,16 @@ Deno.test("a folder keeps a topic's configuration too, and both ways go on after
   const set = ["--set", "max.message.bytes=2000000"];
   await done(kf(["topic", "config", "many", ...set, ...cluster]));
   const kept = `${folder.path}/kept`;
-  const cutShort = async (line: string[], isTime: () => unknown) => {
-    const [program, ...args] = kfCommand(...line);
-    const child = new Deno.Command(program!, {
-      args,
-      stdout: "null",
-      stderr: "null",
-    }).spawn();
-    await until("some has got there", isTime);
-    child.kill("SIGKILL");
-    await child.status;
-  };
   const write = ["export", "many", `${kept}/`, ...cluster];
   await cutShort(write, () => statOf(`${kept}/1.jsonl`).size > 500_000);
   await done(kf(write));
-  const read = ["import", "copy", kept, ...cluster];
-  await cutShort(read, async () => await countIn(address, "copy") > 20_000);
+  const { topic, line: read } = await importCutShort(address, {
+    from: [kept],
+    counts: [20_000],
+  });
   await done(kf(read));
-  assertEquals(
-    await contents(broker, "copy", 3),
-    await contents(broker, "many", 3),
-  );
-  const config = await done(kf(["topic", "config", "copy", ...cluster]));
+  await assertSameTopic([broker, topic], [broker, "many"]);
+  const config = await done(kf(["topic", "config", topic, ...cluster]));
   assertMatch(config, /max\.message\.bytes +2000000/);
   await done(kf(["gen", "other", "-n", "1", ...cluster]));
   const other = await kf(write.with(1, "other"));
@@ -132,10 +128,7 @@ Deno.test("export into import across a killed broker is the topic byte for byte"
   const { code, stderr } = await moving;
   assertEquals(code, 0, stderr);
   assertEquals(await countIn(address, "copy"), count);
-  assertEquals(
-    await contents(again, "copy", 3),
-    await contents(again, "many", 3),
-  );
+  await assertSameTopic([again, "copy"], [again, "many"]);
 });
 
 Deno.test("an export that was killed goes on without gap or duplicate", async () => {
@@ -146,18 +139,7 @@ Deno.test("an export that was killed goes on without gap or duplicate", async ()
   const file = `${folder.path}/many.jsonl`;
   const line = ["export", "many", file, "-b", address, "--format", "json"];
   for (const bytes of [1_000_000, 4_000_000]) {
-    const [program, ...args] = kfCommand(...line);
-    const child = new Deno.Command(program!, {
-      args,
-      stdout: "null",
-      stderr: "null",
-    }).spawn();
-    await until("some is written", () => {
-      const { size } = statOf(file);
-      return size > bytes;
-    });
-    child.kill("SIGKILL");
-    await child.status;
+    await cutShort(line, () => statOf(file).size > bytes);
   }
   // However the kill fell, a torn line is cut off.
   Deno.writeTextFileSync(file, '{"topic":"many","parti', { append: true });
@@ -185,26 +167,12 @@ Deno.test("an import that was killed goes on without gap or duplicate", async ()
   await writeMany(address, 200_000);
   const file = `${folder.path}/many.jsonl`;
   await done(kf(["export", "many", file, "-b", address]));
-  const line = ["import", "copy", file, "-p", "3", "-b", address];
-  for (const count of [2_000, 40_000]) {
-    const [program, ...args] = kfCommand(...line);
-    const child = new Deno.Command(program!, {
-      args,
-      stdout: "null",
-      stderr: "null",
-    }).spawn();
-    await until(
-      "some have arrived",
-      async () => await countIn(address, "copy") > count,
-    );
-    child.kill("SIGKILL");
-    await child.status;
-  }
+  const { topic, line } = await importCutShort(address, {
+    from: [file, "-p", "3"],
+    counts: [2_000, 40_000],
+  });
   await done(kf(line));
-  assertEquals(
-    await contents(broker, "copy", 3),
-    await contents(broker, "many", 3),
-  );
+  await assertSameTopic([broker, topic], [broker, "many"]);
   assertEquals(statOf(`${file}.import`).size, 0, "the state is gone");
 });
 

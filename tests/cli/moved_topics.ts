@@ -6,7 +6,14 @@
  */
 import { assertEquals } from "@std/assert";
 import { createAdmin } from "../../net/client.ts";
-import { type Finished, hasProgram, kf, kfCommand, run } from "../fixtures.ts";
+import {
+  type Finished,
+  hasProgram,
+  kf,
+  kfCommand,
+  run,
+  until,
+} from "../fixtures.ts";
 
 const HAS_KCAT = hasProgram("kcat", "-V");
 
@@ -32,6 +39,22 @@ export async function contents(
     found.push(new TextDecoder("latin1").decode(stdoutBytes));
   }
   return found;
+}
+
+/** A topic of a broker. */
+type Place = readonly [{ readonly address: string }, string];
+
+/** Two topics of three partitions hold the same; else says from where on not. */
+export async function assertSameTopic(one: Place, other: Place): Promise<void> {
+  const all = await contents(...one, 3);
+  const wanted = await contents(...other, 3);
+  for (const [p, found] of all.entries()) {
+    if (found === wanted[p]) continue;
+    // The whole is too long for a difference.
+    const [a, b] = [found.split("\n"), wanted[p]!.split("\n")];
+    const at = a.findIndex((line, i) => line !== b[i]);
+    assertEquals(a.slice(at, at + 3), b.slice(at, at + 3), `partition ${p}`);
+  }
 }
 
 /** What a command printed that must not fail. */
@@ -60,4 +83,50 @@ export async function countIn(address: string, topic: string): Promise<number> {
   } finally {
     await admin.close();
   }
+}
+
+/** Kills kf as soon as `isTime` says; whether it was in the midst of its work. */
+export async function cutShort(
+  line: readonly string[],
+  isTime: () => boolean | Promise<boolean>,
+): Promise<boolean> {
+  const [program, ...args] = kfCommand(...line);
+  const child = new Deno.Command(program!, {
+    args,
+    stdout: "null",
+    stderr: "null",
+  }).spawn();
+  let hasEnded = false;
+  const status = child.status.finally(() => hasEnded = true);
+  await until("some has got there", async () => hasEnded || await isTime());
+  try {
+    child.kill("SIGKILL");
+  } catch (error) {
+    if (!(error instanceof TypeError)) throw error;
+    // It has ended by itself.
+  }
+  return (await status).signal === "SIGKILL";
+}
+
+/**
+ * Imports into one topic after the other, until one import was killed at each
+ * of `counts`: what was done before would be done once more. Gives its line.
+ */
+export async function importCutShort(
+  address: string,
+  { from, counts }: {
+    readonly from: readonly string[];
+    readonly counts: readonly number[];
+  },
+): Promise<{ topic: string; line: string[] }> {
+  attempt: for (let i = 0; i < 10; i++) {
+    const topic = `copy${i}`;
+    const line = ["import", topic, ...from, "-b", address];
+    for (const count of counts) {
+      const isTime = async () => await countIn(address, topic) > count;
+      if (!await cutShort(line, isTime)) continue attempt;
+    }
+    return { topic, line };
+  }
+  throw new Error("Each import was done before it was killed");
 }
