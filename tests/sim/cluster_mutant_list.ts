@@ -226,6 +226,7 @@ export const CLUSTER_MUTANTS: readonly Mutant[] = [
   {
     name: "a follower is not cut where the logs part",
     file: "core/partition/follower.ts",
+    plan: 2,
     edits: [[
       "log.truncateTo(sharedEnd(log, divergingEpoch));",
       "log.truncateTo(Math.min(log.logEndOffset, divergingEpoch.endOffset));",
