@@ -1,6 +1,6 @@
 /**
- * What the tests of moved topics share: a topic with many records, and the
- * whole contents of one to compare. Owns no tests.
+ * What the tests of moved topics share: a topic with many records, the whole
+ * contents of one to compare, and moves that are cut short. Owns no tests.
  *
  * @module
  */

@@ -171,6 +171,16 @@ Deno.test("a broker that ran alone lets others join once it is started as they a
     await admin.createTopics([{ name: TOPIC, replicationFactor: 2 }]);
     const { nodes } = await admin.describeCluster();
     assertEquals(nodes.map(({ nodeId }) => nodeId), [1, 2]);
+    // Nobody asks for anything: what is written keeps who follows at pace.
+    const ends = async () => {
+      const { voters, observers } = await admin.describeMetadataQuorum();
+      return [...voters, ...observers].map(({ logEndOffset }) => logEndOffset);
+    };
+    const [before] = await ends();
+    await until("an idle quorum moves on", async () => {
+      const all = await ends();
+      return all.length === 2 && all.every((end) => end >= before! + 4);
+    });
   } finally {
     await admin.close();
     await second.stop();
